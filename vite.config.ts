@@ -1,0 +1,19 @@
+import { defineConfig } from "vitest/config";
+
+// One page entry (every page loads the same module; it looks at `data-page`) and the engine's Worker,
+// which Vite bundles from `new Worker(new URL(...), { type: "module" })`.
+export default defineConfig({
+  base: "/static/dist/",
+  build: {
+    outDir: "static/dist",
+    emptyOutDir: true,
+    manifest: "manifest.json",
+    target: "es2022",
+    sourcemap: true,
+    rollupOptions: {
+      input: { app: "static/src/pages/app.ts", admin: "static/css/admin.css" },
+    },
+  },
+  worker: { format: "es" },
+  test: { include: ["static/src/**/*.test.ts"], environment: "node" },
+});
