@@ -50,6 +50,7 @@ export type GalleryTally = {
   readonly paused: boolean;
   readonly waitingFor: "connection" | "sign_in" | null;
 };
+export type RowsView = "list" | "shelf";
 export type EngineRequest =
   | { readonly type: "hello"; readonly baseUrl: string }
   | {
@@ -62,8 +63,17 @@ export type EngineRequest =
       readonly type: "pause" | "resume" | "cancel" | "remove" | "retry";
       readonly galleryId?: string;
       readonly fileIds?: readonly string[];
+      readonly code?: string; // every file of the group of problems with this code
     }
-  | { readonly type: "rows"; readonly galleryId: string; readonly fromIndex: number; readonly count: number } // the window the list shows; answered now and on change
+  // The window a view shows, answered now and on change; each view has one window, count 0 closes it.
+  // The list holds every chosen file, the shelf those which have neither ended well nor been removed.
+  | {
+      readonly type: "rows";
+      readonly galleryId: string;
+      readonly fromIndex: number;
+      readonly count: number;
+      readonly view?: RowsView;
+    }
   | { readonly type: "watch"; readonly galleryId: string | null } // live socket of the gallery on screen
   | { readonly type: "retry_session" }; // after signing in again
 export type EngineReport =
@@ -75,6 +85,7 @@ export type EngineReport =
   | {
       readonly type: "rows";
       readonly galleryId: string;
+      readonly view?: RowsView; // absent = list
       readonly fromIndex: number;
       readonly rowCount: number;
       readonly rows: readonly RowView[];
