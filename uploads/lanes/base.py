@@ -1,0 +1,141 @@
+"""The port for bytes on their way in: how a browser may send an original straight to a store.
+
+A lane signs, the browser sends, the store alone says what has arrived.
+"""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from galleries.errors import StorageUnavailable
+from galleries.objects.base import ObjectStore, StoredObject, store_named
+from uploads.errors import LaneUnsupported
+from uploads.limits import PREFERRED_PART_BYTES
+
+Lane = Literal["put", "multipart", "resumable"]
+Proof = Literal["proven", "declared"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """`headers` are exactly those the client sets. Content-Length is signed too, and set by the body itself."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    number: int
+    size_bytes: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store can do: proven by the contract suite on a real server, only declared, or None: it can't."""
+
+    put: Proof
+    multipart: Proof
+    resumable: Proof
+    conditional_put: Proof  # a signed If-None-Match keeps a used URL from writing again
+    signed_checksum: Proof  # a PUT of other bytes than the signed CRC32 is refused
+    signed_part_checksum: Proof  # the same for a part
+
+
+class UploadLanes(ABC):
+    """The ways into one store. Every call that is not `sign_…` may raise StorageUnavailable."""
+
+    store: ObjectStore
+    capabilities: Capabilities
+
+    @abstractmethod
+    def sign_put(self, key: str, *, size_bytes: int, content_type: str, crc32: str | None) -> SignedRequest:
+        """`crc32` is that of the wire: eight hex digits. No store call."""
+
+    @abstractmethod
+    def create_multipart(self, key: str, *, content_type: str) -> str: ...
+
+    @abstractmethod
+    def create_multiparts(self, wanted: Sequence[tuple[str, str]]) -> list[str | StorageUnavailable]:
+        """One session for each (key, content type), in order, all at once; one failure does not end the others."""
+
+    @abstractmethod
+    def sign_part(
+        self, key: str, session: str, *, number: int, size_bytes: int, crc32: str | None
+    ) -> SignedRequest:
+        """No store call."""
+
+    @abstractmethod
+    def list_parts(self, key: str, session: str) -> list[StoredPart]:
+        """All pages, by number.
+
+        Raises: SessionGone.
+        """
+
+    @abstractmethod
+    def complete_multipart(self, key: str, session: str, parts: Iterable[StoredPart]) -> StoredObject:
+        """Safe to call again after an answer that was lost: an object of the right size is the answer.
+
+        Raises: SessionGone when there is neither session nor object. PartsMissing when the store has other parts.
+        """
+
+    @abstractmethod
+    def abort_multipart(self, key: str, session: str) -> None:
+        """Until the store says the session is gone: parts on their way may outlive a first abort."""
+
+    def can(self, lane: Lane) -> bool:
+        return getattr(self.capabilities, lane) is not None
+
+
+# The lanes that go with each class of store.
+LANE_CLASSES: Final[Mapping[str, str]] = {
+    "LocalStore": "uploads.lanes.local.LocalLanes",
+    "S3Store": "uploads.lanes.s3.S3Lanes",
+}
+
+
+def lanes_of(store_name: str) -> UploadLanes:
+    """The lanes into the store of that alias; made once a process."""
+    store = store_named(store_name)
+    remembered = _lanes.get((os.getpid(), store_name))
+    if remembered is None or remembered.store is not store:
+        remembered = _lanes[os.getpid(), store_name] = open_lanes(store)
+    return remembered
+
+
+def open_lanes(store: ObjectStore) -> UploadLanes:
+    path = LANE_CLASSES.get(type(store).__name__)
+    if path is None:
+        raise ImproperlyConfigured(f"No lane leads into a {type(store).__name__}.")
+    lanes: UploadLanes = import_string(path)(store)
+    return lanes
+
+
+def choose_lane(lanes: UploadLanes, *, size_bytes: int, preferred: str | None = None) -> Lane:
+    """A file of at most one part goes by `put`, a larger one by `multipart`, unless another lane is preferred.
+
+    Raises: LaneUnsupported when the preferred lane is unknown, is not there, or is too small for the file.
+    """
+    fitting: Lane = "put" if size_bytes <= PREFERRED_PART_BYTES else "multipart"
+    lane = fitting if preferred is None else lane_named(preferred)
+    if not lanes.can(lane) or (lane == "put" and fitting != "put"):
+        raise LaneUnsupported(lane=lane, store=lanes.store.name, declared_bytes=size_bytes)
+    return lane
+
+
+def lane_named(word: str) -> Lane:
+    match word:
+        case "put" | "multipart" | "resumable":
+            return word
+        case _:
+            raise LaneUnsupported(lane=word)
+
+
+_lanes: Final[dict[tuple[int, str], UploadLanes]] = {}
