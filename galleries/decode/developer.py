@@ -1,0 +1,353 @@
+"""The worker's side of the locked room: hands in a file, takes back what it became, and believes none of it unseen."""
+
+import hashlib
+import io
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final, NoReturn, Self
+
+from galleries.decode.plain_picture import plain_size
+from galleries.decode.wire import (
+    MAX_PIXELS,
+    MAX_SIDE_PX,
+    MIB,
+    Answer,
+    MalformedAnswer,
+    Refusal,
+    framed,
+    read_frame,
+)
+from galleries.errors import (
+    DamagedPhoto,
+    DecoderDied,
+    DecoderOverran,
+    GalleryError,
+    TooLongSide,
+    TooManyPixels,
+    UnsupportedPhoto,
+)
+from galleries.renditions import RECIPES, Recipe
+
+logger = logging.getLogger(__name__)
+
+GIB: Final = 1024 * MIB
+
+# A child keeps nothing on purpose; a new one now and then bounds what it keeps by accident.
+MAX_FILES_PER_CHILD: Final = 50
+START_LIMIT_S: Final = 30
+
+_PACKAGE_ROOT: Final = Path(__file__).resolve().parents[2]
+_BOOT: Final = (
+    "import sys; sys.path.append(sys.argv[1])\n"
+    "from galleries.decode.room import main\n"
+    "main(int(sys.argv[2]), int(sys.argv[3]))"
+)
+# The whole of the child's environment: no secret, no address, no path of ours.
+_ENVIRONMENT: Final = {
+    "VIPS_BLOCK_UNTRUSTED": "1",
+    "VIPS_CONCURRENCY": "1",
+    "VIPS_DISC_THRESHOLD": "16g",  # never a temporary file: what does not fit into memory is refused
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+    "LC_ALL": "C.UTF-8",
+}
+
+
+@dataclass(frozen=True)
+class RoomLimits:
+    """What one file may use. HEIC, AVIF and RAW are decoded whole, so `wide_` is theirs."""
+
+    address_space_bytes: int = 2 * GIB
+    wide_address_space_bytes: int = 4 * GIB
+    cpu_s: int = 60
+    wall_s: float = 120.0
+
+
+@dataclass(frozen=True)
+class DevelopedRendition:
+    name: str
+    media_type: str
+    width: int
+    height: int
+    size_bytes: int
+    crc32: str
+    sha256: str
+    content: BinaryIO  # at offset 0
+
+
+@dataclass(frozen=True)
+class Developed:
+    """`width` and `height` are the upright photo's; `captured_at` is the camera's wall clock, written as if UTC."""
+
+    width: int
+    height: int
+    captured_at: datetime | None
+    camera: str
+    details: dict[str, str]
+    thumbhash: bytes
+    renditions: list[DevelopedRendition]
+    warnings: list[str] = field(default_factory=list)
+
+
+_WIDE_TYPES: Final = frozenset({"image/heic", "image/heif", "image/avif"})
+
+
+class Developer:
+    """One warm child. Not thread safe; safe to carry across a fork, since the child is started when first needed.
+
+    The child ends with the thread that first called `develop`, with `close`, and with this process however it ends.
+    """
+
+    def __init__(self, limits: RoomLimits | None = None) -> None:
+        self._limits = limits or RoomLimits()
+        self._room: _Room | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Safe to call twice; `develop` afterwards starts a new child."""
+        room, self._room = self._room, None
+        if room is not None:
+            room.close()
+
+    def develop(self, source: BinaryIO, *, media_type: str) -> Developed:
+        """Makes every rendition of RECIPES. `source` is read from its beginning; its position is not used or kept.
+
+        Raises: DamagedPhoto, TooManyPixels, TooLongSide, UnsupportedPhoto, DecoderOverran: the file's own, final end;
+            DecoderDied: the child ended for a reason that need not be the file.
+        """
+        with _read_only(source) as descriptor:
+            room = self._warm_room()
+            try:
+                developed = room.develop(descriptor, media_type, self._limits)
+            except BaseException:  # whatever ended the job, a child in an unknown state takes no other
+                self.close()
+                raise
+        if room.file_count >= MAX_FILES_PER_CHILD:
+            self.close()
+        return developed
+
+    @property
+    def pid(self) -> int | None:
+        """The child's, while there is one."""
+        return self._room.process.pid if self._room else None
+
+    def _warm_room(self) -> "_Room":
+        room = self._room
+        if (
+            room is not None and room.owner_pid != os.getpid()
+        ):  # this is a fork: the child belongs to somebody else
+            room.forget()
+            room = None
+        if room is not None and room.process.poll() is not None:  # ended while idle, to nobody's harm
+            room.close()
+            room = None
+        self._room = room or _Room()
+        return self._room
+
+
+@contextmanager
+def _read_only(source: BinaryIO) -> Iterator[int]:
+    """An own, read-only opening of the same file: the child can neither write the original nor move our place in it."""
+    try:
+        source.flush()
+        shared = source.fileno()
+    except (OSError, AttributeError):  # it has no descriptor: in memory, or streamed
+        with tempfile.TemporaryFile() as copy:
+            source.seek(0)
+            shutil.copyfileobj(source, copy, MIB)
+            copy.flush()
+            with _read_only(copy) as descriptor:  # type: ignore[arg-type]
+                yield descriptor
+        return
+    try:
+        descriptor = os.open(f"/proc/self/fd/{shared}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:  # no /proc here
+        descriptor = os.dup(shared)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+class _Room:
+    """The child process and the socket to it."""
+
+    def __init__(self) -> None:
+        """Raises: DecoderDied when it does not come up."""
+        self.owner_pid = os.getpid()
+        self.file_count = 0
+        ours, theirs = socket.socketpair()
+        self._socket = ours
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        with theirs:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-I",
+                    "-B",
+                    "-c",
+                    _BOOT,
+                    str(_PACKAGE_ROOT),
+                    str(theirs.fileno()),
+                    str(os.getpid()),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._complaints,
+                cwd="/",
+                env=_ENVIRONMENT,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        try:
+            self._deadline = time.monotonic() + START_LIMIT_S
+            self.walls: dict[str, Any] = read_frame(self._read_exactly).get("walls", {})
+        except (OSError, EOFError, MalformedAnswer) as error:
+            self.close()
+            raise DecoderDied(ended_by="start") from error
+        logger.info("decode.room_started", extra={"walls": self.walls, "child_pid": self.process.pid})
+
+    def develop(self, descriptor: int, media_type: str, limits: RoomLimits) -> Developed:
+        self.file_count += 1
+        self._deadline = time.monotonic() + limits.wall_s
+        try:
+            socket.send_fds(self._socket, [framed(_request(media_type, limits))], [descriptor])
+            message = read_frame(self._read_exactly)
+            if "refused" in message:
+                _refuse(Refusal.parse(message), media_type)
+            answer = Answer.parse(message)
+            pictures = [self._read_exactly(size_bytes) for size_bytes in answer.sizes_bytes]
+            return _developed(answer, pictures)
+        except TimeoutError as error:
+            raise DecoderOverran(resource="wall") from error
+        except MalformedAnswer as error:
+            logger.warning(
+                "decode.malformed_answer", extra={"child_pid": self.process.pid, "reason": str(error)}
+            )
+            raise DamagedPhoto(reason="decoder") from error
+        except (OSError, EOFError) as error:
+            raise self._why_it_ended() from error
+
+    def forget(self) -> None:
+        """In a fork: lets go of the parent's child without touching it."""
+        self._socket.close()
+        self._complaints.close()
+        self.process.returncode = (
+            0  # so that nobody here waits for, or warns about, a process that is not ours
+        )
+
+    def close(self) -> None:
+        self._socket.close()
+        self.process.kill()  # it has nothing to finish
+        self.process.wait()
+        self._complaints.close()
+
+    def _read_exactly(self, size: int) -> bytes:
+        received = bytearray()
+        while len(received) < size:
+            left_s = self._deadline - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError
+            self._socket.settimeout(left_s)
+            chunk = self._socket.recv(min(size - len(received), MIB))
+            if not chunk:
+                raise EOFError
+            received += chunk
+        return bytes(received)
+
+    def _why_it_ended(self) -> GalleryError:
+        try:
+            ended_by = -self.process.wait(timeout=max(1.0, self._deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:  # it closed its socket and lives on
+            return DecoderOverran(resource="wall")
+        complaint = self._last_complaint()
+        name = signal.Signals(ended_by).name if ended_by in set(signal.Signals) else f"exit_{-ended_by}"
+        logger.warning("decode.room_died", extra={"ended_by": name, "complaint": complaint})
+        if ended_by == signal.SIGXCPU:
+            return DecoderOverran(resource="cpu")
+        if any(
+            words in complaint.lower()
+            for words in ("failed to allocate", "memoryerror", "bad_alloc", "out of memory")
+        ):
+            return DecoderOverran(resource="memory")
+        return DecoderDied(ended_by=name)
+
+    def _last_complaint(self) -> str:
+        size = os.fstat(self._complaints.fileno()).st_size
+        written = os.pread(self._complaints.fileno(), 2000, max(0, size - 2000))
+        return "".join(char if char.isprintable() else " " for char in written.decode("utf-8", "replace"))
+
+
+def _request(media_type: str, limits: RoomLimits) -> dict[str, Any]:
+    # Camera RAW types are image/x-…
+    is_wide = media_type in _WIDE_TYPES or media_type.startswith("image/x-")
+    return {
+        "media_type": media_type,
+        "address_space_bytes": limits.wide_address_space_bytes if is_wide else limits.address_space_bytes,
+        "cpu_s": limits.cpu_s,
+    }
+
+
+def _refuse(refusal: Refusal, media_type: str) -> NoReturn:
+    match refusal.code:
+        case "too_many_pixels":
+            raise TooManyPixels(width=refusal.width_px, height=refusal.height_px, limit_pixels=MAX_PIXELS)
+        case "too_long_side":
+            raise TooLongSide(width=refusal.width_px, height=refusal.height_px, limit_px=MAX_SIDE_PX)
+        case "unsupported_format":
+            raise UnsupportedPhoto(media_type=media_type, reason=refusal.reason)
+        case "memory":
+            raise DecoderOverran(resource="memory")
+        case "damaged_photo":
+            raise DamagedPhoto(reason=refusal.reason)
+        case _:
+            raise MalformedAnswer(f"an unknown code {refusal.code}")
+
+
+def _developed(answer: Answer, pictures: list[bytes]) -> Developed:
+    return Developed(
+        width=answer.width_px,
+        height=answer.height_px,
+        captured_at=answer.captured_at,
+        camera=answer.camera,
+        details=answer.details,
+        thumbhash=answer.thumbhash,
+        renditions=[_rendition(recipe, picture) for recipe, picture in zip(RECIPES, pictures, strict=True)],
+        warnings=answer.warnings,
+    )
+
+
+def _rendition(recipe: Recipe, picture: bytes) -> DevelopedRendition:
+    width, height = plain_size(picture, recipe)
+    return DevelopedRendition(
+        name=recipe.name,
+        media_type=recipe.media_type,
+        width=width,
+        height=height,
+        size_bytes=len(picture),
+        crc32=f"{zlib.crc32(picture):08x}",
+        sha256=hashlib.sha256(picture).hexdigest(),
+        content=io.BytesIO(picture),
+    )
