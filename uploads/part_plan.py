@@ -1,4 +1,4 @@
-"""How a file is cut into parts. Pure; its twin is static/src/domain/part-plan.ts, and both read the same vectors."""
+"""How a file is cut into parts. Pure; its twin static/src/domain/part-plan.ts reads the same test vectors."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class PartPlan:
 
 
 def plan_parts(file_bytes: int) -> PartPlan:
-    """Parts of 8 MiB, larger by whole MiB where 10,000 of them would not hold the file; an empty file is one part."""
+    """Parts of 8 MiB, larger by whole MiB where 10,000 of those would not do; an empty file is one part."""
     if file_bytes < 0:
         raise ValueError(file_bytes)
     least_bytes = -(-file_bytes // MAX_PART_COUNT)

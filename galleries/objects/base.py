@@ -96,7 +96,7 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def delete(self, keys: Iterable[str]) -> None:
-        """One request a key, as bulk deletion is refused by several stores. What is missing is gone already."""
+        """One request a key: several stores refuse bulk deletion. What is missing is gone already."""
 
     @abstractmethod
     def list(self, prefix: str) -> Iterator[StoredObject]:

@@ -5,8 +5,9 @@ A lane signs, the browser sends, the store alone says what has arrived.
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
 
 from django.core.exceptions import ImproperlyConfigured
@@ -23,7 +24,7 @@ Proof = Literal["proven", "declared"] | None
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """`headers` are exactly those the client sets. Content-Length is signed too, and set by the body itself."""
+    """`headers` are exactly those the client sets. Content-Length is signed too: the body sets it."""
 
     method: str
     url: str
@@ -38,8 +39,15 @@ class StoredPart:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenSession:
+    key: str
+    session: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a store can do: proven by the contract suite on a real server, only declared, or None: it can't."""
+    """What a store can do: proven by the contract suite on a real server, declared, or None: it can't."""
 
     put: Proof
     multipart: Proof
@@ -64,7 +72,7 @@ class UploadLanes(ABC):
 
     @abstractmethod
     def create_multiparts(self, wanted: Sequence[tuple[str, str]]) -> list[str | StorageUnavailable]:
-        """One session for each (key, content type), in order, all at once; one failure does not end the others."""
+        """One session for each (key, content type), in order, all at once. One failure ends no other."""
 
     @abstractmethod
     def sign_part(
@@ -83,12 +91,16 @@ class UploadLanes(ABC):
     def complete_multipart(self, key: str, session: str, parts: Iterable[StoredPart]) -> StoredObject:
         """Safe to call again after an answer that was lost: an object of the right size is the answer.
 
-        Raises: SessionGone when there is neither session nor object. PartsMissing when the store has other parts.
+        Raises: SessionGone when there is neither session nor object. PartsMissing when it has other parts.
         """
 
     @abstractmethod
     def abort_multipart(self, key: str, session: str) -> None:
         """Until the store says the session is gone: parts on their way may outlive a first abort."""
+
+    @abstractmethod
+    def list_sessions(self, prefix: str) -> Iterator[OpenSession]:
+        """Every multipart session still open below that prefix of keys, also those no row knows."""
 
     def can(self, lane: Lane) -> bool:
         return getattr(self.capabilities, lane) is not None
@@ -119,7 +131,7 @@ def open_lanes(store: ObjectStore) -> UploadLanes:
 
 
 def choose_lane(lanes: UploadLanes, *, size_bytes: int, preferred: str | None = None) -> Lane:
-    """A file of at most one part goes by `put`, a larger one by `multipart`, unless another lane is preferred.
+    """A file of at most one part goes by `put`, a larger one by `multipart`, unless one is preferred.
 
     Raises: LaneUnsupported when the preferred lane is unknown, is not there, or is too small for the file.
     """
