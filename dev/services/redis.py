@@ -19,6 +19,7 @@ from dev.processes import Server
 OLDEST_USABLE: Final = (6, 2)  # GETDEL, and what the channel layer asks for
 # sun_path holds 108 bytes with its closing zero (unix(7)); macOS has 104.
 MAX_SOCKET_PATH_BYTES: Final = 103
+_PRIVATE_FOLDER_PREFIX: Final = "safelight-redis-"
 
 
 def find_executable(*, besides: tuple[Path, ...] = ()) -> Path | None:
@@ -43,7 +44,15 @@ def socket_below(directory: Path) -> Path:
     wanted = directory / "redis.sock"
     if len(os.fsencode(wanted)) <= MAX_SOCKET_PATH_BYTES:
         return wanted
-    return Path(tempfile.mkdtemp(prefix="safelight-", dir="/tmp")) / "redis.sock"  # TMPDIR may be as long
+    return (
+        Path(tempfile.mkdtemp(prefix=_PRIVATE_FOLDER_PREFIX, dir="/tmp")) / "redis.sock"
+    )  # TMPDIR may be as long
+
+
+def forget_socket(socket_path: Path) -> None:
+    """Removes the private folder that `socket_below` may have made."""
+    if socket_path.parent.name.startswith(_PRIVATE_FOLDER_PREFIX):
+        shutil.rmtree(socket_path.parent, ignore_errors=True)
 
 
 def command(executable: Path, directory: Path, socket_path: Path) -> list[str]:
@@ -97,8 +106,7 @@ class RedisServer:
 
     def stop(self) -> None:
         self._server.stop()
-        if self.socket_path.parent.name.startswith("safelight-"):
-            shutil.rmtree(self.socket_path.parent, ignore_errors=True)
+        forget_socket(self.socket_path)
 
     def kill(self) -> None:
         self._server.kill()
