@@ -1,12 +1,68 @@
-"""Every refusal of an upload: wire code, HTTP status, and whether trying again may help."""
+"""Every refusal of uploading: wire code, HTTP status, and whether trying again may help."""
 
 from http import HTTPStatus
 
-from galleries.errors import GalleryError
+from galleries.errors import GalleryError, ObjectMissing
 
 
 class UploadError(GalleryError):
-    """The base of what uploads refuse."""
+    """A refusal of one file or one upload; the others of the call go on."""
+
+
+class EmptyFile(UploadError):
+    code, status = "empty_file", HTTPStatus.UNPROCESSABLE_ENTITY
+    message = "The file is empty."
+
+
+class FileTooLarge(UploadError):
+    code, status = "file_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    message = "The file is too large."
+
+
+class UnsupportedType(UploadError):
+    code, status = "unsupported_type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    message = "This is not a kind of photo that can be shown here."
+
+
+class GalleryFull(UploadError):
+    code, status = "gallery_full", HTTPStatus.CONFLICT
+    message = "The gallery is full."
+
+
+class Duplicate(UploadError):
+    """Details: photo_id, the one that is there."""
+
+    code, status = "duplicate", HTTPStatus.CONFLICT
+    message = "This photo is already in the gallery."
+
+
+class ClientIdConflict(UploadError):
+    code, status = "client_id_conflict", HTTPStatus.CONFLICT
+    message = "This name stands for a file of another size."
+
+
+class ChecksumConflict(UploadError):
+    """Another checksum was given for the same attempt before."""
+
+    code, status = "checksum_conflict", HTTPStatus.CONFLICT
+    message = "The file changed while it was sent."
+
+
+class WrongState(UploadError):
+    code, status = "wrong_state", HTTPStatus.CONFLICT
+    message = "The upload is in a state that does not allow this."
+
+
+class TooLate(UploadError):
+    code, status = "too_late", HTTPStatus.CONFLICT
+    message = "The photo is already in the gallery."
+
+
+class BadPartNumber(UploadError):
+    """Outside the persisted plan."""
+
+    code, status = "bad_part_number", HTTPStatus.UNPROCESSABLE_ENTITY
+    message = "The upload has no such part."
 
 
 class LaneUnsupported(UploadError):
@@ -24,10 +80,30 @@ class SessionGone(UploadError):
 
 
 class PartsMissing(UploadError):
-    """The store does not have the parts that were listed; listing them again tells which are missing."""
+    """The store does not have the parts that were planned; listing them again tells which are missing."""
 
     code, status, retryable = "parts_missing", HTTPStatus.CONFLICT, True
     message = "Parts of the file did not arrive in the storage."
+
+
+class SizeMismatch(UploadError):
+    code, status, retryable = "size_mismatch", HTTPStatus.CONFLICT, True
+    message = "The file arrived with another size."
+
+
+class ChecksumMismatch(UploadError):
+    code, status, retryable = "checksum_mismatch", HTTPStatus.CONFLICT, True
+    message = "The file arrived damaged."
+
+
+class NotAnImage(UploadError):
+    code, status = "not_an_image", HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    message = "The file is not a photo."
+
+
+class GaveUp(UploadError):
+    code, status, retryable = "gave_up", HTTPStatus.INTERNAL_SERVER_ERROR, True
+    message = "The photo could not be processed."
 
 
 class UrlRefused(UploadError):
@@ -54,13 +130,17 @@ class AlreadyStored(UploadError):
     message = "The file is stored already."
 
 
-class BodyCorrupted(UploadError):
+class BodyCorrupted(ChecksumMismatch):
     """The bytes that came do not have the signed checksum."""
 
-    code, status, retryable = "checksum_mismatch", HTTPStatus.BAD_REQUEST, True
+    status = HTTPStatus.BAD_REQUEST
     message = "The file was damaged on its way."
 
 
 class BodyTooSlow(UploadError):
     code, status, retryable = "body_too_slow", HTTPStatus.REQUEST_TIMEOUT, True
     message = "Nothing arrived for too long."
+
+
+# Only after these are the bytes in the store of no use: the next attempt sends them again under a new key.
+BYTES_ARE_BAD = frozenset({ObjectMissing.code, SizeMismatch.code, ChecksumMismatch.code})

@@ -1,0 +1,37 @@
+"""Which pages may open a socket: a cookie only counts when the full origin is ours; a bearer header needs none."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from channels.security.websocket import WebsocketDenier
+from django.conf import settings
+
+App = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+def own_origins() -> frozenset[str]:
+    """Scheme, host and port. A site on this machine is meant under each of the machine's own names."""
+    origins = {settings.SITE_URL, *settings.CSRF_TRUSTED_ORIGINS}
+    parts = urlsplit(settings.SITE_URL)
+    if parts.hostname in {name.strip("[]") for name in LOOPBACK_NAMES}:
+        port = f":{parts.port}" if parts.port else ""
+        origins |= {urlunsplit((parts.scheme, name + port, "", "", "")) for name in LOOPBACK_NAMES}
+    return frozenset(origins)
+
+
+class OriginOrBearer:
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.own = own_origins()
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        if headers.get(b"authorization", "").lower().startswith("bearer "):
+            # Cookies that came along must not count.
+            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"cookie"]}
+        elif headers.get(b"origin") not in self.own:
+            await WebsocketDenier()(scope, receive, send)
+            return
+        await self.app(scope, receive, send)

@@ -1,0 +1,143 @@
+"""Galleries and photos over JSON: a thin edge. Answers are built by hand and declared for the documentation."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from ninja import Query, Router, Schema
+from pydantic import Field, StrictBool, StringConstraints
+
+from galleries import curation, lifecycle
+from galleries.access import Action, Actor, get_gallery, get_photo
+from galleries.errors import BadRequest, BatchTooLarge, NotFound
+from galleries.models import Photo, PhotoStatus
+from galleries.photo_wire import GalleriesOut, GalleryOut, PhotoPageOut, PhotosOut, gallery_out, photo_out
+from galleries.queries import get_photos, list_galleries, list_photos, view_of
+
+router = Router(tags=["galleries"])
+MAX_BATCH_ITEMS = 100
+MAX_PAGE_ITEMS = 1_000
+Curate = Callable[[UUID, Sequence[UUID]], list[Photo]]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class GalleryIn(Schema):
+    title: Title
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+
+
+class GalleryPatch(Schema):
+    title: Title | None = None
+    auto_publish: StrictBool | None = None
+    cover_photo_id: UUID | None = None
+    sort: str | None = None
+    keep_location: StrictBool | None = None
+
+
+class IdsIn(Schema):
+    ids: list[str]
+
+
+class PageQuery(Schema):
+    cursor: str | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = 100
+    status: str = PhotoStatus.READY
+
+
+def actor_of_call(request: HttpRequest) -> Actor:
+    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by django-ninja
+    return actor
+
+
+@router.post("/galleries", response={201: GalleryOut})
+def create_gallery(request: HttpRequest, body: GalleryIn) -> HttpResponse:
+    gallery = lifecycle.create(actor_of_call(request), body.title, idempotency_key=body.idempotency_key)
+    return JsonResponse(gallery_out(view_of(gallery)), status=201)
+
+
+@router.get("/galleries", response=GalleriesOut)
+def galleries(request: HttpRequest) -> HttpResponse:
+    views = list_galleries(actor_of_call(request).user.pk)
+    return JsonResponse(
+        {"galleries": [gallery_out(view) for view in views], "next_cursor": None, "version": None}
+    )
+
+
+@router.get("/galleries/{uuid:gallery_id}", response=GalleryOut)
+def gallery(request: HttpRequest, gallery_id: UUID) -> HttpResponse:
+    return JsonResponse(gallery_out(view_of(get_gallery(actor_of_call(request), gallery_id, Action.VIEW))))
+
+
+@router.patch("/galleries/{uuid:gallery_id}", response=GalleryOut)
+def change_gallery(request: HttpRequest, gallery_id: UUID, body: GalleryPatch) -> HttpResponse:
+    found = get_gallery(actor_of_call(request), gallery_id, Action.EDIT)
+    changed = lifecycle.change(found, body.dict(exclude_unset=True))
+    return JsonResponse(gallery_out(view_of(changed)))
+
+
+@router.delete("/galleries/{uuid:gallery_id}", response={204: None})
+def delete_gallery(request: HttpRequest, gallery_id: UUID) -> HttpResponse:
+    lifecycle.delete(get_gallery(actor_of_call(request), gallery_id, Action.DELETE))
+    return HttpResponse(status=204)
+
+
+@router.get("/galleries/{uuid:gallery_id}/photos", response=PhotoPageOut)
+def photos(request: HttpRequest, gallery_id: UUID, page: Query[PageQuery]) -> HttpResponse:
+    if page.status not in PhotoStatus.values:
+        raise BadRequest(status=page.status[:20])
+    action = Action.VIEW if page.status == PhotoStatus.READY else Action.PUBLISH
+    found = get_gallery(actor_of_call(request), gallery_id, action)
+    listed = list_photos(found, status=page.status, cursor=page.cursor, limit=page.limit)
+    return JsonResponse(
+        {
+            "photos": [photo_out(photo) for photo in listed.photos],
+            "next_cursor": listed.next_cursor,
+            "version": listed.version,
+        }
+    )
+
+
+@router.post("/photos/delete", response=PhotosOut)
+def delete_photos(request: HttpRequest, body: IdsIn) -> HttpResponse:
+    return bulk(request, body, curation.delete_photos)
+
+
+@router.post("/photos/restore", response=PhotosOut)
+def restore_photos(request: HttpRequest, body: IdsIn) -> HttpResponse:
+    return bulk(request, body, curation.restore_photos)
+
+
+@router.delete("/photos/{uuid:photo_id}", response={204: None})
+def delete_photo(request: HttpRequest, photo_id: UUID) -> HttpResponse:
+    photo = get_photo(actor_of_call(request), photo_id, Action.DELETE)
+    curation.delete_photos(photo.gallery_id, [photo.pk])
+    return HttpResponse(status=204)
+
+
+def bulk(request: HttpRequest, body: IdsIn, do: Curate) -> HttpResponse:
+    """Photos of several galleries in one call; unknown and foreign ids are items of their own."""
+    actor = actor_of_call(request)
+    if len(body.ids) > MAX_BATCH_ITEMS:
+        raise BatchTooLarge(item_count=len(body.ids), limit=MAX_BATCH_ITEMS)
+    wanted = {text: parsed_id(text) for text in body.ids}
+    own = own_photos(actor, [each for each in wanted.values() if each])
+    for gallery_id in {photo.gallery_id for photo in own}:
+        do(gallery_id, [photo.pk for photo in own if photo.gallery_id == gallery_id])
+    now = {photo.pk: photo_out(photo) for photo in get_photos([photo.pk for photo in own])}
+    missing = NotFound().as_wire()
+    return JsonResponse(
+        {"photos": [now.get(wanted[text]) or {"id": text, "error": missing} for text in body.ids]}
+    )
+
+
+def own_photos(actor: Actor, photo_ids: list[UUID]) -> list[Photo]:
+    found = Photo.objects.select_related("gallery").filter(pk__in=photo_ids, gallery__deleted_at=None)
+    return [photo for photo in found if actor.may(Action.DELETE, photo.gallery)]
+
+
+def parsed_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,86 @@
+"""What an owner does with photos that are there: delete them, bring them back within a day."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from galleries.errors import RestoreExpired
+from galleries.models import DELETED_KEPT_FOR, Photo, PhotoStatus, raise_version
+from galleries.ports import filler
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How the visible photos of a gallery changed."""
+
+    ready_count: int = 0
+    ready_bytes: int = 0
+
+
+def delete_photos(gallery_id: uuid.UUID, photo_ids: Sequence[uuid.UUID]) -> list[Photo]:
+    """Hides them at once; their bytes stay for 24 hours. Safe to repeat. Four statements."""
+    now = timezone.now()
+    with transaction.atomic():
+        photos = list(Photo.objects.select_for_update().filter(gallery_id=gallery_id, pk__in=photo_ids))
+        alive = [photo for photo in photos if photo.status != PhotoStatus.DELETED]
+        if not alive:
+            return photos
+        seen = counted(alive)
+        Photo.objects.filter(pk__in=[photo.pk for photo in alive]).update(
+            status_before_delete=F("status"),
+            status=PhotoStatus.DELETED,
+            deleted_at=now,
+            version=F("version") + 1,
+        )
+        announce_change(gallery_id, alive, photos=-seen.ready_count, size=-seen.ready_bytes)
+    for photo in alive:
+        photo.status_before_delete, photo.status = photo.status, PhotoStatus.DELETED
+        photo.version, photo.deleted_at = photo.version + 1, now
+    return photos
+
+
+def restore_photos(gallery_id: uuid.UUID, photo_ids: Sequence[uuid.UUID]) -> list[Photo]:
+    """Gives them the state they had. Safe to repeat.
+
+    Raises: RestoreExpired when one was deleted more than 24 hours ago; none is restored then.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        photos = list(Photo.objects.select_for_update().filter(gallery_id=gallery_id, pk__in=photo_ids))
+        gone = [photo for photo in photos if photo.status == PhotoStatus.DELETED]
+        if not all(is_restorable(photo, now) for photo in gone):
+            raise RestoreExpired
+        if gone:
+            seen = bring_back(gone)
+            announce_change(gallery_id, gone, photos=seen.ready_count, size=seen.ready_bytes)
+    return photos
+
+
+def is_restorable(photo: Photo, now: datetime) -> bool:
+    return photo.deleted_at is not None and photo.deleted_at > now - DELETED_KEPT_FOR
+
+
+def bring_back(photos: Sequence[Photo]) -> Counted:
+    """Inside the caller's transaction, on rows it holds; the caller raises the gallery's version."""
+    if not photos:
+        return Counted()
+    for photo in photos:
+        photo.status, photo.status_before_delete = photo.status_before_delete or PhotoStatus.STAGED, ""
+        photo.deleted_at, photo.version = None, photo.version + 1
+    Photo.objects.bulk_update(photos, ["status", "status_before_delete", "deleted_at", "version"])
+    return counted(photos)
+
+
+def counted(photos: Sequence[Photo]) -> Counted:
+    ready = [photo for photo in photos if photo.status == PhotoStatus.READY]
+    return Counted(len(ready), sum(photo.size for photo in ready))
+
+
+def announce_change(gallery_id: uuid.UUID, changed: Sequence[Photo], *, photos: int, size: int) -> None:
+    version = raise_version(gallery_id, photos=photos, size=size)
+    filler().photos_changed(gallery_id, version=version, photo_ids=[photo.pk for photo in changed])

@@ -1,0 +1,151 @@
+"""Photos on their way to who may see them: access checked, then streamed (local) or redirected to a signed GET."""
+
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import quote
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
+
+from galleries.access import Action, get_photo
+from galleries.callers import caller_of
+from galleries.errors import GalleryError, NotFound
+from galleries.models import Photo, PhotoStatus, Rendition
+from galleries.objects.base import CACHE_CONTROL, ObjectStore, store_named
+
+RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Served:
+    """One object on its way out. Sizes in bytes; `etag` unquoted."""
+
+    store: ObjectStore
+    key: str
+    size: int
+    etag: str
+    media_type: str
+    download_name: str | None
+    cache_control: str
+
+
+async def original(request: HttpRequest, photo_id: UUID) -> HttpResponseBase:
+    """The very bytes that were sent, always as a download."""
+    return await deliver(request, lambda: find_original(request, photo_id))
+
+
+async def rendition(request: HttpRequest, photo_id: UUID, name: str, digest: str) -> HttpResponseBase:
+    return await deliver(request, lambda: find_rendition(request, photo_id, name, digest))
+
+
+async def deliver(request: HttpRequest, find: Callable[[], Served]) -> HttpResponseBase:
+    try:
+        served = await sync_to_async(find)()
+    except GalleryError as refusal:
+        return HttpResponse(refusal.message, status=refusal.status, content_type="text/plain")
+    url = served.store.signed_get(
+        served.key, download_name=served.download_name, content_type=served.media_type
+    )
+    if url is None:
+        return streamed(request, served)
+    return HttpResponseRedirect(url, headers={"Cache-Control": "private, max-age=60"})
+
+
+def visible(request: HttpRequest, photo_id: UUID, action: Action) -> Photo:
+    """Raises: NotFound for what is not there to be seen; an owner sees staged photos too."""
+    photo = get_photo(caller_of(request), photo_id, action)
+    if photo.status not in {PhotoStatus.READY, PhotoStatus.STAGED}:
+        raise NotFound
+    return photo
+
+
+def find_original(request: HttpRequest, photo_id: UUID) -> Served:
+    photo = visible(request, photo_id, Action.FETCH_ORIGINAL)
+    return Served(
+        store=store_named(photo.store),
+        key=photo.key,
+        size=photo.size,
+        etag=photo.sha256,
+        media_type=photo.media_type,
+        download_name=photo.name,
+        cache_control="private, max-age=0, must-revalidate",
+    )
+
+
+def find_rendition(request: HttpRequest, photo_id: UUID, name: str, digest: str) -> Served:
+    """Another digest answers what there is, without being kept: a link to an old recipe still shows the photo."""
+    photo = visible(request, photo_id, Action.VIEW)
+    found = Rendition.objects.filter(photo=photo, name=name).first()
+    if found is None:
+        raise NotFound
+    return Served(
+        store=store_named(photo.store),
+        key=found.key,
+        size=found.size,
+        etag=found.sha256,
+        media_type=found.media_type,
+        download_name=None,
+        cache_control=CACHE_CONTROL if found.recipe == digest else "no-store",
+    )
+
+
+def streamed(request: HttpRequest, served: Served) -> HttpResponseBase:
+    """Whole, a range, or nothing when the client has it."""
+    if f'"{served.etag}"' in request.headers.get("If-None-Match", ""):
+        return with_headers(HttpResponse(status=HTTPStatus.NOT_MODIFIED), served)
+    wanted = range_of(request, served)
+    if wanted is None:
+        response = HttpResponse(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+        response["Content-Range"] = f"bytes */{served.size}"
+        return with_headers(response, served)
+    first, last = wanted
+    is_part = (first, last) != (0, served.size - 1)
+    body = chunks_of(served, first, last - first + 1) if request.method == "GET" else ()
+    response = StreamingHttpResponse(body, content_type=served.media_type)
+    response["Content-Length"] = str(last - first + 1)
+    if is_part:
+        response.status_code = HTTPStatus.PARTIAL_CONTENT
+        response["Content-Range"] = f"bytes {first}-{last}/{served.size}"
+    return with_headers(response, served)
+
+
+async def chunks_of(served: Served, offset: int, length: int) -> AsyncIterator[bytes]:
+    async for chunk in served.store.stream(served.key, offset=offset, length=length):
+        yield chunk
+
+
+def range_of(request: HttpRequest, served: Served) -> tuple[int, int] | None:
+    """First and last byte; None when no byte of it is there. Several ranges, or a stale If-Range, give the whole."""
+    whole = (0, served.size - 1)
+    match = RANGE.fullmatch(request.headers.get("Range", "").strip())
+    condition = request.headers.get("If-Range")
+    if match is None or (condition and condition != f'"{served.etag}"') or match.groups() == ("", ""):
+        return whole
+    start, end = match.groups()
+    if not start:
+        return (max(0, served.size - int(end)), served.size - 1) if int(end) else None
+    if int(start) >= served.size or (end and int(end) < int(start)):
+        return None
+    return int(start), min(int(end), served.size - 1) if end else served.size - 1
+
+
+def with_headers(response: HttpResponseBase, served: Served) -> HttpResponseBase:
+    response["ETag"] = f'"{served.etag}"'
+    response["Accept-Ranges"] = "bytes"
+    response["Cache-Control"] = served.cache_control
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    if served.download_name is not None:
+        response["Content-Disposition"] = (
+            f"attachment; filename*=UTF-8''{quote(served.download_name, safe='')}"
+        )
+    return response

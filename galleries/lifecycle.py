@@ -1,0 +1,63 @@
+"""Galleries begin, change and end."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from galleries.access import Actor
+from galleries.errors import BadRequest, IdempotencyConflict, NotFound
+from galleries.models import Gallery, GallerySort, Photo, raise_version
+from galleries.ports import filler
+
+
+def create(actor: Actor, title: str, *, idempotency_key: str | None = None) -> Gallery:
+    """A known key answers the same gallery.
+
+    Raises: IdempotencyConflict when the key made a gallery of another title.
+    """
+    try:
+        with transaction.atomic():
+            return Gallery.objects.create(owner=actor.user, title=title, idempotency_key=idempotency_key)
+    except IntegrityError as err:
+        known = Gallery.objects.get(owner=actor.user, idempotency_key=idempotency_key)
+        if known.title != title:
+            raise IdempotencyConflict(idempotency_key=idempotency_key) from err
+        return known
+
+
+def change(gallery: Gallery, changes: Mapping[str, Any]) -> Gallery:
+    """Writes what is given, and nothing else.
+
+    Raises: BadRequest for an unknown sort or a null where none is allowed. NotFound for a cover of another gallery.
+    """
+    refuse_unfit(gallery, changes)
+    if not changes:
+        return gallery
+    with transaction.atomic():
+        Gallery.objects.filter(pk=gallery.pk).update(**changes)
+        version = raise_version(gallery.pk)
+        filler().photos_changed(gallery.pk, version=version, photo_ids=[])
+    gallery.refresh_from_db()
+    return gallery
+
+
+def refuse_unfit(gallery: Gallery, changes: Mapping[str, Any]) -> None:
+    nulls = [name for name, value in changes.items() if value is None and name != "cover_photo_id"]
+    if nulls:
+        raise BadRequest(fields=nulls)
+    if "sort" in changes and changes["sort"] not in GallerySort.values:
+        raise BadRequest(sort=str(changes["sort"])[:20])
+    cover = changes.get("cover_photo_id")
+    if cover is not None and not Photo.objects.ready().filter(pk=cover, gallery=gallery).exists():
+        raise NotFound
+
+
+def delete(gallery: Gallery) -> None:
+    """Safe to repeat. Open uploads are cancelled in the same transaction; objects go after 24 hours."""
+    with transaction.atomic():
+        deleted = Gallery.objects.live().filter(pk=gallery.pk).update(deleted_at=timezone.now())
+        if deleted:
+            filler().gallery_deleted(gallery.pk)
+            raise_version(gallery.pk)

@@ -1,0 +1,135 @@
+"""Shapes of galleries and photos on the wire."""
+
+from base64 import b64encode
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ninja import Schema
+
+from galleries.models import Photo, Rendition
+from galleries.queries import GalleryView
+
+
+class RenditionOut(Schema):
+    name: str
+    url: str
+    width: int
+    height: int
+
+
+class PhotoOut(Schema):
+    id: UUID
+    upload_id: UUID
+    name: str
+    size: int
+    crc32: str
+    sha256: str
+    width: int
+    height: int
+    captured_at: datetime | None
+    status: str
+    version: int
+    renditions: list[RenditionOut]
+    original_url: str
+    thumbhash: str
+    media_type: str
+    camera: str
+    sort_at: datetime
+
+
+class PhotosOut(Schema):
+    photos: list[PhotoOut]
+
+
+class PhotoPageOut(Schema):
+    photos: list[PhotoOut]
+    next_cursor: str | None
+    version: int
+
+
+class TotalsOut(Schema):
+    bytes: int
+    bytes_total: int
+    files: dict[str, int]
+    rate: int | None
+    seconds_left: int | None
+
+
+class GalleryOut(Schema):
+    id: UUID
+    title: str
+    state: str
+    version: int
+    photo_count: int
+    byte_count: int
+    auto_publish: bool
+    cover_photo_id: UUID | None
+    cover_url: str | None
+    sort: str
+    keep_location: bool
+    progress: TotalsOut
+    url: str
+
+
+class GalleriesOut(Schema):
+    galleries: list[GalleryOut]
+    next_cursor: str | None
+    version: int | None
+
+
+def gallery_out(view: GalleryView) -> dict[str, Any]:
+    gallery = view.gallery
+    return {
+        "id": str(gallery.pk),
+        "title": gallery.title,
+        "state": view.state.value,
+        "version": gallery.version,
+        "photo_count": gallery.photo_count,
+        "byte_count": gallery.byte_count,
+        "auto_publish": gallery.auto_publish,
+        "cover_photo_id": str(gallery.cover_photo_id) if gallery.cover_photo_id else None,
+        "cover_url": cover_url(view.cover),
+        "sort": gallery.sort,
+        "keep_location": gallery.keep_location,
+        "progress": view.totals.as_wire(),
+        "url": f"/galleries/{gallery.pk}/",
+    }
+
+
+def cover_url(photo: Photo | None) -> str | None:
+    return next((rendition_url(photo, each) for each in photo.renditions.all()), None) if photo else None
+
+
+def photo_out(photo: Photo) -> dict[str, Any]:
+    """The renditions must have been prefetched: no query here."""
+    return {
+        "id": str(photo.pk),
+        "upload_id": str(photo.upload_id),
+        "name": photo.name,
+        "size": photo.size,
+        "crc32": photo.crc32,
+        "sha256": photo.sha256,
+        "width": photo.width,
+        "height": photo.height,
+        "captured_at": utc_text(photo.captured_at),
+        "status": photo.status,
+        "version": photo.version,
+        "renditions": [
+            {"name": each.name, "url": rendition_url(photo, each), "width": each.width, "height": each.height}
+            for each in photo.renditions.all()
+        ],
+        "original_url": f"/photos/{photo.pk}/original",
+        "thumbhash": b64encode(bytes(photo.thumbhash)).decode(),
+        "media_type": photo.media_type,
+        "camera": photo.camera,
+        "sort_at": utc_text(photo.sort_at),
+    }
+
+
+def rendition_url(photo: Photo, rendition: Rendition) -> str:
+    return f"/photos/{photo.pk}/{rendition.name}/{rendition.recipe}"
+
+
+def utc_text(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None

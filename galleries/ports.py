@@ -1,0 +1,62 @@
+"""What a gallery asks of, and tells, whoever fills it. No-ops until somebody plugs in."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Totals:
+    """How far the present round of a gallery is. Bytes and counts of files; seconds_left is an estimate."""
+
+    bytes: int = 0
+    bytes_total: int = 0
+    files: Mapping[str, int] = field(default_factory=dict)
+    rate: int | None = None
+    seconds_left: int | None = None
+
+    def as_wire(self) -> dict[str, object]:
+        return {
+            "bytes": self.bytes,
+            "bytes_total": self.bytes_total,
+            "files": dict(self.files),
+            "rate": self.rate,
+            "seconds_left": self.seconds_left,
+        }
+
+
+class Filler(Protocol):
+    def progress_of(self, gallery_ids: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, Totals]:
+        """A constant number of queries."""
+
+    def photos_changed(self, gallery_id: uuid.UUID, *, version: int, photo_ids: Iterable[uuid.UUID]) -> None:
+        """Called inside the transaction that changed them; announces after its commit."""
+
+    def gallery_deleted(self, gallery_id: uuid.UUID) -> None:
+        """Called inside the transaction that deletes it."""
+
+
+class NoFiller:
+    def progress_of(self, gallery_ids: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, Totals]:
+        return {gallery_id: Totals() for gallery_id in gallery_ids}
+
+    def photos_changed(self, gallery_id: uuid.UUID, *, version: int, photo_ids: Iterable[uuid.UUID]) -> None:
+        pass
+
+    def gallery_deleted(self, gallery_id: uuid.UUID) -> None:
+        pass
+
+
+class Socket:
+    """Holds the one plugged-in filler."""
+
+    filler: Filler = NoFiller()
+
+
+def plug_in(filler: Filler) -> None:
+    Socket.filler = filler
+
+
+def filler() -> Filler:
+    return Socket.filler

@@ -1,0 +1,101 @@
+"""The only door to the channel layer, and the bell rope. Everything here happens after commit and may fail."""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.db import transaction
+
+from galleries.photo_wire import photo_out
+from galleries.queries import get_photos
+from uploads import wire
+from uploads.models import Upload
+
+log = logging.getLogger(__name__)
+# A message larger than this is not worth sending: the client reads the list instead.
+MAX_ROWS_PER_MESSAGE = 200
+
+
+def group_of(gallery_id: uuid.UUID) -> str:
+    return f"gallery.{gallery_id}"
+
+
+def user_group_of(user_id: uuid.UUID) -> str:
+    return f"user.{user_id}"
+
+
+def uploads_changed(gallery_id: uuid.UUID, *, version: int, uploads: Sequence[Upload]) -> None:
+    rows = [wire.upload_out(upload) for upload in uploads]
+    after_commit(partial(tell, gallery_id, "uploads", version, rows))
+
+
+def photos_changed(gallery_id: uuid.UUID, *, version: int, photo_ids: Iterable[uuid.UUID]) -> None:
+    ids = list(photo_ids)
+    after_commit(lambda: tell(gallery_id, "photos", version, [photo_out(photo) for photo in get_photos(ids)]))
+
+
+def gallery_changed(gallery_id: uuid.UUID, *, version: int) -> None:
+    """Its title or settings: nothing but a new version."""
+    after_commit(partial(tell, gallery_id, "photos", version, []))
+
+
+def tell(gallery_id: uuid.UUID, kind: str, version: int, rows: Sequence[dict[str, object]]) -> None:
+    """A gap (`previous` is not what the client has) makes the client read the list."""
+    send(
+        group_of(gallery_id),
+        {
+            "type": "gallery.event",
+            "kind": kind,
+            "gallery": str(gallery_id),
+            "previous": version - 1,
+            "version": version,
+            "rows": rows[:MAX_ROWS_PER_MESSAGE],
+            "is_cut": len(rows) > MAX_ROWS_PER_MESSAGE,
+        },
+    )
+
+
+def send(group: str, message: dict[str, Any]) -> None:
+    layer = get_channel_layer()
+    async_to_sync(layer.group_send)(group, message)
+
+
+def after_commit(action: Callable[[], None]) -> None:
+    transaction.on_commit(partial(quietly, action))
+
+
+def quietly(action: Callable[[], None]) -> None:
+    """A channel layer or a broker that is down is a log line, never a failed request."""
+    try:
+        action()
+    except Exception as err:  # noqa: BLE001  whatever the client library raises: nobody waits for this
+        log.warning("announce.failed error=%s", type(err).__name__)
+
+
+def ring_after_commit() -> None:
+    """Wakes the workers. They look into the database for what there is to do."""
+    after_commit(ring)
+
+
+def ring() -> None:
+    from uploads.tasks import work
+
+    work.apply_async(expires=BELL_EXPIRES_S)
+
+
+BELL_EXPIRES_S = 60
+
+
+def progress_moved(gallery_id: uuid.UUID) -> None:
+    """Says that bytes arrived; each listener works out the totals when it next speaks."""
+    send(group_of(gallery_id), {"type": "gallery.moved", "gallery": str(gallery_id)})
+
+
+async def progress_moved_async(gallery_id: uuid.UUID) -> None:
+    await get_channel_layer().group_send(
+        group_of(gallery_id), {"type": "gallery.moved", "gallery": str(gallery_id)}
+    )

@@ -1,0 +1,162 @@
+"""Uploading over JSON: a thin edge over the steps."""
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from ninja import Query, Router, Schema
+from pydantic import Field
+
+from galleries.access import Action, Actor, get_gallery
+from galleries.api import actor_of_call
+from galleries.errors import BatchTooLarge, NotFound
+from uploads import announce, control, intake, presign, progress, queries, status, wire
+from uploads.control import Outcome
+from uploads.intake import Intake
+from uploads.limits import DEFAULT_PAGE_ITEMS, MAX_BATCH_ITEMS, MAX_PAGE_ITEMS
+from uploads.presign import Ask, Signed
+
+router = Router(tags=["uploads"])
+
+
+class UploadsQuery(Schema):
+    state: list[str] = []
+    cursor: str | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = DEFAULT_PAGE_ITEMS
+
+
+def refuse_large(items: Sequence[object]) -> None:
+    """Raises: BatchTooLarge."""
+    if len(items) > MAX_BATCH_ITEMS:
+        raise BatchTooLarge(item_count=len(items), limit=MAX_BATCH_ITEMS)
+
+
+@router.post("/galleries/{uuid:gallery_id}/uploads/batch", response=wire.UploadsOut)
+def batch(request: HttpRequest, gallery_id: UUID, body: wire.BatchIn) -> HttpResponse:
+    actor = actor_of_call(request)
+    refuse_large(body.files)
+    gallery = get_gallery(actor, gallery_id, Action.UPLOAD)
+    intakes = intake.register(actor, gallery.pk, body.files)
+    signed = sign_registered(request, intakes) if body.sign else {}
+    return JsonResponse({"uploads": [intake_out(each, signed) for each in intakes]})
+
+
+def sign_registered(request: HttpRequest, intakes: Sequence[Intake]) -> dict[UUID, Signed]:
+    wanted = {each.upload.pk for each in intakes if each.upload and not each.refusal}
+    answers = presign.sign(actor_of_call(request), [Ask(upload_id) for upload_id in wanted])
+    return {each.upload.pk: each for each in answers if each.upload}
+
+
+def intake_out(taken: Intake, signed: dict[UUID, Signed]) -> dict[str, object]:
+    if taken.upload is None:
+        return wire.refused_out(taken.file, taken.refusal or NotFound())
+    if not taken.refusal and (answer := signed.get(taken.upload.pk)):
+        return presign.signed_out(answer)
+    return wire.upload_out(taken.upload, error=taken.refusal)
+
+
+@router.post("/uploads/sign", response=wire.UploadsOut)
+def sign(request: HttpRequest, body: wire.SignIn) -> HttpResponse:
+    refuse_large(body.uploads)
+    asks = [(each, ask_of(each)) for each in body.uploads]
+    signed = presign.sign(actor_of_call(request), [ask for _, ask in asks if ask])
+    answers = {each.upload_id: presign.signed_out(each) for each in signed}
+    missing = NotFound()
+    return JsonResponse(
+        {
+            "uploads": [
+                answers[str(ask.upload_id)] if ask else wire.unknown_out(each.id, missing)
+                for each, ask in asks
+            ]
+        }
+    )
+
+
+def ask_of(item: wire.SignAsk) -> Ask | None:
+    upload_id = progress.parse_id(item.id)
+    if upload_id is None:
+        return None
+    parts = None if item.parts is None else {part.number: part.crc32 or "" for part in item.parts}
+    return Ask(upload_id, crc32=item.crc32 or "", after_failure=item.after_failure, part_crcs=parts)
+
+
+@router.post("/uploads/complete", response={202: wire.UploadsOut})
+def complete(request: HttpRequest, body: wire.CompleteIn) -> HttpResponse:
+    refuse_large(body.uploads)
+    crcs = {parsed: each.crc32 or "" for each in body.uploads if (parsed := progress.parse_id(each.id))}
+    outcomes = control.complete(actor_of_call(request), crcs)
+    return JsonResponse(outcomes_out([each.id for each in body.uploads], outcomes), status=202)
+
+
+@router.post("/uploads/cancel", response=wire.UploadsOut)
+def cancel(request: HttpRequest, body: wire.IdsIn) -> HttpResponse:
+    refuse_large(body.ids)
+    outcomes = control.cancel(actor_of_call(request), parsed_ids(body.ids))
+    return JsonResponse(outcomes_out(body.ids, outcomes))
+
+
+@router.post("/uploads/retry", response=wire.UploadsOut)
+def retry(request: HttpRequest, body: wire.IdsIn) -> HttpResponse:
+    refuse_large(body.ids)
+    actor = actor_of_call(request)
+    outcomes = control.retry(actor, parsed_ids(body.ids))
+    waiting = [Ask(each.upload.pk) for each in outcomes if each.upload and control.needs_bytes(each)]
+    signed = (
+        {each.upload_id: presign.signed_out(each) for each in presign.sign(actor, waiting)} if waiting else {}
+    )
+    answer = outcomes_out(body.ids, outcomes)
+    answer["uploads"] = [signed.get(str(each["id"]), each) for each in answer["uploads"]]
+    return JsonResponse(answer)
+
+
+def parsed_ids(texts: Sequence[str]) -> list[UUID]:
+    return [parsed for text in texts if (parsed := progress.parse_id(text))]
+
+
+def outcomes_out(asked: Sequence[str], outcomes: Sequence[Outcome]) -> dict[str, list[dict[str, object]]]:
+    """In the order of the request; what is no id at all is an unknown id."""
+    found = {each.upload_id: outcome_out(each) for each in outcomes}
+    missing = NotFound()
+    return {
+        "uploads": [
+            found.get(str(progress.parse_id(text))) or wire.unknown_out(text, missing) for text in asked
+        ]
+    }
+
+
+def outcome_out(outcome: Outcome) -> dict[str, object]:
+    if outcome.upload is None:
+        return wire.unknown_out(outcome.upload_id, outcome.refusal or NotFound())
+    return wire.upload_out(outcome.upload, error=outcome.refusal)
+
+
+@router.get("/uploads/{uuid:upload_id}", response=wire.UploadStatusOut)
+def upload_status(request: HttpRequest, upload_id: UUID) -> HttpResponse:
+    upload = queries.get_upload(actor_of_call(request), upload_id)
+    shown = queries.shown_states(upload.gallery_id, [upload]).get(upload.pk)
+    return JsonResponse({**wire.upload_out(upload, state=shown), "stored": status.stored_of(upload)})
+
+
+@router.get("/galleries/{uuid:gallery_id}/uploads", response=wire.UploadPageOut)
+def uploads(request: HttpRequest, gallery_id: UUID, page: Query[UploadsQuery]) -> HttpResponse:
+    actor = actor_of_call(request)
+    gallery = get_gallery(actor, gallery_id, Action.UPLOAD)
+    listed = queries.list_uploads(actor, gallery, states=page.state, cursor=page.cursor, limit=page.limit)
+    rows = [wire.upload_out(each, state=listed.shown_states.get(each.pk)) for each in listed.uploads]
+    return JsonResponse({"uploads": rows, "next_cursor": listed.next_cursor, "version": listed.version})
+
+
+@router.post("/galleries/{uuid:gallery_id}/progress", response={204: None})
+def report_progress(request: HttpRequest, gallery_id: UUID, body: wire.ProgressIn) -> HttpResponse:
+    actor = actor_of_call(request)
+    gallery = get_gallery(actor, gallery_id, Action.UPLOAD)
+    refuse_large(body.uploads)
+    announce.quietly(lambda: report_and_tell(actor, gallery.pk, body))
+    return HttpResponse(status=204)
+
+
+def report_and_tell(actor: Actor, gallery_id: UUID, body: wire.ProgressIn) -> None:
+    """Redis may be away: nobody waits for progress."""
+    if progress.take_report(actor, gallery_id, body.uploads, {}):
+        announce.progress_moved(gallery_id)

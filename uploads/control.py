@@ -1,0 +1,198 @@
+"""Step 4: complete, cancel, retry. Each takes up to 100 uploads, makes no store call, and may be repeated."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from galleries.access import Actor
+from galleries.errors import GalleryError, NotFound
+from galleries.models import Photo, raise_version
+from uploads import announce, clock
+from uploads.crc32 import combine_parts
+from uploads.errors import BYTES_ARE_BAD, ChecksumConflict, Duplicate, PartsMissing, TooLate, WrongState
+from uploads.intake import begin_round, discard_of, renew_attempt
+from uploads.models import Discard, Upload, by_id, move_many
+from uploads.presign import plan_of, readable
+from uploads.states import ENDED_STATES, TAKES_BYTES, Event, State
+from uploads.wire import error_of
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One upload of a bulk call: its row as it is now, and what stood in the way."""
+
+    upload_id: str
+    upload: Upload | None = None
+    refusal: GalleryError | None = None
+
+
+Decision = tuple[Event, Upload] | None
+
+
+def complete(actor: Actor, crcs: Mapping[uuid.UUID, str]) -> list[Outcome]:
+    """Hands uploads to verification; `crcs` maps id -> crc32 or empty."""
+    twins = live_twins(actor, crcs)
+
+    def decide(upload: Upload) -> Decision:
+        if upload.state == State.REGISTERED:
+            raise WrongState(id=str(upload.pk), state=upload.state)
+        if upload.state != State.SIGNED:
+            return None
+        settle_crc(upload, crcs[upload.pk])
+        if not upload.is_wanted_copy and (twin := twins.get((upload.gallery_id, upload.size, upload.crc32))):
+            return fail_as_copy(upload, twin)
+        return Event.STORED, upload
+
+    return decide_all(actor, list(crcs), decide)
+
+
+def settle_crc(upload: Upload, given: str) -> None:
+    """The checksum of the whole: the one given, the one kept, or the combination of the parts'.
+
+    Raises: ChecksumConflict when two of them differ.
+    """
+    kept = upload.crc32 or crc_of_parts(upload)
+    if given and kept and given != kept:
+        raise ChecksumConflict(known_crc32=kept, given_crc32=given)
+    upload.crc32 = given or kept
+    upload.active_at = clock.now()
+
+
+def crc_of_parts(upload: Upload) -> str:
+    """Empty unless every part's is known."""
+    if upload.lane != "multipart":
+        return ""
+    plan = plan_of(upload)
+    known = [(upload.part_crcs.get(str(part.number), ""), part.size_bytes) for part in plan]
+    return combine_parts(known) if all(crc32 for crc32, _ in known) else ""
+
+
+def live_twins(actor: Actor, crcs: Mapping[uuid.UUID, str]) -> dict[tuple[uuid.UUID, int, str], uuid.UUID]:
+    given = {crc32 for crc32 in crcs.values() if crc32}
+    if not given:
+        return {}
+    galleries = readable(actor, list(crcs)).values("gallery_id")
+    rows = Photo.objects.live().filter(gallery_id__in=galleries, crc32__in=given)
+    return {(g, size, crc): pk for g, size, crc, pk in rows.values_list("gallery_id", "size", "crc32", "pk")}
+
+
+def fail_as_copy(upload: Upload, twin: uuid.UUID) -> Decision:
+    upload.error_code, upload.error_details = Duplicate.code, {"photo_id": str(twin)}
+    upload.ended_at = clock.now()
+    return Event.FAIL, upload
+
+
+def cancel(actor: Actor, upload_ids: Sequence[uuid.UUID]) -> list[Outcome]:
+    """Ends uploads; what they stored is thrown away. Too late for what is a photo already."""
+
+    def decide(upload: Upload) -> Decision:
+        if upload.state == State.VERIFIED:
+            raise TooLate(photo_id=str(upload.photo_id))
+        if upload.state in ENDED_STATES and upload.state != State.FAILED:
+            return None
+        end_as_cancelled(upload)
+        return Event.CANCEL, upload
+
+    return decide_all(actor, upload_ids, decide)
+
+
+def end_as_cancelled(upload: Upload) -> None:
+    upload.error_code, upload.error_details, upload.ended_at = "", {}, clock.now()
+
+
+def retry(actor: Actor, upload_ids: Sequence[uuid.UUID]) -> list[Outcome]:
+    """Failed uploads go on: to `signed` where bytes are needed (sign next), to `uploaded` where they are good."""
+
+    def decide(upload: Upload) -> Decision:
+        if upload.state != State.FAILED:
+            return None
+        return retried(upload)
+
+    return decide_all(actor, upload_ids, decide)
+
+
+def retried(upload: Upload) -> Decision:
+    error = error_of(upload)
+    if error is None or not error["retryable"]:
+        return None
+    code, now = upload.error_code, clock.now()
+    upload.error_code, upload.error_details, upload.ended_at, upload.tries = "", {}, None, 0
+    upload.active_at = upload.try_after = now
+    if code in BYTES_ARE_BAD:
+        dead = discard_of(upload, now)
+        renew_attempt(upload)
+        dead.save()
+        return Event.REOPEN_BYTES, upload
+    return (Event.REOPEN_BYTES if code == PartsMissing.code else Event.CHECK_AGAIN), upload
+
+
+WRITTEN = (
+    "crc32", "part_crcs", "active_at", "error_details", "ended_at", "try_after", "tries", "attempt", "key", "session",
+    "photo", "url_expires_at",
+)  # fmt: skip
+
+
+def decide_all(
+    actor: Actor, upload_ids: Sequence[uuid.UUID], decide: Callable[[Upload], Decision]
+) -> list[Outcome]:
+    """Locks the rows, asks `decide` of each, moves them in bulk, announces after the commit."""
+    refusals: dict[uuid.UUID, GalleryError] = {}
+    moves: dict[Event, list[Upload]] = {}
+    with transaction.atomic():
+        uploads = by_id(readable(actor, upload_ids).select_for_update(of=("self",)))
+        for upload in uploads.values():
+            try:
+                decision = decide(upload)
+            except GalleryError as refusal:
+                refusals[upload.pk] = refusal
+                continue
+            if decision:
+                moves.setdefault(decision[0], []).append(upload)
+        carry_out(moves)
+    return [outcome_of(upload_id, uploads, refusals) for upload_id in upload_ids]
+
+
+def carry_out(moves: Mapping[Event, Sequence[Upload]]) -> None:
+    """Inside the caller's transaction, on rows it holds."""
+    now = clock.now()
+    changed = [upload for uploads in moves.values() for upload in uploads]
+    if set(moves) & {Event.REOPEN_BYTES, Event.CHECK_AGAIN}:
+        for gallery in {upload.gallery for upload in changed}:
+            begin_round(gallery, now)
+    Discard.objects.bulk_create([discard_of(upload, now) for upload in moves.get(Event.CANCEL, ())])
+    for event, uploads in moves.items():
+        move_many(uploads, event, fields=WRITTEN)
+    for gallery_id in {upload.gallery_id for upload in changed}:
+        of_gallery = [upload for upload in changed if upload.gallery_id == gallery_id]
+        announce.uploads_changed(gallery_id, version=raise_version(gallery_id), uploads=of_gallery)
+    if set(moves) & {Event.STORED, Event.CHECK_AGAIN}:
+        announce.ring_after_commit()
+
+
+def outcome_of(
+    upload_id: uuid.UUID, uploads: Mapping[uuid.UUID, Upload], refusals: Mapping[uuid.UUID, GalleryError]
+) -> Outcome:
+    upload = uploads.get(upload_id)
+    if upload is None:
+        return Outcome(str(upload_id), refusal=NotFound())
+    return Outcome(str(upload_id), upload, refusals.get(upload_id))
+
+
+def cancel_gallery(gallery_id: uuid.UUID) -> None:
+    """Inside the transaction that deletes the gallery: nothing of it goes on."""
+    open_uploads = list(
+        Upload.objects.open()
+        .filter(gallery_id=gallery_id)
+        .select_related("gallery")
+        .select_for_update(of=("self",))
+    )
+    for upload in open_uploads:
+        end_as_cancelled(upload)
+    if open_uploads:
+        carry_out({Event.CANCEL: open_uploads})
+
+
+def needs_bytes(outcome: Outcome) -> bool:
+    return outcome.upload is not None and outcome.refusal is None and outcome.upload.state in TAKES_BYTES

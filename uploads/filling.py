@@ -1,0 +1,18 @@
+"""What galleries learn from, and tell, uploads: the other end of galleries/ports.py."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+
+from galleries.ports import Totals
+from uploads import announce, control, progress
+
+
+class UploadsFiller:
+    def progress_of(self, gallery_ids: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, Totals]:
+        return progress.totals_of(gallery_ids)
+
+    def photos_changed(self, gallery_id: uuid.UUID, *, version: int, photo_ids: Iterable[uuid.UUID]) -> None:
+        announce.photos_changed(gallery_id, version=version, photo_ids=photo_ids)
+
+    def gallery_deleted(self, gallery_id: uuid.UUID) -> None:
+        control.cancel_gallery(gallery_id)

@@ -1,0 +1,277 @@
+"""Step 1: declared files become rows, or refusals with reasons. The number of queries does not depend on the batch."""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Sum
+
+from galleries.access import Actor
+from galleries.errors import GalleryDeleted, GalleryError
+from galleries.models import Gallery, Photo, PhotoStatus, raise_version
+from galleries.objects.base import original_key
+from galleries.curation import bring_back, is_restorable
+from uploads import announce, clock
+from uploads.errors import (
+    BYTES_ARE_BAD,
+    ClientIdConflict,
+    Duplicate,
+    EmptyFile,
+    FileTooLarge,
+    GalleryFull,
+    UnsupportedType,
+)
+from uploads.lanes.base import UploadLanes, choose_lane, lanes_of
+from uploads.limits import DEAD_ATTEMPT_KEPT, MAX_FILE_BYTES, MAX_GALLERY_BYTES, MAX_GALLERY_PHOTOS
+from uploads.media_types import media_type_for
+from uploads.models import Discard, Upload, move_many, record_births
+from uploads.names import display_name, display_path
+from uploads.part_plan import plan_parts
+from uploads.states import ENDED_STATES, Event, State
+from uploads.wire import DeclaredFile
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What became of one declared file: a row, or why not (or both: a known row that can't be taken up)."""
+
+    file: DeclaredFile
+    upload: Upload | None = None
+    refusal: GalleryError | None = None
+
+
+@dataclass
+class Room:
+    """What the gallery still takes. Counted under its lock, so parallel batches never overfill it."""
+
+    photos: int
+    bytes: int
+
+    def take(self, size: int) -> None:
+        """Raises: GalleryFull."""
+        if self.photos < 1 or self.bytes < size:
+            raise GalleryFull(limit_photos=MAX_GALLERY_PHOTOS, limit_bytes=MAX_GALLERY_BYTES)
+        self.photos -= 1
+        self.bytes -= size
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the gallery already has that bears on this batch."""
+
+    uploads: Mapping[str, Upload]
+    copies: Mapping[tuple[int, str], uuid.UUID]
+
+
+def register(actor: Actor, gallery_id: uuid.UUID, files: Sequence[DeclaredFile]) -> list[Intake]:
+    """One transaction. Safe to repeat: the same client ids meet the same rows.
+
+    Raises: GalleryDeleted when the gallery went away since it was looked up.
+    """
+    now = clock.now()
+    lanes = lanes_of(settings.PHOTO_STORE)
+    with transaction.atomic():
+        gallery = Gallery.objects.select_for_update().get(pk=gallery_id)
+        if gallery.deleted_at is not None:
+            raise GalleryDeleted(id=str(gallery_id))
+        intake = Batch(actor, gallery, lanes, known_of(actor, gallery, files), now).take_in(files)
+    return intake
+
+
+class Batch:
+    """One call's worth of files, under the gallery's lock."""
+
+    def __init__(
+        self, actor: Actor, gallery: Gallery, lanes: UploadLanes, known: Known, now: datetime
+    ) -> None:
+        self.actor, self.gallery, self.lanes, self.known, self.now = actor, gallery, lanes, known, now
+        self.room = room_in(gallery)
+        self.copies = dict(known.copies)
+        self.new: dict[str, Upload] = {}
+        self.reopened: dict[str, Upload] = {}
+        self.restored: list[Photo] = []
+        self.discards: list[Discard] = []
+
+    def take_in(self, files: Sequence[DeclaredFile]) -> list[Intake]:
+        intakes = [self.consider(file) for file in files]
+        self.write()
+        return intakes
+
+    def consider(self, file: DeclaredFile) -> Intake:
+        upload = self.new.get(file.client_id) or self.known.uploads.get(file.client_id)
+        try:
+            if upload is None:
+                upload = self.make(file)
+                self.new[file.client_id] = upload
+            else:
+                self.take_up(upload, file)
+        except GalleryError as refusal:
+            return Intake(file, upload, refusal)
+        return Intake(file, upload)
+
+    def make(self, file: DeclaredFile) -> Upload:
+        refuse_unfit(file)
+        lane = choose_lane(self.lanes, size_bytes=file.size, preferred=file.lane)
+        self.refuse_copy(file)
+        self.room.take(file.size)
+        upload = Upload(
+            gallery=self.gallery,
+            owner_id=self.gallery.owner_id,
+            actor=self.actor.name,
+            client_id=file.client_id,
+            size=file.size,
+            store=self.lanes.store.name,
+            lane=lane,
+            part_bytes=plan_parts(file.size).part_bytes,
+        )
+        self.describe(upload, file)
+        upload.key = original_key(upload.pk, upload.attempt)
+        return upload
+
+    def describe(self, upload: Upload, file: DeclaredFile) -> None:
+        upload.name = display_name(file.name)
+        upload.relative_path = display_path(file.relative_path or "")
+        upload.media_type = media_type_for(file.name, file.type)
+        upload.last_modified = file.last_modified
+        upload.crc32 = file.crc32 or ""
+        upload.is_wanted_copy = file.allow_duplicate
+        upload.registered_at = upload.active_at = self.now
+        if file.crc32 and not file.allow_duplicate:
+            self.copies[file.size, file.crc32] = upload.pk
+
+    def take_up(self, upload: Upload, file: DeclaredFile) -> None:
+        """A known file: resumed as it is, or begun anew where its last attempt has ended."""
+        if upload.size != file.size:
+            raise ClientIdConflict(id=str(upload.pk), known_bytes=upload.size, declared_bytes=file.size)
+        if file.client_id in self.new or file.client_id in self.reopened:
+            return
+        photo = upload.photo if upload.state == State.VERIFIED else None
+        if photo is not None and photo.status != PhotoStatus.DELETED:
+            return
+        if photo is not None and is_restorable(photo, self.now):
+            self.restored.append(photo)
+        elif begins_anew(upload, file):
+            self.reopen(upload, file)
+
+    def reopen(self, upload: Upload, file: DeclaredFile) -> None:
+        self.refuse_copy(file)
+        self.room.take(file.size)
+        if upload.state != State.VERIFIED:  # a verified attempt's object belongs to its deleted photo
+            self.discards.append(discard_of(upload, self.now))
+        renew_attempt(upload)
+        self.describe(upload, file)
+        self.reopened[file.client_id] = upload
+
+    def refuse_copy(self, file: DeclaredFile) -> None:
+        """Raises: Duplicate when the gallery has these bytes already."""
+        if file.crc32 and not file.allow_duplicate and (twin := self.copies.get((file.size, file.crc32))):
+            raise Duplicate(photo_id=str(twin))
+
+    def write(self) -> None:
+        changed = [*self.new.values(), *self.reopened.values()]
+        if not changed and not self.restored:
+            return
+        begin_round(self.gallery, self.now)
+        Upload.objects.bulk_create(self.new.values())
+        record_births(list(self.new.values()))
+        move_many(list(self.reopened.values()), Event.CHOOSE_AGAIN, fields=ATTEMPT_FIELDS)
+        Discard.objects.bulk_create(self.discards)
+        restored = bring_back(self.restored)
+        version = raise_version(self.gallery.pk, photos=restored.ready_count, size=restored.ready_bytes)
+        announce.uploads_changed(self.gallery.pk, version=version, uploads=changed)
+        if self.restored:
+            announce.photos_changed(
+                self.gallery.pk, version=version, photo_ids=[photo.pk for photo in self.restored]
+            )
+
+
+ATTEMPT_FIELDS = (
+    "attempt",
+    "key",
+    "session",
+    "crc32",
+    "part_crcs",
+    "error_details",
+    "photo",
+    "registered_at",
+    "active_at",
+    "url_expires_at",
+    "ended_at",
+    "tries",
+    "name",
+    "relative_path",
+    "media_type",
+    "last_modified",
+    "is_wanted_copy",
+)
+
+
+def refuse_unfit(file: DeclaredFile) -> None:
+    """Raises: EmptyFile, FileTooLarge, UnsupportedType."""
+    if file.size <= 0:
+        raise EmptyFile(declared_bytes=file.size)
+    if file.size > MAX_FILE_BYTES:
+        raise FileTooLarge(declared_bytes=file.size, limit_bytes=MAX_FILE_BYTES)
+    if not media_type_for(file.name, file.type):
+        raise UnsupportedType(type=file.type[:80])
+
+
+def begins_anew(upload: Upload, file: DeclaredFile) -> bool:
+    if upload.state == State.FAILED:
+        return upload.error_code in BYTES_ARE_BAD or upload.error_code == Duplicate.code
+    return upload.state in ENDED_STATES
+
+
+def renew_attempt(upload: Upload) -> None:
+    """The next attempt has a key of its own: what was written under the last one stays what it was."""
+    upload.attempt += 1
+    upload.key = original_key(upload.pk, upload.attempt)
+    upload.session, upload.crc32, upload.part_crcs = "", "", {}
+    upload.error_code, upload.error_details = "", {}
+    upload.photo, upload.url_expires_at, upload.ended_at, upload.tries = None, None, None, 0
+
+
+def discard_of(upload: Upload, now: datetime) -> Discard:
+    """Not before every URL of the attempt is dead: a late write would make the object anew."""
+    return Discard(
+        store=upload.store, key=upload.key, session=upload.session, not_before=now + DEAD_ATTEMPT_KEPT
+    )
+
+
+def known_of(actor: Actor, gallery: Gallery, files: Iterable[DeclaredFile]) -> Known:
+    """Two queries."""
+    uploads = (
+        Upload.objects.select_for_update(of=("self",))
+        .select_related("photo")
+        .filter(gallery=gallery, actor=actor.name, client_id__in={file.client_id for file in files})
+    )
+    return Known({upload.client_id: upload for upload in uploads}, copies_of(gallery.pk, files))
+
+
+def copies_of(gallery_id: uuid.UUID, files: Iterable[DeclaredFile]) -> dict[tuple[int, str], uuid.UUID]:
+    crcs = {file.crc32 for file in files if file.crc32}
+    if not crcs:
+        return {}
+    rows = (
+        Photo.objects.live().filter(gallery_id=gallery_id, crc32__in=crcs).values_list("size", "crc32", "pk")
+    )
+    return {(size, crc32): pk for size, crc32, pk in rows}
+
+
+def room_in(gallery: Gallery) -> Room:
+    """Two queries. Open uploads have reserved their room, live photos use theirs."""
+    reserved = Upload.objects.open().filter(gallery=gallery).aggregate(photos=Count("pk"), bytes=Sum("size"))
+    used = Photo.objects.live().filter(gallery=gallery).aggregate(photos=Count("pk"), bytes=Sum("size"))
+    return Room(
+        photos=MAX_GALLERY_PHOTOS - used["photos"] - reserved["photos"],
+        bytes=MAX_GALLERY_BYTES - (used["bytes"] or 0) - (reserved["bytes"] or 0),
+    )
+
+
+def begin_round(gallery: Gallery, now: datetime) -> None:
+    """Totals begin at zero with the first file after all had ended."""
+    if not Upload.objects.open().filter(gallery=gallery).exists():
+        Gallery.objects.filter(pk=gallery.pk).update(round_started_at=now)

@@ -1,0 +1,102 @@
+"""How many bytes of the files now on their way have been stored, per gallery, in Redis. Nothing of it is truth:
+lost with Redis, it is filled again by the next reports.
+
+One script does each report, so that it is atomic, idempotent and monotone per file.
+"""
+
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import cast
+
+import redis
+from django.conf import settings
+
+log = logging.getLogger(__name__)
+
+KEPT_FOR_S = 7 * 24 * 3600
+# A rate that nobody has fed for this long says nothing about now.
+RATE_STALE_S = 10
+
+# KEYS: bytes by upload, rate. ARGV: seconds to keep, then (upload, bytes) pairs.
+REPORT = """
+local fresh = 0
+for i = 2, #ARGV, 2 do
+  local had = tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or 0)
+  local has = tonumber(ARGV[i + 1])
+  if has > had then
+    redis.call('HSET', KEYS[1], ARGV[i], has)
+    fresh = fresh + has - had
+  end
+end
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local seen = redis.call('HMGET', KEYS[2], 'at', 'bytes', 'rate')
+local at, bytes, rate = tonumber(seen[1]), tonumber(seen[2] or 0) + fresh, tonumber(seen[3])
+if at == nil or now - at > 10 then
+  redis.call('HSET', KEYS[2], 'at', now, 'bytes', 0)
+  redis.call('HDEL', KEYS[2], 'rate')
+elseif now - at >= 1 then
+  local current = bytes / (now - at)
+  if rate then current = 0.7 * rate + 0.3 * current end
+  redis.call('HSET', KEYS[2], 'at', now, 'bytes', 0, 'rate', current)
+else
+  redis.call('HSET', KEYS[2], 'bytes', bytes)
+end
+redis.call('EXPIRE', KEYS[2], ARGV[1])
+return fresh
+"""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Bytes by upload id, and bytes per second over the last seconds (None: nobody knows)."""
+
+    bytes_by_upload: Mapping[str, int]
+    rate: int | None
+
+
+NOTHING = Progress({}, None)
+
+
+@cache
+def client() -> "redis.Redis[bytes]":
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+
+
+def keys_of(gallery_id: uuid.UUID) -> tuple[str, str]:
+    return f"safelight:ledger:{{{gallery_id}}}", f"safelight:rate:{{{gallery_id}}}"
+
+
+def report(gallery_id: uuid.UUID, stored: Sequence[tuple[uuid.UUID, int]]) -> int:
+    """Takes what is new, ignores what is old, repeated or out of order. Returns the bytes that were new."""
+    pairs = [word for upload_id, stored_bytes in stored for word in (str(upload_id), stored_bytes)]
+    return cast("int", client().eval(REPORT, 2, *keys_of(gallery_id), KEPT_FOR_S, *pairs))
+
+
+def progress_in(gallery_id: uuid.UUID) -> Progress:
+    """Empty when Redis is away: the rows alone are shown then."""
+    try:
+        with client().pipeline(transaction=False) as pipe:
+            ledger, rate = keys_of(gallery_id)
+            pipe.hgetall(ledger)
+            pipe.hmget(rate, "rate", "at")
+            pipe.time()
+            stored, (known_rate, at), (now_s, _) = pipe.execute()
+    except redis.RedisError as err:
+        log.warning("ledger.unreachable error=%s", type(err).__name__)
+        return NOTHING
+    is_fresh = known_rate is not None and at is not None and now_s - float(at) <= RATE_STALE_S
+    return Progress(
+        {key.decode(): int(value) for key, value in stored.items()},
+        int(float(known_rate)) if is_fresh else None,
+    )
+
+
+def forget(gallery_id: uuid.UUID, upload_ids: Sequence[uuid.UUID]) -> None:
+    """The bytes of ended attempts are no news any more."""
+    if upload_ids:
+        client().hdel(keys_of(gallery_id)[0], *[str(upload_id) for upload_id in upload_ids])

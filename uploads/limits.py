@@ -1,0 +1,49 @@
+"""Every number of uploading, its unit in the name and its source above it. Mirrored by static/src/domain/limits.ts."""
+
+from datetime import timedelta
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+# A call names at most this many items; the wire contract.
+MAX_BATCH_ITEMS: Final = 100
+MAX_SIGNATURES_PER_ANSWER: Final = 1_000
+MAX_PAGE_ITEMS: Final = 1_000
+DEFAULT_PAGE_ITEMS: Final = 100
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+MIN_PART_BYTES: Final = 5 * MIB
+MAX_PART_COUNT: Final = 10_000
+# A file up to one part goes by one PUT. Also the window of bytes that an interruption costs.
+PREFERRED_PART_BYTES: Final = 8 * MIB
+
+# Far above a 150-MP RAW (about 300 MB); what a signed 64-bit column and every lane carry with ease.
+MAX_FILE_BYTES: Final = 2 * GIB
+MAX_GALLERY_PHOTOS: Final = 5_000
+MAX_GALLERY_BYTES: Final = 500 * GIB
+
+# A 102-MP medium format frame is 11,648 x 8,736; panoramas are longer than they are heavy.
+MAX_PIXELS: Final = 110_000_000
+MAX_SIDE_PX: Final = 30_000
+
+MAX_NAME_BYTES: Final = 255
+MAX_PATH_CHARS: Final = 1_024
+MAX_PATH_DEPTH: Final = 8
+MAX_CLIENT_ID_CHARS: Final = 64
+
+# Short enough to limit a leaked URL, long enough for 8 MiB at 75 kbit/s.
+SIGNED_URL_LIFE: Final = timedelta(minutes=15)
+# The store's own 7-day rule for open multiparts must never be first.
+UPLOAD_LIFE: Final = timedelta(days=6)
+ADOPT_AFTER: Final = timedelta(hours=1)
+DEAD_ATTEMPT_KEPT: Final = SIGNED_URL_LIFE + timedelta(hours=1)
+
+# One verification reads, hashes and develops a file; the lease is renewed by nothing, so it covers the slowest.
+LEASE: Final = timedelta(minutes=5)
+MAX_TRIES: Final = 5
+RETRY_BASE: Final = timedelta(seconds=2)
+RETRY_CAP: Final = timedelta(minutes=5)
+
+PROGRESS_EVERY_S: Final = 0.25

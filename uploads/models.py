@@ -1,0 +1,233 @@
+"""Rows of uploading. A change of state is a compare-and-swap; what must follow is in the same transaction."""
+
+import logging
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from galleries.models import Gallery, Photo
+from uploads.errors import WrongState
+from uploads.limits import MAX_CLIENT_ID_CHARS, MAX_PATH_CHARS
+from uploads.states import OPEN_STATES, TAKES_BYTES, Event, State, sources_of, target_of
+
+log = logging.getLogger(__name__)
+
+STATE_CHOICES = [(state.value, state.value) for state in State]
+
+
+class UploadQuerySet(models.QuerySet["Upload"]):
+    def open(self) -> Self:
+        return self.filter(state__in=OPEN_STATES)
+
+    def of(self, actor: str) -> Self:
+        return self.filter(actor=actor)
+
+    def claimable(self, now: datetime) -> Self:
+        """Waiting, or held by a worker whose lease ran out."""
+        return self.filter(
+            Q(state=State.UPLOADED, try_after__lte=now) | Q(state=State.VERIFYING, lease_until__lt=now)
+        )
+
+    def silent_since(self, moment: datetime) -> Self:
+        """Nothing signed, reported or stored since then."""
+        return self.filter(state__in=TAKES_BYTES, active_at__lt=moment)
+
+
+class Upload(models.Model):
+    """One chosen file on its way to become a photo."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    gallery = models.ForeignKey(Gallery, on_delete=models.PROTECT, related_name="uploads")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    actor = models.CharField(max_length=45, help_text="who sends it: user:<id>")
+    client_id = models.CharField(max_length=MAX_CLIENT_ID_CHARS)
+    name = models.CharField(max_length=255)
+    relative_path = models.CharField(max_length=MAX_PATH_CHARS, blank=True, default="")
+    size = models.PositiveBigIntegerField(help_text="bytes, as declared")
+    media_type = models.CharField(max_length=80, help_text="signed into the request")
+    last_modified = models.BigIntegerField(
+        default=0, help_text="milliseconds since the epoch, as the browser says"
+    )
+    crc32 = models.CharField(max_length=8, blank=True, default="")
+    is_wanted_copy = models.BooleanField(default=False)
+
+    state = models.CharField(max_length=10, choices=STATE_CHOICES, default=State.REGISTERED)
+    version = models.PositiveIntegerField(default=1)
+    error_code = models.CharField(max_length=40, blank=True, default="")
+    error_details = models.JSONField(default=dict, blank=True)
+    attempt = models.PositiveIntegerField(default=1)
+
+    store = models.CharField(max_length=40)
+    lane = models.CharField(max_length=10)
+    key = models.CharField(max_length=200)
+    session = models.CharField(
+        max_length=300, blank=True, default="", help_text="the store's id of an open multipart"
+    )
+    part_bytes = models.PositiveBigIntegerField(default=0)
+    part_crcs = models.JSONField(default=dict, blank=True, help_text="part number -> last signed CRC-32")
+
+    registered_at = models.DateTimeField(help_text="when this attempt was chosen")
+    active_at = models.DateTimeField(help_text="last sign, report or newly stored part")
+    url_expires_at = models.DateTimeField(null=True, blank=True)
+    looked_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the sweeper looked for its bytes in vain"
+    )
+    ended_at = models.DateTimeField(null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveIntegerField(default=0)
+    try_after = models.DateTimeField(db_default=Now())
+    photo = models.ForeignKey(Photo, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    objects: ClassVar = UploadQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["gallery", "state"], name="upload_by_state"),
+            models.Index(fields=["gallery", "registered_at"], name="upload_of_round"),
+            models.Index(
+                fields=["owner", "try_after"], condition=Q(state=State.UPLOADED), name="upload_waiting"
+            ),
+            models.Index(fields=["lease_until"], condition=Q(state=State.VERIFYING), name="upload_leased"),
+            models.Index(fields=["active_at"], condition=Q(state__in=TAKES_BYTES), name="upload_silent"),
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["gallery", "actor", "client_id"], name="upload_once_per_client_id"
+            ),
+            models.CheckConstraint(condition=Q(state__in=[*State]), name="upload_state_is_known"),
+            models.CheckConstraint(
+                condition=~Q(state=State.FAILED) | ~Q(error_code=""), name="upload_failed_has_a_code"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=State.VERIFYING) | Q(lease_token__isnull=False),
+                name="upload_verifying_is_leased",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.state})"
+
+
+class UploadEvent(models.Model):
+    """Append-only history: replaying it gives the row's state."""
+
+    id = models.BigAutoField(primary_key=True)
+    upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(db_default=Now())
+    event = models.CharField(max_length=20)
+    source = models.CharField(max_length=10, blank=True, default="")
+    target = models.CharField(max_length=10)
+    attempt = models.PositiveIntegerField()
+    code = models.CharField(max_length=40, blank=True, default="")
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.event}: {self.source} → {self.target}"
+
+
+class Discard(models.Model):
+    """Bytes that no row needs any more: the janitor's list. Written in the transaction that lets go of them."""
+
+    id = models.BigAutoField(primary_key=True)
+    store = models.CharField(max_length=40)
+    key = models.CharField(max_length=200)
+    session = models.CharField(max_length=300, blank=True, default="")
+    not_before = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class WorkerHeartbeat(models.Model):
+    """A worker process says that it lives. Counted to ring no more bells than somebody can hear."""
+
+    name = models.CharField(primary_key=True, max_length=120)
+    concurrency = models.PositiveIntegerField()
+    seen_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def move_to(upload: Upload, event: Event, *, code: str = "", **changes: Any) -> Upload:
+    """Moves one row in one UPDATE and records it. Call it inside the transaction of what must follow.
+
+    The row's version is part of the condition: who holds an older copy loses.
+
+    Raises: WrongState when the row is no longer where the move starts, or has changed since it was read.
+    """
+    held = Upload.objects.filter(pk=upload.pk, state__in=sources_of(event), version=upload.version)
+    if event in LEASED_EVENTS:
+        held = held.filter(lease_token=upload.lease_token)
+    if not held.update(state=target_of(event), version=F("version") + 1, error_code=code, **changes):
+        raise refused(upload, event)
+    source = upload.state
+    for name, value in {**changes, "state": target_of(event).value, "error_code": code}.items():
+        setattr(upload, name, value)
+    upload.version += 1
+    UploadEvent.objects.bulk_create([event_row(upload, event, source=source)])
+    return upload
+
+
+# These are the worker's alone: a worker that lost its lease must not have a say.
+LEASED_EVENTS = frozenset({Event.VERIFY, Event.PUT_BACK})
+
+
+def move_many(uploads: Sequence[Upload], event: Event, *, fields: Iterable[str] = ()) -> None:
+    """Moves rows that this transaction holds locked (`select_for_update`), in three statements at most.
+
+    Columns named in `fields` are written from the rows in hand. The caller has asked `is_legal` for each.
+
+    Raises: WrongState when a row is not where the move starts: nothing of the transaction stands then.
+    """
+    if not uploads:
+        return
+    target = target_of(event).value
+    sources = {upload.pk: upload.state for upload in uploads}
+    for upload in uploads:
+        if upload.state not in sources_of(event):
+            raise refused(upload, event)
+        upload.state, upload.version = target, upload.version + 1
+    written = [*dict.fromkeys(["state", "version", "error_code", *fields])]
+    Upload.objects.bulk_update(uploads, written, batch_size=len(uploads))
+    UploadEvent.objects.bulk_create(
+        [event_row(upload, event, source=sources[upload.pk]) for upload in uploads]
+    )
+
+
+def record_births(uploads: Sequence[Upload]) -> None:
+    UploadEvent.objects.bulk_create(
+        [
+            UploadEvent(upload=upload, event="register", target=upload.state, attempt=upload.attempt)
+            for upload in uploads
+        ]
+    )
+
+
+def event_row(upload: Upload, event: Event, *, source: str) -> UploadEvent:
+    return UploadEvent(
+        upload_id=upload.pk,
+        event=event.value,
+        source=source,
+        target=upload.state,
+        attempt=upload.attempt,
+        code=upload.error_code,
+    )
+
+
+def refused(upload: Upload, event: Event) -> WrongState:
+    log.warning("upload.move_refused upload_id=%s from=%s event=%s", upload.pk, upload.state, event.value)
+    return WrongState(id=str(upload.pk), state=upload.state, event=event.value)
+
+
+def by_id(uploads: Iterable[Upload]) -> Mapping[uuid.UUID, Upload]:
+    return {upload.pk: upload for upload in uploads}

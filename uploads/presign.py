@@ -1,0 +1,356 @@
+"""Step 2: up to 100 uploads get signed URLs. Rows first, then sessions at the store, then signatures (pure CPU).
+
+Store calls happen before the transaction, never inside it; the `put` lane makes none at all unless a failure is
+to be looked into.
+"""
+
+import logging
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from galleries.access import Actor
+from galleries.errors import GalleryDeleted, GalleryError, NotFound
+from galleries.models import Photo, raise_version
+from galleries.objects.base import store_named
+from uploads import announce, clock, wire
+from uploads.errors import BadPartNumber, ChecksumConflict, Duplicate, SessionGone
+from uploads.lanes.base import SignedRequest, UploadLanes, lanes_of
+from uploads.limits import MAX_SIGNATURES_PER_ANSWER, SIGNED_URL_LIFE
+from uploads.models import Discard, Upload, UploadQuerySet, by_id, move_many
+from uploads.part_plan import Part, PartPlan
+from uploads.states import TAKES_BYTES, Event, State
+
+log = logging.getLogger(__name__)
+
+# How many looks at the store (HEAD, ListParts) one call makes at a time.
+LOOKS_AT_ONCE = 16
+Numbers = Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One upload to sign. `part_crcs` names the parts wanted (number -> crc32 or empty); None: the next window."""
+
+    upload_id: uuid.UUID
+    crc32: str = ""
+    after_failure: bool = False
+    part_crcs: Mapping[int, str] | None = None
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What became of an ask: the row, and a transfer, or why not."""
+
+    upload_id: str
+    upload: Upload | None = None
+    transfer: dict[str, object] | None = None
+    refusal: GalleryError | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the store has of one upload. `parts` maps number -> bytes; `seen_session` is what the row named then."""
+
+    is_whole: bool = False
+    parts: Numbers = field(default_factory=dict)
+    session: str = ""
+    seen_session: str = ""
+    refusal: GalleryError | None = None
+
+
+def sign(actor: Actor, asks: Sequence[Ask]) -> list[Signed]:
+    """Constant queries. Safe to repeat: a lost answer is simply asked for again."""
+    found = by_id(readable(actor, [ask.upload_id for ask in asks]))
+    looks = look_up([(ask, found[ask.upload_id]) for ask in asks if ask.upload_id in found])
+    with transaction.atomic():
+        locked = by_id(readable(actor, list(found)).select_for_update(of=("self",)))
+        signing = Signing(asks, locked, looks)
+        signing.write()
+    return list(signing.answers())
+
+
+def readable(actor: Actor, upload_ids: Sequence[uuid.UUID]) -> UploadQuerySet:
+    return Upload.objects.of(actor.name).select_related("gallery").filter(pk__in=upload_ids)
+
+
+def look_up(pairs: Sequence[tuple[Ask, Upload]]) -> dict[uuid.UUID, Look]:
+    """One store call for each upload that needs one, many at a time; new sessions all at once."""
+    takers = [(ask, upload) for ask, upload in pairs if upload.state in TAKES_BYTES]
+    to_look = [upload for ask, upload in takers if needs_look(ask, upload)]
+    looks = look_at_all(to_look)
+    lacking = [upload for _, upload in takers if lacks_session(upload, looks.get(upload.pk))]
+    return looks | open_sessions(lacking)
+
+
+def look_at_all(uploads: Sequence[Upload]) -> dict[uuid.UUID, Look]:
+    if not uploads:
+        return {}
+    with ThreadPoolExecutor(max_workers=min(LOOKS_AT_ONCE, len(uploads))) as pool:
+        return dict(zip([upload.pk for upload in uploads], pool.map(look, uploads), strict=True))
+
+
+def lacks_session(upload: Upload, seen: Look | None) -> bool:
+    if upload.lane != "multipart":
+        return False
+    if seen is None:
+        return not upload.session
+    return not seen.session and not seen.is_whole and seen.refusal is None
+
+
+def needs_look(ask: Ask, upload: Upload) -> bool:
+    """After a failure always; for parts also when the caller resumes and names none."""
+    if ask.after_failure:
+        return True
+    return upload.lane == "multipart" and bool(upload.session) and ask.part_crcs is None
+
+
+def look(upload: Upload) -> Look:
+    """One HEAD or one ListParts (all pages)."""
+    try:
+        if upload.lane == "put" or not upload.session:
+            return look_at_object(upload)
+        return look_at_parts(upload)
+    except GalleryError as refusal:
+        return Look(refusal=refusal)
+
+
+def look_at_object(upload: Upload) -> Look:
+    stored = store_named(upload.store).find(upload.key)
+    return Look(is_whole=stored is not None and stored.size_bytes == upload.size, session=upload.session)
+
+
+def look_at_parts(upload: Upload) -> Look:
+    try:
+        listed = lanes_of(upload.store).list_parts(upload.key, upload.session)
+    except SessionGone:
+        # Completed (the object is there), or forgotten by the store (begin again on the same attempt).
+        stored = store_named(upload.store).find(upload.key)
+        return Look(is_whole=stored is not None and stored.size_bytes == upload.size, session="")
+    parts = {part.number: part.size_bytes for part in listed}
+    return Look(is_whole=is_complete(upload, parts), parts=parts, session=upload.session)
+
+
+def plan_of(upload: Upload) -> PartPlan:
+    return PartPlan(upload.size, upload.part_bytes)
+
+
+def is_complete(upload: Upload, parts: Numbers) -> bool:
+    return all(parts.get(part.number) == part.size_bytes for part in plan_of(upload))
+
+
+def open_sessions(uploads: Sequence[Upload]) -> dict[uuid.UUID, Look]:
+    """All at once. A session that no row comes to name is the sweeper's to abort."""
+    opened: dict[uuid.UUID, Look] = {}
+    for store in {upload.store for upload in uploads}:
+        of_store = [upload for upload in uploads if upload.store == store]
+        sessions = lanes_of(store).create_multiparts([(upload.key, upload.media_type) for upload in of_store])
+        for upload, session in zip(of_store, sessions, strict=True):
+            opened[upload.pk] = (
+                Look(refusal=session)
+                if isinstance(session, GalleryError)
+                else Look(session=session, seen_session=upload.session)
+            )
+    return opened
+
+
+class Signing:
+    """One call's worth of asks on locked rows."""
+
+    def __init__(
+        self, asks: Sequence[Ask], uploads: Mapping[uuid.UUID, Upload], looks: Mapping[uuid.UUID, Look]
+    ) -> None:
+        self.asks, self.uploads, self.looks = asks, uploads, looks
+        self.now = clock.now()
+        self.refusals: dict[uuid.UUID, GalleryError] = {}
+        self.to_sign: dict[uuid.UUID, Ask] = {}
+        self.moved: dict[Event, list[Upload]] = {}
+        self.renewed: list[Upload] = []
+        self.discards: list[Discard] = []
+        self.copies = self.copies_of_asked()
+        for ask in asks:
+            self.consider(ask)
+
+    def consider(self, ask: Ask) -> None:
+        upload = self.uploads.get(ask.upload_id)
+        if upload is None:
+            return
+        try:
+            self.decide(ask, upload)
+        except GalleryError as refusal:
+            self.refusals[upload.pk] = refusal
+
+    def decide(self, ask: Ask, upload: Upload) -> None:
+        if upload.gallery.deleted_at is not None:
+            raise GalleryDeleted(id=str(upload.gallery_id))
+        if upload.state not in TAKES_BYTES or upload.pk in self.to_sign:
+            return
+        seen = self.looks.get(upload.pk, Look(session=upload.session))
+        if seen.refusal:
+            raise seen.refusal
+        remember_crcs(upload, ask)
+        if self.is_copy(upload):
+            self.fail_as_copy(upload)
+            return
+        if seen.is_whole and upload.state == State.SIGNED:
+            self.note(Event.STORED, upload)
+            return
+        upload.session = self.session_of(upload, seen)
+        upload.url_expires_at, upload.active_at = self.now + SIGNED_URL_LIFE, self.now
+        upload.looked_at = None
+        self.to_sign[upload.pk] = ask
+        if upload.state == State.REGISTERED:
+            self.note(Event.SIGN, upload)
+        else:
+            self.renewed.append(upload)
+
+    def session_of(self, upload: Upload, seen: Look) -> str:
+        """Two calls may have opened one each: the first to write its own stays, the other's is let go."""
+        if upload.lane != "multipart" or upload.session == seen.session:
+            return upload.session
+        if upload.session != seen.seen_session:
+            self.discards.append(
+                Discard(store=upload.store, key=upload.key, session=seen.session, not_before=self.now)
+            )
+            return upload.session
+        return seen.session
+
+    def note(self, event: Event, upload: Upload) -> None:
+        self.moved.setdefault(event, []).append(upload)
+
+    def copies_of_asked(self) -> dict[tuple[uuid.UUID, int, str], uuid.UUID]:
+        """Live photos with the bytes that are about to be sent. One query, none when no checksum is new."""
+        fresh = {ask.crc32 for ask in self.asks if ask.crc32}
+        if not fresh:
+            return {}
+        galleries = {upload.gallery_id for upload in self.uploads.values()}
+        rows = Photo.objects.live().filter(gallery_id__in=galleries, crc32__in=fresh)
+        return {
+            (g, size, crc): pk for g, size, crc, pk in rows.values_list("gallery_id", "size", "crc32", "pk")
+        }
+
+    def is_copy(self, upload: Upload) -> bool:
+        return not upload.is_wanted_copy and (upload.gallery_id, upload.size, upload.crc32) in self.copies
+
+    def fail_as_copy(self, upload: Upload) -> None:
+        twin = self.copies[upload.gallery_id, upload.size, upload.crc32]
+        upload.error_code, upload.error_details = Duplicate.code, {"photo_id": str(twin)}
+        upload.ended_at = self.now
+        self.note(Event.FAIL, upload)
+
+    def write(self) -> None:
+        fields = (
+            "crc32",
+            "part_crcs",
+            "session",
+            "url_expires_at",
+            "active_at",
+            "looked_at",
+            "error_details",
+            "ended_at",
+        )
+        for event, uploads in self.moved.items():
+            move_many(uploads, event, fields=fields)
+        if self.renewed:
+            Upload.objects.bulk_update(self.renewed, fields)
+        if self.discards:
+            Discard.objects.bulk_create(self.discards)
+        self.announce()
+        if self.moved.get(Event.STORED):
+            announce.ring_after_commit()
+
+    def announce(self) -> None:
+        changed = [upload for uploads in self.moved.values() for upload in uploads]
+        for gallery_id in {upload.gallery_id for upload in changed}:
+            version = raise_version(gallery_id)
+            of_gallery = [upload for upload in changed if upload.gallery_id == gallery_id]
+            announce.uploads_changed(gallery_id, version=version, uploads=of_gallery)
+
+    def answers(self) -> Iterator[Signed]:
+        left = MAX_SIGNATURES_PER_ANSWER
+        for ask in self.asks:
+            upload = self.uploads.get(ask.upload_id)
+            if upload is None:
+                yield Signed(str(ask.upload_id), refusal=NotFound())
+                continue
+            transfer, refusal = None, self.refusals.get(upload.pk)
+            if upload.pk in self.to_sign and refusal is None:
+                transfer = transfer_of(upload, ask, self.looks.get(upload.pk, Look()).parts, left)
+                left -= signatures_in(transfer)
+            yield Signed(str(upload.pk), upload, transfer, refusal)
+
+
+def remember_crcs(upload: Upload, ask: Ask) -> None:
+    """Raises: ChecksumConflict for another checksum of the same attempt. BadPartNumber outside the persisted plan."""
+    part_count = plan_of(upload).part_count
+    for number in ask.part_crcs or ():
+        if upload.lane == "multipart" and not 1 <= number <= part_count:
+            raise BadPartNumber(number=number, part_count=part_count)
+    if ask.crc32 and upload.crc32 and ask.crc32 != upload.crc32:
+        raise ChecksumConflict(known_crc32=upload.crc32, given_crc32=ask.crc32)
+    upload.crc32 = ask.crc32 or upload.crc32
+    for number, crc32 in (ask.part_crcs or {}).items():
+        if crc32:
+            upload.part_crcs[str(number)] = crc32
+
+
+def transfer_of(upload: Upload, ask: Ask, stored: Numbers, room: int) -> dict[str, object]:
+    """Pure CPU: no query, no store call."""
+    lanes = lanes_of(upload.store)
+    expires_in_s = int(SIGNED_URL_LIFE.total_seconds())
+    if upload.lane == "put":
+        signed = lanes.sign_put(
+            upload.key, size_bytes=upload.size, content_type=upload.media_type, crc32=upload.crc32 or None
+        )
+        return {"lane": "put", "request": request_out(signed), "expires_in_s": expires_in_s}
+    return {
+        "lane": "multipart",
+        "part_size": upload.part_bytes,
+        "size": upload.size,
+        "parts": [
+            {"number": part.number, "offset": part.offset, "size": part.size_bytes,
+             "request": request_out(sign_part(lanes, upload, part))}
+            for part in wanted_parts(upload, ask, stored)[:max(room, 0)]
+        ],
+        "stored": sorted(stored),
+        "expires_in_s": expires_in_s,
+    }  # fmt: skip
+
+
+def wanted_parts(upload: Upload, ask: Ask, stored: Numbers) -> list[Part]:
+    """Those asked for, less what is stored; else the next ones that are missing."""
+    plan = plan_of(upload)
+    if ask.part_crcs is None:
+        return [part for part in plan if stored.get(part.number) != part.size_bytes]
+    asked = [plan.part(number) for number in ask.part_crcs]
+    return [part for part in asked if stored.get(part.number) != part.size_bytes]
+
+
+def sign_part(lanes: UploadLanes, upload: Upload, part: Part) -> SignedRequest:
+    return lanes.sign_part(
+        upload.key,
+        upload.session,
+        number=part.number,
+        size_bytes=part.size_bytes,
+        crc32=upload.part_crcs.get(str(part.number)),
+    )
+
+
+def request_out(signed: SignedRequest) -> dict[str, object]:
+    return {"method": signed.method, "url": signed.url, "headers": signed.headers}
+
+
+def signatures_in(transfer: Mapping[str, object] | None) -> int:
+    if transfer is None:
+        return 0
+    parts = transfer.get("parts")
+    return len(parts) if isinstance(parts, list) else 1
+
+
+def signed_out(signed: Signed) -> dict[str, object]:
+    if signed.upload is None:
+        return wire.unknown_out(signed.upload_id, signed.refusal or NotFound())
+    return wire.upload_out(signed.upload, error=signed.refusal, transfer=signed.transfer)

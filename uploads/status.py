@@ -1,0 +1,49 @@
+"""What the store itself has of one upload. Changes neither state nor version."""
+
+from galleries.objects.base import store_named
+from uploads.errors import SessionGone
+from uploads.lanes.base import lanes_of
+from uploads.models import Upload
+from uploads.states import State
+
+STORED_STATES = (State.UPLOADED, State.VERIFYING, State.VERIFIED)
+ENDED_WITHOUT_BYTES = (State.CANCELLED, State.FAILED)
+
+
+def stored_of(upload: Upload) -> dict[str, object] | None:
+    """One HEAD or one ListParts. None once cancelled or failed.
+
+    Raises: StorageUnavailable.
+    """
+    if upload.state in ENDED_WITHOUT_BYTES:
+        return None
+    if upload.state == State.EXPIRED:
+        return shape("expired", 0)
+    if upload.state in STORED_STATES:
+        return shape("complete", upload.size)
+    if upload.lane == "multipart" and upload.session:
+        return stored_parts(upload)
+    return stored_object(upload)
+
+
+def stored_parts(upload: Upload) -> dict[str, object]:
+    try:
+        parts = lanes_of(upload.store).list_parts(upload.key, upload.session)
+    except SessionGone:
+        return stored_object(upload)
+    stored_bytes = sum(part.size_bytes for part in parts)
+    listed = [{"number": part.number, "size": part.size_bytes} for part in parts]
+    return {
+        **shape("complete" if stored_bytes == upload.size else "in_progress", stored_bytes),
+        "parts": listed,
+    }
+
+
+def stored_object(upload: Upload) -> dict[str, object]:
+    stored = store_named(upload.store).find(upload.key)
+    is_whole = stored is not None and stored.size_bytes == upload.size
+    return shape("complete", upload.size) if is_whole else shape("in_progress", 0)
+
+
+def shape(status: str, stored_bytes: int) -> dict[str, object]:
+    return {"status": status, "bytes": stored_bytes, "parts": []}

@@ -1,0 +1,132 @@
+"""Step 7: what was dropped anywhere is picked up here. Everything may be repeated, and may run twice at once."""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import transaction
+
+from galleries.errors import StorageUnavailable
+from galleries.models import Photo, Rendition, raise_version
+from galleries.objects.base import store_named
+from uploads import announce, clock, heartbeats
+from uploads.lanes.base import lanes_of
+from uploads.limits import ADOPT_AFTER, UPLOAD_LIFE
+from uploads.models import Discard, Upload, move_to
+from uploads.presign import Look, look
+from uploads.states import Event, State
+from uploads.errors import WrongState
+from uploads.intake import discard_of
+
+log = logging.getLogger(__name__)
+AT_A_TIME = 200
+
+
+def sweep() -> None:
+    adopt()
+    expire()
+    tidy()
+    forget_photos()
+    heartbeats.forget_dead(clock.now())
+    ring_if_work_waits()
+
+
+def ring_if_work_waits() -> None:
+    """A bell that was lost, or a lease that ran out."""
+    if Upload.objects.claimable(clock.now()).exists():
+        announce.quietly(announce.ring)
+
+
+def adopt() -> None:
+    """Files whose bytes are all in the store but whose `complete` never came."""
+    now = clock.now()
+    silent = Upload.objects.filter(
+        state=State.SIGNED, url_expires_at__lt=now - ADOPT_AFTER, looked_at=None
+    ).order_by("url_expires_at")[:AT_A_TIME]
+    for upload, seen in looked_at(list(silent)):
+        if seen.is_whole:
+            take_in(upload)
+        elif seen.refusal is None:
+            Upload.objects.filter(pk=upload.pk, version=upload.version).update(looked_at=now)
+
+
+def expire() -> None:
+    """Six days without a sign of life; the store is asked once more before anything ends."""
+    silent = Upload.objects.silent_since(clock.now() - UPLOAD_LIFE).order_by("active_at")[:AT_A_TIME]
+    for upload, seen in looked_at(list(silent)):
+        if seen.is_whole and upload.state == State.SIGNED:
+            take_in(upload)
+        elif seen.refusal is None:
+            end(upload)
+
+
+def looked_at(uploads: Sequence[Upload]) -> list[tuple[Upload, Look]]:
+    if not uploads:
+        return []
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return list(zip(uploads, pool.map(look, uploads), strict=True))
+
+
+def take_in(upload: Upload) -> None:
+    move_alone(upload, Event.STORED)
+
+
+def end(upload: Upload) -> None:
+    move_alone(upload, Event.EXPIRE)
+
+
+def move_alone(upload: Upload, event: Event) -> None:
+    """One row in a transaction of its own; whoever was faster wins."""
+    now = clock.now()
+    try:
+        with transaction.atomic():
+            if event == Event.EXPIRE:
+                discard_of(upload, now).save()
+                move_to(upload, event, ended_at=now)
+            else:
+                move_to(upload, event, active_at=now)
+            version = raise_version(upload.gallery_id)
+            announce.uploads_changed(upload.gallery_id, version=version, uploads=[upload])
+    except WrongState:
+        log.info("sweep.overtaken upload_id=%s", upload.pk)
+
+
+def tidy() -> None:
+    """Deletes what the list of discards names and no row does."""
+    due = list(Discard.objects.filter(not_before__lte=clock.now()).order_by("not_before")[:AT_A_TIME])
+    still_named = named_keys([each.key for each in due])
+    done: list[int] = []
+    for each in due:
+        if thrown_away(each, keep_object=each.key in still_named):
+            done.append(each.pk)
+    Discard.objects.filter(pk__in=done).delete()
+
+
+def named_keys(keys: Sequence[str]) -> set[str]:
+    """Keys that a photo, a rendition or an open upload lives by: never the janitor's."""
+    return {
+        *Photo.objects.filter(key__in=keys).values_list("key", flat=True),
+        *Rendition.objects.filter(key__in=keys).values_list("key", flat=True),
+        *Upload.objects.open().filter(key__in=keys).values_list("key", flat=True),
+    }
+
+
+def thrown_away(discard: Discard, *, keep_object: bool) -> bool:
+    try:
+        if discard.session:
+            lanes_of(discard.store).abort_multipart(discard.key, discard.session)
+        if not keep_object:
+            store_named(discard.store).delete([discard.key])
+    except StorageUnavailable:
+        return False  # it stays on the list
+    return True
+
+
+def forget_photos() -> None:
+    """Photos deleted more than 24 hours ago: their objects first, then their rows."""
+    for photo in Photo.objects.beyond_restore(clock.now()).prefetch_related("renditions")[:AT_A_TIME]:
+        try:
+            store_named(photo.store).delete([photo.key, *[each.key for each in photo.renditions.all()]])
+        except StorageUnavailable:
+            return
+        photo.delete()

@@ -1,0 +1,364 @@
+"""Step 5: believe only the store. One read gives size, checksums, real type, picture and renditions.
+
+A worker claims the next row by lease, does it, and ends it in one transaction that its lease and the row's version
+guard: a worker that was taken for dead changes nothing when it comes back.
+"""
+
+import hashlib
+import logging
+import random
+import tempfile
+import uuid
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import BinaryIO, Final
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Min
+
+from galleries.decode.developer import Developed, Developer
+from galleries.errors import GalleryError
+from galleries.models import Gallery, Photo, PhotoStatus, Rendition, raise_version
+from galleries.objects.base import StoredObject, bound_key, rendition_key, store_named
+from galleries.renditions import RECIPES, recipe_named
+from uploads import announce, clock, ledger
+from uploads.errors import (
+    ChecksumMismatch,
+    Duplicate,
+    GaveUp,
+    NotAnImage,
+    PartsMissing,
+    SessionGone,
+    SizeMismatch,
+    WrongState,
+)
+from uploads.lanes.base import StoredPart, lanes_of
+from uploads.limits import DEAD_ATTEMPT_KEPT, LEASE, MAX_TRIES, RETRY_BASE, RETRY_CAP
+from uploads.models import Discard, Upload, UploadQuerySet, move_to
+from uploads.presign import plan_of
+from uploads.sniff import SNIFF_BYTES, sniff
+from uploads.states import Event, State
+
+log = logging.getLogger(__name__)
+
+# The namespace of photo ids (RFC 9562, version 5). Changing it would orphan renditions of tries under way.
+PHOTO_IDS: Final = uuid.UUID("6f1de6a1-0d7e-4d0b-9a3a-1d9a2b7c5f10")
+PASSING_CODES: Final = frozenset({"storage_unavailable", "decoder_died", "object_changed"})
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """An original as it was read, once, from the store."""
+
+    file: BinaryIO
+    size_bytes: int
+    crc32: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """All that the closing transaction writes."""
+
+    key: str
+    media_type: str
+    spooled: Spooled
+    developed: Developed
+    renditions: list[Rendition]
+
+
+def claim_next() -> Upload | None:
+    """The oldest waiting upload of the owner with the fewest in work; a row whose lease ran out comes first."""
+    now = clock.now()
+    waiting = Upload.objects.claimable(now)
+    while (candidate := fairest(waiting)) is not None:
+        event = Event.TAKE_OVER if candidate.state == State.VERIFYING else Event.CLAIM
+        try:
+            with transaction.atomic():
+                return move_to(
+                    candidate,
+                    event,
+                    lease_token=uuid.uuid4(),
+                    lease_until=now + LEASE,
+                    tries=candidate.tries + 1,
+                )
+        except WrongState:
+            continue  # another worker was faster
+    return None
+
+
+def fairest(waiting: UploadQuerySet) -> Upload | None:
+    """Three queries, whatever the length of the queue."""
+    owners = list(
+        waiting.values("owner_id")
+        .annotate(oldest=Min("try_after"))
+        .order_by("oldest")
+        .values_list("owner_id", flat=True)
+    )
+    if not owners:
+        return None
+    in_work = Upload.objects.filter(state=State.VERIFYING, owner_id__in=owners, lease_until__gte=clock.now())
+    busy = dict(in_work.values_list("owner_id").annotate(Count("pk")))
+    owner_id = min(owners, key=lambda each: busy.get(each, 0))
+    return waiting.filter(owner_id=owner_id).order_by("try_after", "pk").select_related("gallery").first()
+
+
+def verify(upload: Upload, developer: Developer) -> None:
+    """Takes a claimed upload to its end, or puts it back. Raises nothing: one bad file never harms another."""
+    try:
+        if upload.tries > MAX_TRIES:
+            raise GaveUp(tries=upload.tries - 1)
+        with developed_original(upload, developer) as verified:
+            publish(upload, verified)
+    except WrongState:
+        log.info("verify.overtaken upload_id=%s", upload.pk)
+        let_go_of_renditions(upload)
+    except GalleryError as error:
+        settle(upload, error)
+    except Exception:
+        log.exception("verify.crashed upload_id=%s", upload.pk)
+        settle(upload, GaveUp(tries=upload.tries), is_passing=True)
+
+
+def settle(upload: Upload, error: GalleryError, *, is_passing: bool = False) -> None:
+    """A passing fault is tried again later, anything else is the upload's coded end."""
+    try:
+        if (is_passing or error.code in PASSING_CODES) and upload.tries < MAX_TRIES:
+            put_back(upload, error)
+        else:
+            fail(upload, error)
+    except WrongState:
+        log.info("verify.overtaken upload_id=%s", upload.pk)
+
+
+def put_back(upload: Upload, error: GalleryError) -> None:
+    delay = min(RETRY_CAP, RETRY_BASE * 2**upload.tries)
+    log.info("verify.put_back upload_id=%s code=%s tries=%d", upload.pk, error.code, upload.tries)
+    with transaction.atomic():
+        move_to(
+            upload, Event.PUT_BACK, lease_until=None, try_after=clock.now() + delay * random.uniform(0.5, 1)
+        )  # noqa: S311
+        announce_upload(upload)
+
+
+def fail(upload: Upload, error: GalleryError) -> None:
+    log.info("verify.failed upload_id=%s code=%s", upload.pk, error.code)
+    with transaction.atomic():
+        move_to(
+            upload,
+            Event.FAIL,
+            code=error.code,
+            error_details=error.details,
+            lease_until=None,
+            ended_at=clock.now(),
+        )
+        announce_upload(upload)
+
+
+def announce_upload(upload: Upload, *, photos: int = 0, size: int = 0) -> int:
+    version = raise_version(upload.gallery_id, photos=photos, size=size)
+    announce.uploads_changed(upload.gallery_id, version=version, uploads=[upload])
+    announce.after_commit(lambda: ledger.forget(upload.gallery_id, [upload.pk]))
+    return version
+
+
+@contextmanager
+def developed_original(upload: Upload, developer: Developer) -> Iterator[Verified]:
+    """Raises: whatever refuses the file, each with its code."""
+    stored = settle_object(upload)
+    with tempfile.TemporaryFile(prefix="safelight-") as file:
+        spooled = spool(upload, stored, file)
+        media_type = sniffed_type(file)
+        developed = developer.develop(file, media_type=media_type)
+        try:
+            yield Verified(stored.key, media_type, spooled, developed, store_renditions(upload, developed))
+        finally:
+            for rendition in developed.renditions:
+                rendition.content.close()
+
+
+def settle_object(upload: Upload) -> StoredObject:
+    """The object whose bytes can no longer change: completed, and bound where a used URL could still write.
+
+    Raises: ObjectMissing, PartsMissing, SizeMismatch.
+    """
+    stored = finished_object(upload)
+    if stored.size_bytes != upload.size:
+        raise SizeMismatch(declared_bytes=upload.size, stored_bytes=stored.size_bytes)
+    if is_bound_by_signature(upload):
+        return stored
+    return store_named(upload.store).copy(
+        upload.key, bound_key(upload.pk, upload.attempt), if_match=stored.etag
+    )
+
+
+def finished_object(upload: Upload) -> StoredObject:
+    if upload.lane == "multipart" and upload.session:
+        return completed_multipart(upload)
+    return store_named(upload.store).head(upload.key)
+
+
+def completed_multipart(upload: Upload) -> StoredObject:
+    """Completes from the store's own list. A session that is gone left an object, or nothing."""
+    lanes = lanes_of(upload.store)
+    try:
+        parts = lanes.list_parts(upload.key, upload.session)
+        refuse_incomplete(upload, parts)
+        planned = {part.number for part in plan_of(upload)}
+        return lanes.complete_multipart(
+            upload.key, upload.session, [part for part in parts if part.number in planned]
+        )
+    except SessionGone:
+        return store_named(upload.store).head(upload.key)
+
+
+def refuse_incomplete(upload: Upload, parts: list[StoredPart]) -> None:
+    stored = {part.number: part.size_bytes for part in parts}
+    missing = [part.number for part in plan_of(upload) if stored.get(part.number) != part.size_bytes]
+    if missing:
+        raise PartsMissing(missing=missing[:100], missing_count=len(missing))
+
+
+def is_bound_by_signature(upload: Upload) -> bool:
+    can = lanes_of(upload.store).capabilities
+    if upload.lane == "put":
+        return can.conditional_put is not None
+    return can.signed_part_checksum is not None and len(upload.part_crcs) == plan_of(upload).part_count
+
+
+def spool(upload: Upload, stored: StoredObject, file: BinaryIO) -> Spooled:
+    """The one read. Raises: SizeMismatch, ChecksumMismatch, ObjectChanged."""
+    crc32, sha256, size_bytes = 0, hashlib.sha256(), 0
+    for chunk in store_named(upload.store).read(stored.key, if_match=stored.etag):
+        crc32 = zlib.crc32(chunk, crc32)
+        sha256.update(chunk)
+        size_bytes += file.write(chunk)
+    file.flush()
+    if size_bytes != upload.size:
+        raise SizeMismatch(declared_bytes=upload.size, stored_bytes=size_bytes)
+    found = f"{crc32:08x}"
+    if upload.crc32 and upload.crc32 != found:
+        raise ChecksumMismatch(declared_crc32=upload.crc32, stored_crc32=found)
+    return Spooled(file, size_bytes, found, sha256.hexdigest())
+
+
+def sniffed_type(file: BinaryIO) -> str:
+    """Raises: NotAnImage."""
+    file.seek(0)
+    media_type = sniff(file.read(SNIFF_BYTES))
+    if media_type is None:
+        raise NotAnImage
+    return media_type
+
+
+def photo_id_of(upload: Upload) -> uuid.UUID:
+    """The same for every try of an attempt, so that renditions of a try that died are written over."""
+    return uuid.uuid5(PHOTO_IDS, f"{upload.pk}/{upload.attempt}")
+
+
+def store_renditions(upload: Upload, developed: Developed) -> list[Rendition]:
+    store, photo_id = store_named(upload.store), photo_id_of(upload)
+    made = []
+    for rendition in developed.renditions:
+        recipe = recipe_named(rendition.name)
+        key = rendition_key(photo_id, rendition.name, recipe.digest)
+        store.put_bytes(key, rendition.content, content_type=rendition.media_type)
+        made.append(
+            Rendition(
+                photo_id=photo_id,
+                name=rendition.name,
+                recipe=recipe.digest,
+                media_type=rendition.media_type,
+                width=rendition.width,
+                height=rendition.height,
+                size=rendition.size_bytes,
+                crc32=rendition.crc32,
+                sha256=rendition.sha256,
+                key=key,
+            )
+        )
+    return made
+
+
+def publish(upload: Upload, verified: Verified) -> None:
+    """Photo, renditions, the upload's end and the gallery's counters: all or nothing.
+
+    Raises: WrongState when the lease was lost or the upload cancelled. Duplicate when the gallery has these bytes.
+    """
+    try:
+        with transaction.atomic():
+            gallery = Gallery.objects.select_for_update().get(pk=upload.gallery_id)
+            photo = photo_of(upload, verified, is_ready=gallery.auto_publish)
+            photo.save(force_insert=True)
+            Rendition.objects.bulk_create(verified.renditions)
+            move_to(
+                upload,
+                Event.VERIFY,
+                photo=photo,
+                crc32=verified.spooled.crc32,
+                lease_until=None,
+                ended_at=clock.now(),
+            )
+            let_go_of_source(upload, verified.key)
+            is_ready = photo.status == PhotoStatus.READY
+            version = announce_upload(upload, photos=int(is_ready), size=photo.size if is_ready else 0)
+            announce.photos_changed(upload.gallery_id, version=version, photo_ids=[photo.pk])
+    except IntegrityError as err:
+        twin = twin_of(upload, verified.spooled)
+        if twin is None:
+            raise
+        let_go_of_renditions(upload)
+        raise Duplicate(photo_id=str(twin)) from err
+
+
+def photo_of(upload: Upload, verified: Verified, *, is_ready: bool) -> Photo:
+    developed, now = verified.developed, clock.now()
+    return Photo(
+        id=photo_id_of(upload),
+        gallery_id=upload.gallery_id,
+        upload_id=upload.pk,
+        name=upload.name,
+        status=PhotoStatus.READY if is_ready else PhotoStatus.STAGED,
+        size=verified.spooled.size_bytes,
+        crc32=verified.spooled.crc32,
+        sha256=verified.spooled.sha256,
+        media_type=verified.media_type,
+        width=developed.width,
+        height=developed.height,
+        captured_at=developed.captured_at,
+        camera=developed.camera[:200],
+        details=developed.details,
+        thumbhash=developed.thumbhash,
+        store=upload.store,
+        key=verified.key,
+        is_wanted_copy=upload.is_wanted_copy,
+        sort_at=developed.captured_at or now,
+        added_at=now,
+    )
+
+
+def twin_of(upload: Upload, spooled: Spooled) -> uuid.UUID | None:
+    return (
+        Photo.objects.live()
+        .filter(gallery_id=upload.gallery_id, size=spooled.size_bytes, crc32=spooled.crc32)
+        .values_list("pk", flat=True)
+        .first()
+    )
+
+
+def let_go_of_source(upload: Upload, key: str) -> None:
+    """After a binding copy the object that signed URLs can still reach is the janitor's."""
+    if key != upload.key:
+        Discard.objects.create(store=upload.store, key=upload.key, not_before=clock.now() + DEAD_ATTEMPT_KEPT)
+
+
+def let_go_of_renditions(upload: Upload) -> None:
+    """What was made for a photo that will not be. The janitor asks whether a row names it before it deletes."""
+    photo_id = photo_id_of(upload)
+    keys = [rendition_key(photo_id, recipe.name, recipe.digest) for recipe in RECIPES]
+    Discard.objects.bulk_create(
+        [Discard(store=upload.store, key=key, not_before=clock.now() + timedelta(minutes=1)) for key in keys]
+    )

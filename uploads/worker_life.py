@@ -1,0 +1,54 @@
+"""Each worker process group says every few seconds that it lives, from a thread of its main process."""
+
+import logging
+import socket
+import threading
+from typing import Any
+
+from celery.signals import worker_ready, worker_shutdown
+from django.db import connection
+
+from uploads import announce, heartbeats
+
+log = logging.getLogger(__name__)
+
+
+class Pulse(threading.Thread):
+    def __init__(self, name: str, concurrency: int) -> None:
+        super().__init__(name="heartbeat", daemon=True)
+        self.worker_name, self.concurrency = name, concurrency
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopped.is_set():
+            try:
+                heartbeats.beat(self.worker_name, self.concurrency)
+            except Exception as err:  # noqa: BLE001  a database that is away for a moment must not end the pulse
+                log.warning("heartbeat.failed error=%s", type(err).__name__)
+            finally:
+                connection.close()
+            self.stopped.wait(heartbeats.BEAT_EVERY_S)
+        announce.quietly(lambda: heartbeats.fall_silent(self.worker_name))
+        connection.close()
+
+
+class Running:
+    pulse: Pulse | None = None
+
+
+@worker_ready.connect
+def begin(sender: Any, **_: object) -> None:
+    """Only who verifies counts: the sweeper's worker answers for no photo."""
+    queues = {queue.name for queue in sender.task_consumer.queues}
+    if "work" not in queues:
+        return
+    Running.pulse = Pulse(f"{sender.hostname or socket.gethostname()}", sender.pool.num_processes)
+    Running.pulse.start()
+    announce.quietly(announce.ring)  # whatever waits from before
+
+
+@worker_shutdown.connect
+def end(**_: object) -> None:
+    if Running.pulse is not None:
+        Running.pulse.stopped.set()
+        Running.pulse.join(timeout=2)
