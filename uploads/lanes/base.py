@@ -3,9 +3,11 @@
 A lane signs, the browser sends, the store alone says what has arrived.
 """
 
+import base64
 import os
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -17,6 +19,9 @@ from galleries.errors import StorageUnavailable
 from galleries.objects.base import ObjectStore, StoredObject, store_named
 from uploads.errors import LaneUnsupported
 from uploads.limits import PREFERRED_PART_BYTES
+
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+CHECKSUM_HEADER: Final = "x-amz-checksum-crc32"
 
 Lane = Literal["put", "multipart", "resumable"]
 Proof = Literal["proven", "declared"] | None
@@ -62,6 +67,7 @@ class UploadLanes(ABC):
 
     store: ObjectStore
     capabilities: Capabilities
+    clock: Callable[[], float] = staticmethod(time.time)
 
     @abstractmethod
     def sign_put(self, key: str, *, size_bytes: int, content_type: str, crc32: str | None) -> SignedRequest:
@@ -102,6 +108,15 @@ class UploadLanes(ABC):
     def list_sessions(self, prefix: str) -> Iterator[OpenSession]:
         """Every multipart session still open below that prefix of keys, also those no row knows."""
 
+    def needs_bound_copy(self, lane: Lane, *, is_all_signed: bool) -> bool:
+        """Whether a used URL could still change what it wrote, unless a copy is taken out of its reach.
+
+        `is_all_signed`: each URL given out for this file had the checksum of its bytes signed into it.
+        """
+        if lane == "put":
+            return self.capabilities.conditional_put is None
+        return self.capabilities.signed_part_checksum is None or not is_all_signed
+
     def can(self, lane: Lane) -> bool:
         return getattr(self.capabilities, lane) is not None
 
@@ -111,6 +126,11 @@ LANE_CLASSES: Final[Mapping[str, str]] = {
     "LocalStore": "uploads.lanes.local.LocalLanes",
     "S3Store": "uploads.lanes.s3.S3Lanes",
 }
+
+
+def checksum_header(crc32: str) -> str:
+    """The eight hex digits of our wire as the base64 which S3 wants."""
+    return base64.b64encode(bytes.fromhex(crc32)).decode()
 
 
 def lanes_of(store_name: str) -> UploadLanes:

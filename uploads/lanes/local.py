@@ -5,7 +5,6 @@ import os
 import re
 import secrets
 import shutil
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -26,13 +25,22 @@ from galleries.objects.local import (
     sync_folder,
 )
 from uploads.errors import AlreadyStored, BodyCorrupted, PartsMissing, SessionGone
-from uploads.lanes.base import Capabilities, OpenSession, SignedRequest, StoredPart, UploadLanes
-from uploads.lanes.local_urls import UrlSigner, WriteTerms, checksum_header
+from uploads.lanes.base import (
+    CHECKSUM_HEADER,
+    Capabilities,
+    OpenSession,
+    SignedRequest,
+    StoredPart,
+    UploadLanes,
+    checksum_header,
+)
+from uploads.lanes.local_urls import UrlSigner, WriteTerms
 from uploads.limits import SIGNED_URL_LIFE
 
 SESSION: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 PART_NAME: Final = re.compile(r"[0-9]{5}", re.ASCII)
 PLAN_NAME: Final = "plan.json"
+URL_LIFE_S: Final = int(SIGNED_URL_LIFE.total_seconds())
 # Parts may still land while a session is being emptied; they can't once its folder has another name.
 ENDED_SUFFIX: Final = ".ended"
 
@@ -56,15 +64,15 @@ class LocalLanes(UploadLanes):
         self._sessions_folder = store.root / ".multipart"
 
     def sign_put(self, key: str, *, size_bytes: int, content_type: str, crc32: str | None) -> SignedRequest:
-        headers = {"Content-Type": content_type, "If-None-Match": "*"}
+        headers = {"content-type": content_type, "if-none-match": "*"}
         if crc32 is not None:
-            headers["x-amz-checksum-crc32"] = checksum_header(crc32)
+            headers[CHECKSUM_HEADER] = checksum_header(crc32)
         terms = WriteTerms(
             key=key,
-            expires_at_s=expiry_s(),
+            expires_at_s=int(self.clock()) + URL_LIFE_S,
             size_bytes=size_bytes,
             content_type=content_type,
-            crc32_base64=headers.get("x-amz-checksum-crc32", ""),
+            crc32_base64=headers.get(CHECKSUM_HEADER, ""),
             if_none_match="*",
         )
         return self._signed(terms, headers, {})
@@ -72,12 +80,12 @@ class LocalLanes(UploadLanes):
     def sign_part(
         self, key: str, session: str, *, number: int, size_bytes: int, crc32: str | None
     ) -> SignedRequest:
-        headers = {} if crc32 is None else {"x-amz-checksum-crc32": checksum_header(crc32)}
+        headers = {} if crc32 is None else {CHECKSUM_HEADER: checksum_header(crc32)}
         terms = WriteTerms(
             key=key,
-            expires_at_s=expiry_s(),
+            expires_at_s=int(self.clock()) + URL_LIFE_S,
             size_bytes=size_bytes,
-            crc32_base64=headers.get("x-amz-checksum-crc32", ""),
+            crc32_base64=headers.get(CHECKSUM_HEADER, ""),
             session=session,
             part_number=number,
         )
@@ -227,7 +235,3 @@ def append_part(incoming: IncomingFile, folder: Path, part: StoredPart) -> None:
             incoming.append(source.fileno(), part.size_bytes)
     except ObjectMissing as error:
         raise PartsMissing from error
-
-
-def expiry_s() -> int:
-    return int(time.time() + SIGNED_URL_LIFE.total_seconds())

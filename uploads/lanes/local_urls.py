@@ -1,6 +1,5 @@
 """The signed URLs of the local store. Pure: the lane signs with them, the door checks them."""
 
-import base64
 import hashlib
 import hmac
 from collections.abc import Sequence
@@ -61,8 +60,3 @@ class UrlSigner:
 
 def signature_of(key: bytes, terms: WriteTerms) -> str:
     return hmac.digest(key, terms.canonical(), hashlib.sha256).hex()
-
-
-def checksum_header(crc32: str) -> str:
-    """The eight hex digits of our wire as the base64 that S3 puts into x-amz-checksum-crc32."""
-    return base64.b64encode(bytes.fromhex(crc32)).decode()

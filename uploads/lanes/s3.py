@@ -1,0 +1,174 @@
+"""The ways into an S3 bucket: signed PUTs of whole files and of parts."""
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+from django.conf import settings
+
+from galleries.errors import StorageUnavailable
+from galleries.objects.base import ObjectStore, StoredObject
+from galleries.objects.s3 import S3Store
+from galleries.objects.s3_bucket import code_of
+from galleries.objects.sigv4 import Life
+from uploads.errors import PartsMissing, SessionGone
+from uploads.lanes.base import (
+    CHECKSUM_HEADER,
+    Capabilities,
+    OpenSession,
+    SignedRequest,
+    StoredPart,
+    UploadLanes,
+    checksum_header,
+)
+from uploads.limits import MAX_BATCH_ITEMS, SIGNED_URL_LIFE
+
+WRONG_PARTS: Final = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall"})
+# A part on its way when a session is aborted may land after it, and keep the session.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html
+ABORT_TRIES: Final = 5
+URL_LIFE_S: Final = int(SIGNED_URL_LIFE.total_seconds())
+
+CAPABILITIES: Final = Capabilities(
+    put="proven",
+    multipart="proven",
+    resumable=None,
+    conditional_put="proven",
+    signed_checksum="proven",
+    signed_part_checksum="proven",
+)
+
+
+class S3Lanes(UploadLanes):
+    """What a certain store can't do is named in `settings.PHOTO_STORE_LACKS`, by capability."""
+
+    store: S3Store
+    page_items = 1_000
+
+    def __init__(self, store: ObjectStore) -> None:
+        if not isinstance(store, S3Store):
+            raise TypeError(store)
+        self.store = store
+        self.bucket = store.bucket
+        lacks: dict[str, Iterable[str]] = getattr(settings, "PHOTO_STORE_LACKS", {})
+        self.capabilities = replace(CAPABILITIES, **dict.fromkeys(lacks.get(store.name, ())))
+        # A whole batch at once: it then waits for the store once, also when the store has stalled.
+        self._threads = ThreadPoolExecutor(MAX_BATCH_ITEMS, thread_name_prefix="s3-sessions")
+
+    def sign_put(self, key: str, *, size_bytes: int, content_type: str, crc32: str | None) -> SignedRequest:
+        headers = {"content-type": content_type, **self.bucket.signed_parameters}
+        if self.capabilities.conditional_put:
+            headers["if-none-match"] = "*"
+        if crc32 is not None and self.capabilities.signed_checksum:
+            headers[CHECKSUM_HEADER] = checksum_header(crc32)
+        return self._signed(key, size_bytes, headers, ())
+
+    def sign_part(
+        self, key: str, session: str, *, number: int, size_bytes: int, crc32: str | None
+    ) -> SignedRequest:
+        headers: dict[str, str] = {}
+        if crc32 is not None and self.capabilities.signed_part_checksum:
+            headers[CHECKSUM_HEADER] = checksum_header(crc32)
+        return self._signed(key, size_bytes, headers, (("uploadId", session), ("partNumber", str(number))))
+
+    def create_multipart(self, key: str, *, content_type: str) -> str:
+        parameters = dict(self.bucket.parameters)
+        if self.capabilities.signed_part_checksum:
+            # S3 refuses the checksum of a part unless its session was opened for that kind.
+            parameters |= {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
+        with self.bucket.asked("create_multipart"):
+            opened = self.bucket.client.create_multipart_upload(
+                Bucket=self.bucket.name, Key=key, ContentType=content_type, **parameters
+            )
+        return str(opened["UploadId"])
+
+    def create_multiparts(self, wanted: Sequence[tuple[str, str]]) -> list[str | StorageUnavailable]:
+        return list(self._threads.map(self._try_to_create, wanted))
+
+    def list_parts(self, key: str, session: str) -> list[StoredPart]:
+        with self.bucket.asked("list_parts"), session_errors():
+            pages = self.bucket.client.get_paginator("list_parts").paginate(
+                Bucket=self.bucket.name,
+                Key=key,
+                UploadId=session,
+                PaginationConfig={"PageSize": self.page_items},
+            )
+            return [
+                StoredPart(part["PartNumber"], part["Size"], part["ETag"].strip('"'))
+                for page in pages
+                for part in page.get("Parts", ())
+            ]
+
+    def list_sessions(self, prefix: str) -> Iterator[OpenSession]:
+        with self.bucket.asked("list_sessions"):
+            pages = self.bucket.client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self.bucket.name, Prefix=prefix, PaginationConfig={"PageSize": self.page_items}
+            )
+            for page in pages:
+                for opened in page.get("Uploads", ()):
+                    yield OpenSession(opened["Key"], opened["UploadId"], opened["Initiated"])
+
+    def complete_multipart(self, key: str, session: str, parts: Iterable[StoredPart]) -> StoredObject:
+        chosen = sorted(parts, key=lambda part: part.number)
+        try:
+            self._complete(key, session, chosen)
+        except SessionGone:
+            # It was completed before and the answer was lost, or it was never: the object tells.
+            stored = self.store.find(key)
+            if stored is None or stored.size_bytes != sum(part.size_bytes for part in chosen):
+                raise
+            return stored
+        return self.store.head(key)
+
+    def abort_multipart(self, key: str, session: str) -> None:
+        with suppress(SessionGone):
+            for _ in range(ABORT_TRIES):
+                with self.bucket.asked("abort_multipart"), session_errors():
+                    self.bucket.client.abort_multipart_upload(
+                        Bucket=self.bucket.name, Key=key, UploadId=session
+                    )
+                self.list_parts(key, session)
+            raise StorageUnavailable
+
+    def _complete(self, key: str, session: str, parts: Sequence[StoredPart]) -> None:
+        listed: list[Any] = [{"PartNumber": part.number, "ETag": f'"{part.etag}"'} for part in parts]
+        # botocore looks inside a 200: S3 may answer it first and fail afterwards.
+        with self.bucket.asked("complete_multipart"), session_errors():
+            self.bucket.patient_client.complete_multipart_upload(
+                Bucket=self.bucket.name, Key=key, UploadId=session, MultipartUpload={"Parts": listed}
+            )
+
+    def _try_to_create(self, wanted: tuple[str, str]) -> str | StorageUnavailable:
+        key, content_type = wanted
+        try:
+            return self.create_multipart(key, content_type=content_type)
+        except StorageUnavailable as error:
+            return error
+
+    def _signed(
+        self, key: str, size_bytes: int, headers: dict[str, str], query: Sequence[tuple[str, str]]
+    ) -> SignedRequest:
+        url = self.bucket.signer.url(
+            "PUT",
+            key,
+            Life(int(self.clock()), URL_LIFE_S),
+            headers={"content-length": str(size_bytes), **headers},
+            query=query,
+        )
+        return SignedRequest("PUT", url, headers)
+
+
+@contextmanager
+def session_errors() -> Generator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = code_of(error)
+        if code == "NoSuchUpload":
+            raise SessionGone from error
+        if code in WRONG_PARTS:
+            raise PartsMissing from error
+        raise
