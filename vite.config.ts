@@ -11,7 +11,11 @@ export default defineConfig({
     target: "es2022",
     sourcemap: true,
     rollupOptions: {
-      input: { app: "static/src/pages/app.ts", admin: "static/css/admin.css" },
+      input: {
+        app: "static/src/pages/app.ts",
+        admin: "static/css/admin.css",
+        theme: "static/src/pages/theme-early.ts",
+      },
     },
   },
   worker: { format: "es" },

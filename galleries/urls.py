@@ -1,8 +1,14 @@
 from django.urls import path
 
-from galleries import delivery
+from galleries import delivery, views
 
 urlpatterns = [
+    path("", views.home, name="home"),
+    path("galleries/", views.gallery_list, name="gallery_list"),
+    path("galleries/<uuid:gallery_id>/", views.gallery_page, name="gallery"),
+    path("galleries/<uuid:gallery_id>/photos/<uuid:photo_id>/", views.photo_page, name="photo"),
+    path("galleries/<uuid:gallery_id>/change/", views.gallery_change, name="gallery_change"),
+    path("galleries/<uuid:gallery_id>/delete/", views.gallery_delete, name="gallery_delete"),
     path("photos/<uuid:photo_id>/original", delivery.original, name="original"),
     path("photos/<uuid:photo_id>/<slug:name>/<slug:digest>", delivery.rendition, name="rendition"),
 ]

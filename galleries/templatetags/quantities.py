@@ -1,0 +1,41 @@
+"""Pure: numbers and states as people read them. Twin of static/src/ui/quantities.ts."""
+
+from django import template
+
+register = template.Library()
+
+KB, MB, GB = 1_000, 1_000_000, 1_000_000_000
+
+STATE_WORDS = {
+    "empty": "empty",
+    "receiving": "receiving",
+    "processing": "confirming",
+    "ready": "ready",
+    "attention": "needs you",
+}
+
+
+@register.filter
+def bytes_words(size_bytes: int) -> str:
+    if size_bytes < KB:
+        return "1 byte" if size_bytes == 1 else f"{size_bytes} bytes"
+    if size_bytes < MB:
+        return f"{round(size_bytes / KB)} KB"
+    # 999.96 MB would be written "1,000 MB"; it is 1.0 GB.
+    if size_bytes < 999.5 * MB:
+        return f"{one_decimal_below_ten(size_bytes / MB)} MB"
+    return f"{one_decimal_below_ten(size_bytes / GB)} GB"
+
+
+@register.filter
+def photos_of(count: int) -> str:
+    return "1 photo" if count == 1 else f"{count:,} photos"
+
+
+@register.filter
+def state_word(state: str) -> str:
+    return STATE_WORDS[state]
+
+
+def one_decimal_below_ten(value: float) -> str:
+    return f"{value:.1f}" if value < 9.95 else f"{round(value):,}"

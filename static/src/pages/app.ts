@@ -1,0 +1,81 @@
+// The one entry of every page. The engine lives in this module's scope: Turbo changes pages, uploads go on.
+
+import "./photo-history.ts";
+import "../../css/app.css";
+import { config } from "@hotwired/turbo";
+import type { GalleryTally } from "../engine/port.ts";
+import { announce } from "../ui/announcer.ts";
+import { sentenceOf } from "../ui/sentences.ts";
+import { applyStoredTheme, listenForThemeSwitch } from "../ui/theme.ts";
+import { UploadDock } from "../ui/upload-dock.ts";
+import { unsentCount } from "../ui/upload-words.ts";
+import { startEngine } from "./engine-worker.ts";
+import { GalleryPage } from "./gallery-page.ts";
+
+// Turbo's own bar brings a style sheet of its own, which the content policy refuses; the page is marked busy instead.
+config.drive.progressBarDelay = 2 ** 31 - 1;
+
+const engine = startEngine(() => announce(sentenceOf("worker_failed")));
+let total: GalleryTally | null = null;
+let dock: UploadDock | null = null;
+let shown: { main: HTMLElement; page: GalleryPage | null } | null = null;
+
+function showPage(): void {
+  const main = document.querySelector("main");
+  if (main === null || main === shown?.main) {
+    return;
+  }
+  leavePage();
+  dock ??= new UploadDock(dockRoot(), engine);
+  const isGallery = main.dataset["page"] === "gallery";
+  shown = { main, page: isGallery ? new GalleryPage(main, engine) : null };
+  dock.pageShown(main.dataset["galleryId"] ?? null);
+  if (total?.waitingFor === "sign_in" && document.body.dataset["user"] !== undefined) {
+    engine.send({ type: "retry_session" });
+  }
+}
+
+function leavePage(): void {
+  shown?.page?.end();
+  shown = null;
+}
+
+function dockRoot(): HTMLElement {
+  const root = document.getElementById("upload-dock");
+  if (root === null) {
+    throw new Error("the page has no dock");
+  }
+  return root;
+}
+
+engine.subscribe((report) => {
+  if (report.type === "tally") {
+    total = report.total;
+  }
+});
+
+window.addEventListener("beforeunload", (event) => {
+  if (total !== null && unsentCount(total) > 0) {
+    event.preventDefault();
+  }
+});
+
+applyStoredTheme();
+listenForThemeSwitch();
+// A menu shuts when the click went elsewhere.
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (event.target instanceof Node && !menu.contains(event.target)) {
+      menu.removeAttribute("open");
+    }
+  }
+});
+document.addEventListener("keydown", (event) => {
+  const menu = event.key === "Escape" ? document.querySelector("details.menu[open]") : null;
+  menu?.removeAttribute("open");
+  menu?.querySelector("summary")?.focus();
+});
+document.addEventListener("turbo:before-cache", leavePage);
+document.addEventListener("turbo:before-render", leavePage);
+document.addEventListener("turbo:load", showPage);
+document.addEventListener("turbo:render", showPage);

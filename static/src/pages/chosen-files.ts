@@ -1,0 +1,36 @@
+// Hands on what was dropped, pasted or chosen, group by group, so that the first rows show before a folder is read.
+
+import type { ChosenFile } from "../engine/port.ts";
+import { pickedFromDrop, pickedFromInput, pickedFromPaste } from "../io/file-source.ts";
+
+export type ReadFiles =
+  | Readonly<{ from: "drop" | "paste"; data: DataTransfer }>
+  | Readonly<{ from: "input"; input: HTMLInputElement }>;
+
+/** Answers how many files there were. The first group is asked for at once: a drop can be read only inside its event. */
+export async function readChosenFiles(
+  reading: ReadFiles,
+  onFiles: (files: readonly ChosenFile[]) => void,
+): Promise<number> {
+  let count = 0;
+  for await (const group of groupsOf(reading)) {
+    onFiles(group);
+    count += group.length;
+    // Thousands of files are many groups: the page breathes between them.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  return count;
+}
+
+function groupsOf(
+  reading: ReadFiles,
+): AsyncIterable<readonly ChosenFile[]> | Iterable<readonly ChosenFile[]> {
+  if (reading.from === "input") {
+    const files = reading.input.files;
+    const groups = files === null ? [] : Array.from(pickedFromInput(files));
+    // Choosing the same file again must count as a choice.
+    reading.input.value = "";
+    return groups;
+  }
+  return reading.from === "drop" ? pickedFromDrop(reading.data) : [pickedFromPaste(reading.data)];
+}

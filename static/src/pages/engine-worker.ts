@@ -1,0 +1,32 @@
+// The engine's Worker and this page's end of the wire. It lives as long as the document: Turbo changes pages under it.
+
+import type { EngineReport, EngineRequest } from "../engine/port.ts";
+import type { EngineLink } from "../ui/engine-link.ts";
+
+export function startEngine(onDeath: () => void): EngineLink {
+  const listeners = new Set<(report: EngineReport) => void>();
+  let worker: Worker | null = null;
+
+  const start = (): Worker => {
+    const started = new Worker(new URL("../engine/worker.ts", import.meta.url), { type: "module" });
+    started.addEventListener("message", (event: MessageEvent<EngineReport>) => {
+      for (const listener of listeners) {
+        listener(event.data);
+      }
+    });
+    started.addEventListener("error", onDeath);
+    started.postMessage({ type: "hello", baseUrl: location.origin } satisfies EngineRequest);
+    return started;
+  };
+
+  return {
+    send: (request) => {
+      worker ??= start();
+      worker.postMessage(request);
+    },
+    subscribe: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}

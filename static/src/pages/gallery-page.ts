@@ -1,0 +1,263 @@
+// The gallery on screen: wall, shelf, choosing, lightbox and the state it shows for people and tests.
+
+import type { ChosenFile, EngineReport, GalleryTally } from "../engine/port.ts";
+import { announce } from "../ui/announcer.ts";
+import { listenForPhotos } from "../ui/dropzone.ts";
+import { setText } from "../ui/element.ts";
+import type { EngineLink } from "../ui/engine-link.ts";
+import { type Lightbox, openLightbox } from "../ui/lightbox.ts";
+import { PhotoWall } from "../ui/photo-wall.ts";
+import { formatBytes, photosOf } from "../ui/quantities.ts";
+import { SHELF_TILES, UploadShelf } from "../ui/upload-shelf.ts";
+import { openCount, outcomeOf } from "../ui/upload-words.ts";
+import { readPhotoPage, type WallOrder, type WallPhoto } from "../ui/wall-photo.ts";
+import { type ReadFiles, readChosenFiles } from "./chosen-files.ts";
+import { changePhoto, enterPhoto, leavePhoto, listenForPhotoSteps } from "./photo-history.ts";
+import { PhotoStore } from "./photo-store.ts";
+import { type GalleryOutcome, type GalleryPhase, Publishing } from "./publishing.ts";
+import { SelectionBar } from "./selection-bar.ts";
+
+export class GalleryPage {
+  readonly #main: HTMLElement;
+  readonly #engine: EngineLink;
+  readonly #id: string;
+  readonly #url: string;
+  readonly #store: PhotoStore;
+  readonly #wall: PhotoWall;
+  readonly #shelf: UploadShelf;
+  readonly #ends: (() => void)[] = [];
+  #publishing: Publishing | null = null;
+  #lightbox: Lightbox | null = null;
+  /** A photo the address asks for, until the wall has it. */
+  #wantedPhotoId: string | null;
+
+  constructor(main: HTMLElement, engine: EngineLink) {
+    this.#main = main;
+    this.#engine = engine;
+    this.#id = main.dataset["galleryId"] ?? "";
+    this.#url = main.dataset["galleryUrl"] ?? location.pathname;
+    this.#wantedPhotoId = main.dataset["photoShown"] ?? null;
+    this.#shelf = new UploadShelf(partOf(main, "shelf"));
+    const bar = new SelectionBar(partOf(main, "selection"), {
+      galleryId: this.#id,
+      canDelete: this.#may("delete"),
+      clear: () => this.#wall.clearSelection(),
+      changed: (photos) => this.#store.apply(photos),
+    });
+    this.#wall = new PhotoWall({
+      root: partOf(main, "wall"),
+      canSelect: this.#may("select"),
+      photoUrl: (photo) => this.#photoUrl(photo.id),
+      onOpen: (index) => this.#open(index),
+      onSelect: (selected) => bar.show(selected),
+    });
+    const order = (main.dataset["order"] ?? "captured") as WallOrder;
+    this.#store = new PhotoStore(this.#id, order, (arrived) => this.#showPhotos(arrived));
+    this.#start();
+  }
+
+  end(): void {
+    this.#engine.send({ type: "watch", galleryId: null });
+    this.#engine.send({ type: "rows", galleryId: this.#id, view: "shelf", fromIndex: 0, count: 0 });
+    for (const end of this.#ends) {
+      end();
+    }
+    this.#lightbox?.close();
+    this.#store.end();
+    this.#publishing?.end();
+    this.#wall.end();
+  }
+
+  #start(): void {
+    this.#ends.push(
+      this.#engine.subscribe((report) => this.#onReport(report)),
+      listenForPhotoSteps((photoId) => this.#stepTo(photoId)),
+    );
+    if (this.#may("upload")) {
+      this.#ends.push(this.#listenForFiles());
+    }
+    const publish = this.#main.querySelector("[data-action='publish']");
+    if (publish instanceof HTMLButtonElement) {
+      this.#publishing = new Publishing(publish, this.#id, (phase, outcome) =>
+        this.#showPhase(phase, outcome),
+      );
+    }
+    this.#engine.send({ type: "watch", galleryId: this.#id });
+    this.#engine.send({ type: "rows", galleryId: this.#id, view: "shelf", fromIndex: 0, count: SHELF_TILES });
+    void this.#store.begin(readPhotoPage(embeddedJson(this.#main)));
+  }
+
+  #may(what: string): boolean {
+    return (this.#main.dataset["may"] ?? "").split(" ").includes(what);
+  }
+
+  #photoUrl(photoId: string): string {
+    return `${this.#url}photos/${photoId}/`;
+  }
+
+  #listenForFiles(): () => void {
+    const add = async (reading: ReadFiles): Promise<void> => {
+      const count = await readChosenFiles(reading, (files) => this.#add(files));
+      if (count === 0) {
+        announce("There was no file in it.");
+      }
+    };
+    return listenForPhotos(this.#main, {
+      drop: (data) => add({ from: "drop", data }),
+      paste: (data) => add({ from: "paste", data }),
+      input: (input) => add({ from: "input", input }),
+    });
+  }
+
+  #add(files: readonly ChosenFile[]): void {
+    this.#engine.send({
+      type: "add",
+      galleryId: this.#id,
+      title: this.#main.dataset["galleryTitle"] ?? "",
+      files,
+    });
+  }
+
+  #onReport(report: EngineReport): void {
+    switch (report.type) {
+      case "tally":
+        this.#showTally(report.galleries.find((tally) => tally.galleryId === this.#id) ?? null);
+        break;
+      case "rows":
+        if (report.view === "shelf" && report.galleryId === this.#id) {
+          this.#shelf.show(report.rows, report.rowCount);
+          this.#showEmptiness(report.rowCount);
+        }
+        break;
+      case "live":
+        this.#store.heard(report.message);
+        this.#publishing?.heard(report.message);
+        break;
+      default:
+        report satisfies never;
+    }
+  }
+
+  #showTally(tally: GalleryTally | null): void {
+    const finish = partOf(this.#main, "finish");
+    const isOver = tally !== null && tally.chosenCount > 0 && openCount(tally) === 0 && tally.doneCount > 0;
+    finish.hidden = !isOver;
+    if (isOver) {
+      setText(partOf(finish, "finish-words"), outcomeOf(tally));
+    }
+    if (this.#publishing === null) {
+      this.#showPhase(tally?.phase ?? "form", tally?.outcome ?? null);
+    } else if (tally !== null && openCount(tally) > 0 && this.#main.dataset["galleryState"] === "complete") {
+      this.#showPhase("form", null);
+    }
+  }
+
+  #showPhase(phase: GalleryPhase, outcome: GalleryOutcome): void {
+    this.#main.dataset["galleryState"] = phase;
+    if (phase === "complete" && outcome !== null) {
+      this.#main.dataset["outcome"] = outcome;
+    } else {
+      delete this.#main.dataset["outcome"];
+    }
+  }
+
+  #showPhotos(arrived: ReadonlySet<string>): void {
+    const { photos } = this.#store;
+    this.#wall.show(photos, arrived);
+    this.#showEmptiness(null);
+    if (photos.length > 0) {
+      // A list still being read knows fewer photos than the server counted.
+      const counted = Number(this.#main.dataset["photoCount"] ?? 0);
+      const bytes = photos.reduce((sum, photo) => sum + photo.sizeBytes, 0);
+      const isWhole = photos.length >= counted || arrived.size > 0;
+      if (isWhole) {
+        setText(partOf(this.#main, "facts"), `${photosOf(photos.length)} · ${formatBytes(bytes)}`);
+      }
+    }
+    this.#openWanted();
+  }
+
+  #showEmptiness(onTheWay: number | null): void {
+    const shelf = partOf(this.#main, "shelf");
+    const isEmpty = this.#store.photos.length === 0 && (onTheWay === null ? shelf.hidden : onTheWay === 0);
+    partOf(this.#main, "empty").hidden = !isEmpty;
+  }
+
+  #openWanted(): void {
+    const index = this.#wantedPhotoId === null ? -1 : this.#indexOf(this.#wantedPhotoId);
+    if (index !== -1 && this.#lightbox === null) {
+      this.#wantedPhotoId = null;
+      this.#show(index);
+    }
+  }
+
+  #open(index: number): void {
+    const photo = this.#store.photos[index];
+    if (photo !== undefined && this.#lightbox === null) {
+      enterPhoto(photo.id, this.#photoUrl(photo.id));
+      this.#show(index);
+    }
+  }
+
+  #show(index: number): void {
+    this.#lightbox = openLightbox(index, {
+      photos: () => this.#store.photos,
+      tileOf: (at) => this.#wall.tileOf(at),
+      canFetchOriginal: this.#may("fetch-original"),
+      onShown: (photo, at) => this.#onPhotoShown(photo, at),
+      onClosed: (at) => this.#onPhotoClosed(at),
+    });
+  }
+
+  #onPhotoShown(photo: WallPhoto, index: number): void {
+    const url = this.#photoUrl(photo.id);
+    if (location.pathname !== url) {
+      changePhoto(photo.id, url);
+    }
+    this.#wall.reveal(index);
+  }
+
+  #onPhotoClosed(index: number): void {
+    this.#lightbox = null;
+    if (location.pathname !== this.#url) {
+      leavePhoto(this.#url);
+    }
+    this.#wall.focus(index);
+  }
+
+  /** Back and Forward between the wall and its photos. */
+  #stepTo(photoId: string | null): boolean {
+    if (photoId === null) {
+      const isOurs = this.#lightbox !== null || location.pathname === this.#url;
+      this.#lightbox?.close();
+      return isOurs && location.pathname === this.#url;
+    }
+    const index = this.#indexOf(photoId);
+    if (index === -1) {
+      return false;
+    }
+    if (this.#lightbox === null) {
+      this.#show(index);
+    } else {
+      this.#lightbox.showAt(index);
+    }
+    return true;
+  }
+
+  #indexOf(photoId: string): number {
+    return this.#store.photos.findIndex((photo) => photo.id === photoId);
+  }
+}
+
+function partOf(root: HTMLElement, name: string): HTMLElement {
+  const part = root.querySelector(`[data-part="${name}"]`);
+  if (!(part instanceof HTMLElement)) {
+    throw new Error(`the page has no part named ${name}`);
+  }
+  return part;
+}
+
+function embeddedJson(main: HTMLElement): unknown {
+  const text = main.querySelector("script[type='application/json']")?.textContent;
+  return text ? JSON.parse(text) : null;
+}

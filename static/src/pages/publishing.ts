@@ -1,0 +1,102 @@
+// Galleries that do not publish by themselves have a button for it; its publication is followed to its end.
+
+import { announce } from "../ui/announcer.ts";
+import { photosOf } from "../ui/quantities.ts";
+import { sentenceOf } from "../ui/sentences.ts";
+import { fieldOf, getJson, sendJson } from "./site-api.ts";
+
+// The socket tells sooner; asking is for where sockets are blocked.
+const ASK_EVERY_MS = 2_000;
+
+export type GalleryPhase = "form" | "publishing" | "complete";
+export type GalleryOutcome = "all" | "some" | "none" | null;
+
+const OUTCOMES: Readonly<Record<string, GalleryOutcome>> = {
+  all_succeeded: "all",
+  some_failed: "some",
+  all_failed: "none",
+};
+
+export class Publishing {
+  readonly #button: HTMLButtonElement;
+  readonly #galleryId: string;
+  readonly #onPhase: (phase: GalleryPhase, outcome: GalleryOutcome) => void;
+  #publicationId: string | null = null;
+  #timer = 0;
+
+  constructor(
+    button: HTMLButtonElement,
+    galleryId: string,
+    onPhase: (phase: GalleryPhase, outcome: GalleryOutcome) => void,
+  ) {
+    this.#button = button;
+    this.#galleryId = galleryId;
+    this.#onPhase = onPhase;
+    button.addEventListener("click", () => this.#publish());
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#publicationId = null;
+  }
+
+  heard(message: unknown): void {
+    if (fieldOf(message, "type") === "publication" && this.#publicationId !== null) {
+      void this.#ask(this.#publicationId);
+    }
+  }
+
+  async #publish(): Promise<void> {
+    this.#button.disabled = true;
+    const answer = await sendJson("POST", `/api/galleries/${this.#galleryId}/publications`, {
+      idempotency_key: crypto.randomUUID(),
+    });
+    if (!answer.ok) {
+      this.#button.disabled = false;
+      announce(sentenceOf(answer.failure.code));
+      return;
+    }
+    this.#follow(answer.value);
+  }
+
+  #follow(publication: unknown): void {
+    const id = fieldOf(publication, "id");
+    this.#publicationId = typeof id === "string" ? id : null;
+    const state = String(fieldOf(publication, "state"));
+    const outcome = OUTCOMES[state] ?? null;
+    if (outcome !== null) {
+      this.#finish(publication, outcome);
+      return;
+    }
+    this.#onPhase("publishing", null);
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => this.#askAgain(), ASK_EVERY_MS);
+  }
+
+  #askAgain(): void {
+    if (this.#publicationId !== null) {
+      void this.#ask(this.#publicationId);
+    }
+  }
+
+  async #ask(publicationId: string): Promise<void> {
+    const answer = await getJson(`/api/publications/${publicationId}`);
+    if (this.#publicationId !== publicationId) {
+      return;
+    }
+    if (answer.ok) {
+      this.#follow(answer.value);
+    } else {
+      this.#timer = window.setTimeout(() => this.#askAgain(), ASK_EVERY_MS);
+    }
+  }
+
+  #finish(publication: unknown, outcome: GalleryOutcome): void {
+    clearTimeout(this.#timer);
+    this.#publicationId = null;
+    this.#button.disabled = false;
+    const published = Number(fieldOf(fieldOf(publication, "counts"), "published") ?? 0);
+    announce(`${photosOf(published)} published.`);
+    this.#onPhase("complete", outcome);
+  }
+}

@@ -1,0 +1,116 @@
+// What a person can do with the photos chosen on the wall: download, delete, and bring back what was deleted.
+
+import { announce } from "../ui/announcer.ts";
+import { element, setText } from "../ui/element.ts";
+import { icon } from "../ui/icons.ts";
+import { photosOf } from "../ui/quantities.ts";
+import { sentenceOf } from "../ui/sentences.ts";
+import { readPhoto, type WallPhoto } from "../ui/wall-photo.ts";
+import { fieldOf, sendJson } from "./site-api.ts";
+
+// The API takes this many in one call.
+const BATCH = 100;
+
+export type SelectionHooks = Readonly<{
+  clear: () => void;
+  changed: (photos: readonly WallPhoto[]) => void;
+  galleryId: string;
+  canDelete: boolean;
+}>;
+
+export class SelectionBar {
+  readonly #root: HTMLElement;
+  readonly #hooks: SelectionHooks;
+  readonly #count = element("strong", { "aria-live": "polite" });
+  readonly #actions = element("div", { class: "actions" });
+  #ids: readonly string[] = [];
+
+  constructor(root: HTMLElement, hooks: SelectionHooks) {
+    this.#root = root;
+    this.#hooks = hooks;
+    root.replaceChildren(this.#count, this.#actions);
+    root.hidden = true;
+  }
+
+  show(selected: ReadonlySet<string>): void {
+    this.#ids = Array.from(selected);
+    if (this.#ids.length === 0) {
+      this.#root.hidden = true;
+      return;
+    }
+    this.#root.hidden = false;
+    setText(this.#count, `${photosOf(this.#ids.length)} selected`);
+    this.#actions.replaceChildren(
+      barButton("Download", "download", () => this.#download()),
+      ...(this.#hooks.canDelete ? [barButton("Delete", "trash", () => this.#delete())] : []),
+      barButton("Clear selection", "close", this.#hooks.clear),
+    );
+  }
+
+  async #download(): Promise<void> {
+    const answer = await sendJson("POST", `/api/galleries/${this.#hooks.galleryId}/archives`, {
+      photo_ids: this.#ids,
+      variant: "original",
+    });
+    const url = answer.ok ? fieldOf(answer.value, "url") : null;
+    if (typeof url === "string") {
+      location.assign(url);
+      this.#hooks.clear();
+    } else {
+      this.#say(sentenceOf(answer.ok ? "" : answer.failure.code));
+    }
+  }
+
+  async #delete(): Promise<void> {
+    const ids = this.#ids;
+    const isDone = await this.#change("delete", ids);
+    this.#hooks.clear();
+    if (isDone) {
+      this.#root.hidden = false;
+      setText(this.#count, `${photosOf(ids.length)} deleted. They can be brought back for 24 hours.`);
+      announce(this.#count.textContent ?? "");
+      this.#actions.replaceChildren(
+        barButton("Undo", "retry", () => this.#restore(ids)),
+        barButton("Close", "close", () => {
+          this.#root.hidden = true;
+        }),
+      );
+    }
+  }
+
+  async #restore(ids: readonly string[]): Promise<void> {
+    if (await this.#change("restore", ids)) {
+      this.#root.hidden = true;
+      announce(`${photosOf(ids.length)} brought back.`);
+    }
+  }
+
+  async #change(verb: "delete" | "restore", ids: readonly string[]): Promise<boolean> {
+    const changed: WallPhoto[] = [];
+    for (let start = 0; start < ids.length; start += BATCH) {
+      const answer = await sendJson("POST", `/api/photos/${verb}`, { ids: ids.slice(start, start + BATCH) });
+      if (!answer.ok) {
+        this.#say(sentenceOf(answer.failure.code));
+        return false;
+      }
+      const rows = fieldOf(answer.value, "photos");
+      changed.push(...(Array.isArray(rows) ? rows.flatMap((row) => readPhoto(row) ?? []) : []));
+    }
+    this.#hooks.changed(changed);
+    return true;
+  }
+
+  #say(sentence: string): void {
+    setText(this.#count, sentence);
+  }
+}
+
+function barButton(
+  label: string,
+  picture: "download" | "trash" | "close" | "retry",
+  act: () => void,
+): HTMLElement {
+  const button = element("button", { type: "button", class: "button button-small" }, icon(picture), label);
+  button.addEventListener("click", act);
+  return button;
+}

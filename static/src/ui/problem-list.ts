@@ -1,0 +1,93 @@
+// Problems, grouped by reason: what happened, to how many, and one button a group. Never a dialog.
+
+import type { GalleryTally } from "../engine/port.ts";
+import { element, setText } from "./element.ts";
+import { icon } from "./icons.ts";
+import { formatCount } from "./quantities.ts";
+import { sentenceAbout } from "./sentences.ts";
+import { shortenInTheMiddle } from "./short-name.ts";
+
+const NAME_CHARS = 60;
+const NAMES_SHOWN = 100;
+
+type Problem = GalleryTally["problems"][number];
+
+export type ProblemActions = Readonly<{ onRetry: (code: string) => void; onClear: (code: string) => void }>;
+
+type Group = Readonly<{
+  box: HTMLElement;
+  sentence: HTMLElement;
+  summary: HTMLElement;
+  names: HTMLElement;
+  retry: HTMLButtonElement;
+}>;
+
+export class ProblemList {
+  readonly element = element("ul", { class: "problems", hidden: true, "aria-label": "Problems" });
+  readonly #groups = new Map<string, Group>();
+  readonly #actions: ProblemActions;
+
+  constructor(actions: ProblemActions) {
+    this.#actions = actions;
+  }
+
+  show(problems: readonly Problem[]): void {
+    this.element.hidden = problems.length === 0;
+    const codes = new Set(problems.map((problem) => problem.code));
+    for (const [code, group] of this.#groups) {
+      if (!codes.has(code)) {
+        group.box.remove();
+        this.#groups.delete(code);
+      }
+    }
+    for (const problem of problems) {
+      this.#draw(problem);
+    }
+  }
+
+  #draw(problem: Problem): void {
+    const group = this.#groups.get(problem.code) ?? this.#add(problem);
+    const sentence = sentenceAbout(problem.code, problem.count);
+    setText(group.sentence, sentence);
+    setText(group.summary, problem.count === 1 ? "Which file" : "Which files");
+    const lines = namesOf(problem);
+    if (group.names.childElementCount !== lines.length) {
+      group.names.replaceChildren(...lines.map((line) => element("li", {}, line)));
+    }
+    group.retry.hidden = !problem.retryable;
+    const label = `Retry ${formatCount(problem.count)}`;
+    setText(group.retry, label);
+    group.retry.ariaLabel = `${label}: ${sentence}`;
+  }
+
+  #add(problem: Problem): Group {
+    const group = this.#make(problem.code);
+    this.#groups.set(problem.code, group);
+    this.element.append(group.box);
+    return group;
+  }
+
+  #make(code: string): Group {
+    const sentence = element("p");
+    const summary = element("summary");
+    const names = element("ul");
+    const retry = element("button", { type: "button", class: "button button-small" });
+    const clear = element("button", { type: "button", class: "button button-small button-plain" }, "Clear");
+    retry.addEventListener("click", () => this.#actions.onRetry(code));
+    clear.addEventListener("click", () => this.#actions.onClear(code));
+    const box = element(
+      "li",
+      { class: "problem", "data-problem": code },
+      icon("warning"),
+      element("div", { class: "problem-words" }, sentence, element("details", {}, summary, names)),
+      element("div", { class: "actions" }, retry, clear),
+    );
+    return { box, sentence, summary, names, retry };
+  }
+}
+
+function namesOf(problem: Problem): readonly string[] {
+  const shown = problem.names.slice(0, NAMES_SHOWN).map((name) => shortenInTheMiddle(name, NAME_CHARS));
+  const others = problem.count - shown.length;
+  return others > 0 && shown.length > 0 ? [...shown, `and ${formatCount(others)} more`] : shown;
+}

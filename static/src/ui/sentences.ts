@@ -1,0 +1,210 @@
+// Pure: machine codes -> what a person reads. Says what happened, whether photos are safe, and what to do.
+
+import { filesOf, formatCount, photosOf } from "./quantities.ts";
+
+type Sentence = Readonly<{
+  /** About one file, which is named beside it. */
+  one: string;
+  /** About a group of them. */
+  many: (count: number) => string;
+}>;
+
+const SAFE_HERE = "Nothing is lost";
+
+const SENTENCES: Readonly<Record<string, Sentence>> = {
+  not_an_image: {
+    one: "This is not a photo, so it was left out.",
+    many: (count) =>
+      `${filesOf(count)} ${count === 1 ? "is not a photo and was" : "are not photos and were"} left out.`,
+  },
+  unsupported_format: {
+    one: "This kind of photo can't be shown here. Save it as JPEG or TIFF, then add it.",
+    many: (count) =>
+      `${photosOf(count)} of a kind that can't be shown here. Save them as JPEG or TIFF, then add them.`,
+  },
+  empty_file: {
+    one: "This file is empty.",
+    many: (count) =>
+      `${filesOf(count)} ${count === 1 ? "is" : "are"} empty and ${count === 1 ? "was" : "were"} left out.`,
+  },
+  file_too_large: {
+    one: "This file is larger than 2 GB.",
+    many: (count) => `${filesOf(count)} larger than 2 GB ${count === 1 ? "was" : "were"} left out.`,
+  },
+  too_many_pixels: {
+    one: "This photo has more than 100 megapixels. Save a smaller copy, then add it.",
+    many: (count) => `${photosOf(count)} with more than 100 megapixels. Save smaller copies, then add them.`,
+  },
+  too_long_side: {
+    one: "One side of this photo is longer than 30,000 pixels. Save a smaller copy, then add it.",
+    many: (count) =>
+      `${photosOf(count)} with a side longer than 30,000 pixels. Save smaller copies, then add them.`,
+  },
+  damaged_photo: {
+    one: "This photo is damaged. Open it on your disk to check, then add it again.",
+    many: (count) => `${photosOf(count)} damaged. Open them on your disk to check, then add them again.`,
+  },
+  decode_limit: {
+    one: "This photo asks for more memory or time than a photo may. Save a new copy, then add it.",
+    many: (count) =>
+      `${photosOf(count)} ask for more memory or time than a photo may. Save new copies, then add them.`,
+  },
+  duplicate: {
+    one: "This photo is in the gallery already.",
+    many: (count) => `${photosOf(count)} ${count === 1 ? "was" : "were"} in the gallery already.`,
+  },
+  name_too_long: {
+    one: "The name of this file is too long. Shorten it, then add it again.",
+    many: (count) =>
+      `${filesOf(count)} with a name that is too long. Shorten the names, then add them again.`,
+  },
+  gallery_full: {
+    one: "This gallery is full (5,000 photos).",
+    many: (count) =>
+      `This gallery is full (5,000 photos). ${formatCount(count)} ${count === 1 ? "was" : "were"} left out.`,
+  },
+  quota_exceeded: {
+    one: "There is no room left for this photo. Delete some, then retry.",
+    many: (count) => `There is no room left for ${photosOf(count)}. Delete some, then retry.`,
+  },
+  too_many_open_uploads: {
+    one: "Too many photos are on their way at once. This one goes on when others are done.",
+    many: (count) =>
+      `Too many photos are on their way at once. ${formatCount(count)} go on when others are done.`,
+  },
+  gallery_deleted: {
+    one: "This gallery was deleted.",
+    many: (count) =>
+      `This gallery was deleted; ${photosOf(count)} ${count === 1 ? "was" : "were"} not added.`,
+  },
+  not_found: {
+    one: "This upload is no longer known here. Add the file again.",
+    many: (count) => `${filesOf(count)} are no longer known here. Add them again.`,
+  },
+  forbidden: {
+    one: "You can't add photos to this gallery.",
+    many: (count) =>
+      `You can't add photos to this gallery; ${photosOf(count)} ${count === 1 ? "was" : "were"} left out.`,
+  },
+  sign_in_required: {
+    one: `Please sign in again. ${SAFE_HERE}; uploading waits.`,
+    many: () => `Please sign in again. ${SAFE_HERE}; uploading waits.`,
+  },
+  csrf_failed: {
+    one: "This page is too old. Load it again, then retry.",
+    many: (count) => `This page is too old. Load it again, then retry ${photosOf(count)}.`,
+  },
+  offline: {
+    one: "No connection. Uploading goes on by itself.",
+    many: (count) => `No connection. ${photosOf(count)} wait; uploading goes on by itself.`,
+  },
+  rate_limited: {
+    one: "Too much at once. It goes on by itself in a moment.",
+    many: (count) => `Too much at once. ${photosOf(count)} go on in a moment.`,
+  },
+  batch_too_large: {
+    one: "Too many files were sent at once. Retry.",
+    many: (count) => `Too many files were sent at once. Retry ${formatCount(count)}.`,
+  },
+  bad_request: {
+    one: "Something about this file was not understood. Add it again.",
+    many: (count) => `Something about ${filesOf(count)} was not understood. Add them again.`,
+  },
+  storage_unavailable: {
+    one: "The storage doesn't answer right now. Retry in a while.",
+    many: (count) => `The storage doesn't answer right now. ${photosOf(count)} wait for a retry.`,
+  },
+  server_error: {
+    one: "Something went wrong on our side. Your file is untouched; retry in a while.",
+    many: (count) =>
+      `Something went wrong on our side with ${photosOf(count)}. Your files are untouched; retry in a while.`,
+  },
+  object_missing: {
+    one: "This photo did not arrive. Retry.",
+    many: (count) => `${photosOf(count)} did not arrive. Retry.`,
+  },
+  parts_missing: {
+    one: "A piece of this photo did not arrive. Retry sends only that.",
+    many: (count) => `Pieces of ${photosOf(count)} did not arrive. Retry sends only those.`,
+  },
+  size_mismatch: {
+    one: "This photo arrived damaged three times. The file on your disk may be changing or broken; open it there, then add it again.",
+    many: (count) =>
+      `${photosOf(count)} arrived damaged three times. Open them on your disk, then add them again.`,
+  },
+  checksum_mismatch: {
+    one: "This photo arrived damaged three times. The file on your disk may be broken; open it there, then add it again.",
+    many: (count) =>
+      `${photosOf(count)} arrived damaged three times. Open them on your disk, then add them again.`,
+  },
+  checksum_conflict: {
+    one: "This file changed while it was on its way. Add it again.",
+    many: (count) => `${filesOf(count)} changed while on their way. Add them again.`,
+  },
+  client_id_conflict: {
+    one: "This file changed since it was added. Add it again.",
+    many: (count) => `${filesOf(count)} changed since they were added. Add them again.`,
+  },
+  file_changed: {
+    one: "This file changed on your disk while it was read. Add it again.",
+    many: (count) => `${filesOf(count)} changed on your disk while they were read. Add them again.`,
+  },
+  file_unreadable: {
+    one: "This file can't be read any more. Choose it again.",
+    many: (count) => `${filesOf(count)} can't be read any more. Choose them again.`,
+  },
+  file_needed: {
+    one: "Choose this file again to go on.",
+    many: (count) => `Choose ${filesOf(count)} again to go on.`,
+  },
+  expired: {
+    one: "This upload waited too long. Choose the file again.",
+    many: (count) => `${filesOf(count)} waited too long. Choose them again.`,
+  },
+  cancelled: {
+    one: "Cancelled.",
+    many: (count) => `${filesOf(count)} cancelled.`,
+  },
+  too_late: {
+    one: "This photo was already safe, so it stays.",
+    many: (count) => `${photosOf(count)} were already safe and stay.`,
+  },
+  lane_unsupported: {
+    one: "This storage can't take the file in that way. Retry.",
+    many: (count) => `This storage can't take ${filesOf(count)} in that way. Retry.`,
+  },
+  awaiting_approval: {
+    one: "Safe. It is shown once the owner has approved it.",
+    many: (count) => `${photosOf(count)} safe. They are shown once the owner has approved them.`,
+  },
+  idempotency_conflict: {
+    one: "This was started twice with different photos. Load the page again.",
+    many: () => "This was started twice with different photos. Load the page again.",
+  },
+  archive_changed: {
+    one: "The gallery changed since the download began. Start it again.",
+    many: () => "The gallery changed since the download began. Start it again.",
+  },
+  worker_failed: {
+    one: "Uploading stopped in this tab. Load the page again; what has arrived stays.",
+    many: () => "Uploading stopped in this tab. Load the page again; what has arrived stays.",
+  },
+};
+
+const UNKNOWN: Sentence = {
+  one: "This photo could not be added. Your file is untouched; retry, or choose it again.",
+  many: (count) =>
+    `${photosOf(count)} could not be added. Your files are untouched; retry, or choose them again.`,
+};
+
+export function hasSentence(code: string): boolean {
+  return Object.hasOwn(SENTENCES, code);
+}
+
+export function sentenceOf(code: string): string {
+  return (SENTENCES[code] ?? UNKNOWN).one;
+}
+
+export function sentenceAbout(code: string, count: number): string {
+  return (SENTENCES[code] ?? UNKNOWN).many(count);
+}

@@ -1,0 +1,133 @@
+// Pure: an upload's numbers and states -> the words of the dock and its rows.
+
+import type { GalleryTally, RowView, UploadStateWord } from "../engine/port.ts";
+import type { IconName } from "./icons.ts";
+import { formatBytes, formatCount, formatSpeed, formatTimeLeft, photosOf } from "./quantities.ts";
+import { sentenceOf } from "./sentences.ts";
+
+export type TabPromise = Readonly<{ text: string; tone: "quiet" | "waiting" | "failed" }>;
+
+const ON_THE_WAY: readonly UploadStateWord[] = [
+  "inspecting",
+  "queued",
+  "signing",
+  "uploading",
+  "waiting",
+  "paused",
+];
+
+/** Files whose bytes are not all in the store: closing the tab would stop them. */
+export function unsentCount(tally: GalleryTally): number {
+  return ON_THE_WAY.reduce((sum, state) => sum + tally.files[state], 0);
+}
+
+/** Files that have not ended: on their way, or sent and waiting to be confirmed. */
+export function openCount(tally: GalleryTally): number {
+  return unsentCount(tally) + tally.files.confirming;
+}
+
+/** "1,032 of 1,204", "4.1 GB of 5.0 GB", "12 MB/s", "about 3 min": only what is known. */
+export function figuresOf(tally: GalleryTally): readonly string[] {
+  if (openCount(tally) === 0) {
+    return [outcomeOf(tally)];
+  }
+  const wanted = tally.chosenCount - tally.failedCount - tally.removedCount;
+  const figures = [
+    `${formatCount(tally.doneCount)} of ${formatCount(Math.max(wanted, tally.doneCount))}`,
+    `${formatBytes(tally.bytesSent)} of ${formatBytes(tally.bytesTotal)}`,
+  ];
+  const isMoving = !tally.paused && tally.waitingFor === null && unsentCount(tally) > 0;
+  if (isMoving && tally.bytesPerS !== null && tally.bytesPerS > 0) {
+    figures.push(formatSpeed(tally.bytesPerS));
+  }
+  if (isMoving && tally.secondsLeft !== null) {
+    figures.push(formatTimeLeft(tally.secondsLeft));
+  }
+  return figures;
+}
+
+export function promiseOf(tally: GalleryTally): TabPromise {
+  if (tally.waitingFor === "sign_in") {
+    return { text: sentenceOf("sign_in_required"), tone: "waiting" };
+  }
+  if (tally.waitingFor === "connection") {
+    return { text: "No connection. Keep this tab open; uploading goes on by itself.", tone: "waiting" };
+  }
+  const unsent = unsentCount(tally);
+  if (unsent > 0) {
+    const isOne = unsent === 1;
+    const state = tally.paused ? "Paused. Keep" : "Keep";
+    return {
+      text: `${state} this tab open: ${photosOf(unsent)} ${isOne ? "is" : "are"} not sent yet.`,
+      tone: tally.paused ? "waiting" : "quiet",
+    };
+  }
+  if (tally.files.confirming > 0) {
+    return {
+      text: `Confirming ${photosOf(tally.files.confirming)}. Closing this tab is safe.`,
+      tone: "quiet",
+    };
+  }
+  return tally.failedCount > 0
+    ? { text: "The others need you: see why below.", tone: "failed" }
+    : { text: "Closing this tab is safe.", tone: "quiet" };
+}
+
+export function outcomeOf(tally: GalleryTally): string {
+  const { doneCount, failedCount, chosenCount, removedCount } = tally;
+  if (failedCount > 0) {
+    return doneCount === 0
+      ? `None of ${photosOf(chosenCount - removedCount)} could be added.`
+      : `${formatCount(doneCount)} of ${photosOf(chosenCount - removedCount)} safe.`;
+  }
+  return doneCount === 0 ? "Nothing to upload." : `${photosOf(doneCount)} safe.`;
+}
+
+export const STATE_ICONS: Readonly<Record<UploadStateWord, IconName | "ring">> = {
+  inspecting: "clock",
+  invalid: "warning",
+  queued: "clock",
+  signing: "ring",
+  uploading: "ring",
+  confirming: "confirming",
+  done: "check",
+  waiting: "clock",
+  paused: "pause",
+  failed: "warning",
+  removed: "close",
+};
+
+export function stateWords(row: RowView): string {
+  switch (row.state) {
+    case "inspecting":
+      return "Looking at it";
+    case "queued":
+      return "Its turn comes";
+    case "signing":
+      return "Starting";
+    case "uploading":
+      return `${formatBytes(row.sentBytes)} of ${formatBytes(row.sizeBytes)}`;
+    case "confirming":
+      return "Confirming";
+    case "done":
+      return row.reasons.includes("duplicate") ? sentenceOf("duplicate") : "Safe";
+    case "waiting":
+      return sentenceOf(row.reasons[0] ?? "offline");
+    case "paused":
+      return "Paused";
+    case "removed":
+      return "Removed";
+    case "failed":
+    case "invalid":
+      return row.reasons.length === 0 ? sentenceOf("") : row.reasons.map(sentenceOf).join(" ");
+    default:
+      return row.state satisfies never;
+  }
+}
+
+export function shareSent(row: RowView): number {
+  if (row.state === "done" || row.state === "confirming") {
+    return 1;
+  }
+  return row.sizeBytes > 0 ? Math.min(1, row.sentBytes / row.sizeBytes) : 0;
+}
