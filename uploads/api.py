@@ -15,7 +15,8 @@ from uploads import announce, control, intake, presign, progress, queries, statu
 from uploads.control import Outcome
 from uploads.intake import Intake
 from uploads.limits import DEFAULT_PAGE_ITEMS, MAX_BATCH_ITEMS, MAX_PAGE_ITEMS
-from uploads.presign import Ask, Signed
+from uploads.presign import Ask
+from uploads.states import State
 
 router = Router(tags=["uploads"])
 
@@ -37,22 +38,29 @@ def batch(request: HttpRequest, gallery_id: UUID, body: wire.BatchIn) -> HttpRes
     actor = actor_of_call(request)
     refuse_large(body.files)
     gallery = get_gallery(actor, gallery_id, Action.UPLOAD)
-    intakes = intake.register(actor, gallery.pk, body.files)
-    signed = sign_registered(request, intakes) if body.sign else {}
+    birth = State.SIGNED if body.sign else State.REGISTERED
+    intakes = intake.register(actor, gallery.pk, body.files, birth=birth)
+    signed = sign_registered(actor, intakes) if body.sign else {}
     return JsonResponse({"uploads": [intake_out(each, signed) for each in intakes]})
 
 
-def sign_registered(request: HttpRequest, intakes: Sequence[Intake]) -> dict[UUID, Signed]:
-    wanted = {each.upload.pk for each in intakes if each.upload and not each.refusal}
-    answers = presign.sign(actor_of_call(request), [Ask(upload_id) for upload_id in wanted])
-    return {each.upload.pk: each for each in answers if each.upload}
+def sign_registered(actor: Actor, intakes: Sequence[Intake]) -> dict[UUID, dict[str, object]]:
+    """New rows of the `put` lane were born signed; sessions and known rows take the longer way."""
+    taken = {each.upload.pk: each.upload for each in intakes if each.upload and not each.refusal}
+    newborn = [upload for upload in taken.values() if upload.version == 1 and upload.state == State.SIGNED]
+    answers = {
+        upload.pk: wire.upload_out(upload, transfer=presign.first_transfer(upload)) for upload in newborn
+    }
+    rest = [Ask(pk) for pk in taken if pk not in answers]
+    signed = presign.sign(actor, rest) if rest else []
+    return answers | {each.upload.pk: presign.signed_out(each) for each in signed if each.upload}
 
 
-def intake_out(taken: Intake, signed: dict[UUID, Signed]) -> dict[str, object]:
+def intake_out(taken: Intake, signed: dict[UUID, dict[str, object]]) -> dict[str, object]:
     if taken.upload is None:
         return wire.refused_out(taken.file, taken.refusal or NotFound())
-    if not taken.refusal and (answer := signed.get(taken.upload.pk)):
-        return presign.signed_out(answer)
+    if not taken.refusal and taken.upload.pk in signed:
+        return signed[taken.upload.pk]
     return wire.upload_out(taken.upload, error=taken.refusal)
 
 

@@ -25,7 +25,13 @@ from uploads.errors import (
     UnsupportedType,
 )
 from uploads.lanes.base import UploadLanes, choose_lane, lanes_of
-from uploads.limits import DEAD_ATTEMPT_KEPT, MAX_FILE_BYTES, MAX_GALLERY_BYTES, MAX_GALLERY_PHOTOS
+from uploads.limits import (
+    DEAD_ATTEMPT_KEPT,
+    MAX_FILE_BYTES,
+    MAX_GALLERY_BYTES,
+    MAX_GALLERY_PHOTOS,
+    SIGNED_URL_LIFE,
+)
 from uploads.media_types import media_type_for
 from uploads.models import Discard, Upload, move_many, record_births
 from uploads.names import display_name, display_path
@@ -66,8 +72,13 @@ class Known:
     copies: Mapping[tuple[int, str], uuid.UUID]
 
 
-def register(actor: Actor, gallery_id: uuid.UUID, files: Sequence[DeclaredFile]) -> list[Intake]:
+def register(
+    actor: Actor, gallery_id: uuid.UUID, files: Sequence[DeclaredFile], *, birth: State = State.REGISTERED
+) -> list[Intake]:
     """One transaction. Safe to repeat: the same client ids meet the same rows.
+
+    New rows of the `put` lane are born in the state `birth`: they need no session, so a caller that signs at once
+    has them `signed` without a second transaction.
 
     Raises: GalleryDeleted when the gallery went away since it was looked up.
     """
@@ -77,18 +88,30 @@ def register(actor: Actor, gallery_id: uuid.UUID, files: Sequence[DeclaredFile])
         gallery = Gallery.objects.select_for_update().get(pk=gallery_id)
         if gallery.deleted_at is not None:
             raise GalleryDeleted(id=str(gallery_id))
-        intake = Batch(actor, gallery, lanes, known_of(actor, gallery, files), now).take_in(files)
+        intake = Batch(Context(actor, gallery, lanes, now, birth), known_of(actor, gallery, files)).take_in(
+            files
+        )
     return intake
+
+
+@dataclass(frozen=True)
+class Context:
+    """Who adds to what, through which lanes, when, and how new rows are born."""
+
+    actor: Actor
+    gallery: Gallery
+    lanes: UploadLanes
+    now: datetime
+    birth: State
 
 
 class Batch:
     """One call's worth of files, under the gallery's lock."""
 
-    def __init__(
-        self, actor: Actor, gallery: Gallery, lanes: UploadLanes, known: Known, now: datetime
-    ) -> None:
-        self.actor, self.gallery, self.lanes, self.known, self.now = actor, gallery, lanes, known, now
-        self.room = room_in(gallery)
+    def __init__(self, context: Context, known: Known) -> None:
+        self.context, self.known = context, known
+        self.gallery, self.now = context.gallery, context.now
+        self.room = room_in(self.gallery)
         self.copies = dict(known.copies)
         self.new: dict[str, Upload] = {}
         self.reopened: dict[str, Upload] = {}
@@ -114,21 +137,23 @@ class Batch:
 
     def make(self, file: DeclaredFile) -> Upload:
         refuse_unfit(file)
-        lane = choose_lane(self.lanes, size_bytes=file.size, preferred=file.lane)
+        lane = choose_lane(self.context.lanes, size_bytes=file.size, preferred=file.lane)
         self.refuse_copy(file)
         self.room.take(file.size)
         upload = Upload(
             gallery=self.gallery,
             owner_id=self.gallery.owner_id,
-            actor=self.actor.name,
+            actor=self.context.actor.name,
             client_id=file.client_id,
             size=file.size,
-            store=self.lanes.store.name,
+            store=self.context.lanes.store.name,
             lane=lane,
             part_bytes=plan_parts(file.size).part_bytes,
         )
         self.describe(upload, file)
         upload.key = original_key(upload.pk, upload.attempt)
+        if lane == "put" and self.context.birth == State.SIGNED:
+            upload.state, upload.url_expires_at = State.SIGNED, self.now + SIGNED_URL_LIFE
         return upload
 
     def describe(self, upload: Upload, file: DeclaredFile) -> None:
@@ -138,7 +163,7 @@ class Batch:
         upload.last_modified = file.last_modified
         upload.crc32 = file.crc32 or ""
         upload.is_wanted_copy = file.allow_duplicate
-        upload.registered_at = upload.active_at = self.now
+        upload.registered_at = upload.active_at = upload.try_after = self.now
         if file.crc32 and not file.allow_duplicate:
             self.copies[file.size, file.crc32] = upload.pk
 
@@ -176,7 +201,7 @@ class Batch:
             return
         begin_round(self.gallery, self.now)
         Upload.objects.bulk_create(self.new.values())
-        record_births(list(self.new.values()))
+        record_births(list(self.new.values()), self.now)
         move_many(list(self.reopened.values()), Event.CHOOSE_AGAIN, fields=ATTEMPT_FIELDS)
         Discard.objects.bulk_create(self.discards)
         restored = bring_back(self.restored)
