@@ -15,6 +15,7 @@ from galleries.models import Gallery, Photo, PhotoStatus, raise_version
 from galleries.objects.base import original_key
 from galleries.curation import bring_back, is_restorable
 from uploads import announce, clock
+from uploads.bulk_insert import insert
 from uploads.errors import (
     BYTES_ARE_BAD,
     ClientIdConflict,
@@ -200,7 +201,7 @@ class Batch:
         if not changed and not self.restored:
             return
         begin_round(self.gallery, self.now)
-        Upload.objects.bulk_create(self.new.values())
+        insert(list(self.new.values()))
         record_births(list(self.new.values()), self.now)
         move_many(list(self.reopened.values()), Event.CHOOSE_AGAIN, fields=ATTEMPT_FIELDS)
         Discard.objects.bulk_create(self.discards)

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 
 from galleries.models import Gallery, Photo
 from uploads import clock
+from uploads.bulk_insert import insert
 from uploads.errors import WrongState
 from uploads.limits import MAX_CLIENT_ID_CHARS, MAX_PATH_CHARS
 from uploads.states import OPEN_STATES, TAKES_BYTES, Event, State, sources_of, target_of
@@ -174,7 +175,7 @@ def move_to(upload: Upload, event: Event, *, code: str = "", **changes: Any) -> 
     for name, value in {**changes, "state": target_of(event).value, "error_code": code}.items():
         setattr(upload, name, value)
     upload.version += 1
-    UploadEvent.objects.bulk_create([event_row(upload, event, source=source, at=clock.now())])
+    insert([event_row(upload, event, source=source, at=clock.now())])
     return upload
 
 
@@ -199,9 +200,7 @@ def move_many(uploads: Sequence[Upload], event: Event, *, fields: Iterable[str] 
         upload.state, upload.version = target, upload.version + 1
     now = clock.now()
     write_columns(uploads, ["state", "version", "error_code", *fields])
-    UploadEvent.objects.bulk_create(
-        [event_row(upload, event, source=sources[upload.pk], at=now) for upload in uploads]
-    )
+    insert([event_row(upload, event, source=sources[upload.pk], at=now) for upload in uploads])
 
 
 def write_columns(uploads: Sequence[Upload], fields: Iterable[str]) -> None:
@@ -226,7 +225,7 @@ def all_alike(uploads: Sequence[Upload], name: str) -> bool:
 
 def record_births(uploads: Sequence[Upload], now: datetime) -> None:
     """One row each, also for those born signed: the history begins where the row does."""
-    UploadEvent.objects.bulk_create(
+    insert(
         [
             UploadEvent(upload=upload, at=now, event="register", target=upload.state, attempt=upload.attempt)
             for upload in uploads
