@@ -153,11 +153,13 @@ class Server:
         *,
         log: Path,
         env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
         user_id: int | None = None,
     ) -> None:
         self.command = [str(word) for word in command]
         self.log = log
         self._env = env
+        self._cwd = cwd
         self._user_id = user_id
         self._process = self._start()
 
@@ -169,6 +171,7 @@ class Server:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=self._env,
+                cwd=self._cwd,
                 user=self._user_id,
                 group=self._user_id,
                 extra_groups=None if self._user_id is None else [],

@@ -95,7 +95,7 @@ def _only_run_of(data_dir: Path) -> IO[str]:
 def _run(surroundings: Surroundings) -> int:
     console = Console(sys.stdout.fileno())
     redis_socket = None if surroundings.redis_url else redis.socket_below(surroundings.data_dir / "redis")
-    supervisor = Supervisor(console, _environment(surroundings, redis_socket))
+    supervisor = Supervisor(console, _environment(surroundings, redis_socket), surroundings.data_dir / "pids")
     try:
         if redis_socket is not None:
             _start_redis(supervisor, surroundings.data_dir, redis_socket)

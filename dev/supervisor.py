@@ -20,6 +20,7 @@ from dev.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from dev.console import Console
 
@@ -62,9 +63,12 @@ class _Child:
 class Supervisor:
     """One thread, one loop. Every method that waits ends with `StopRequested` once a stop signal has come."""
 
-    def __init__(self, console: Console, env: Mapping[str, str]) -> None:
+    def __init__(self, console: Console, env: Mapping[str, str], pid_folder: Path) -> None:
+        """`pid_folder` says, in one file a program, which process it is just now."""
         self._console = console
         self._env = env
+        self._pid_folder = pid_folder
+        pid_folder.mkdir(exist_ok=True)
         self._kept: list[_Child] = []
         self._children: dict[int, _Child] = {}
         self._stop_request_count = 0
@@ -148,6 +152,7 @@ class Supervisor:
             preexec_fn=processes.in_child_dying_with_parent(signal.SIGTERM),  # noqa: PLW1509 - it calls prctl only
         )
         self._children[child.process.pid] = child
+        (self._pid_folder / child.program.name).write_text(str(child.process.pid))
         if child.process.stdout is not None:
             os.set_blocking(child.process.stdout.fileno(), False)
             self._selector.register(child.process.stdout, selectors.EVENT_READ, child)
@@ -194,6 +199,7 @@ class Supervisor:
         if process is None:
             return
         process.returncode = exit_code  # it was reaped here, with all others
+        (self._pid_folder / child.program.name).unlink(missing_ok=True)
         processes.send_to_group(
             process.pid, signal.SIGKILL
         )  # what it leaves behind must not meet its successor

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -46,8 +45,8 @@ def _starts(executable: Path) -> bool:
     return True
 
 
-def ensure() -> Path:
-    """A Chromium: found, else installed by Playwright, else by apt where we are root.
+def ensure(python: Path) -> Path:
+    """A Chromium: found, else installed by the Playwright of `python`, else by apt where we are root.
 
     Raises:
         Refusal: nothing worked; it says what to install.
@@ -55,7 +54,7 @@ def ensure() -> Path:
     found = find()
     for bring in (_install_by_playwright, _install_by_apt):
         if found is None:
-            bring()
+            bring(python)
             found = find()
     if found is None:
         raise Refusal(
@@ -65,13 +64,13 @@ def ensure() -> Path:
     return found
 
 
-def _install_by_playwright() -> None:
+def _install_by_playwright(python: Path) -> None:
     print("No Chromium on PATH: asking Playwright for one.", flush=True)
     with_libraries = ["--with-deps"] if os.geteuid() == 0 else []
-    _try([sys.executable, "-m", "playwright", "install", *with_libraries, "chromium"], within_s=600)
+    _try([str(python), "-m", "playwright", "install", *with_libraries, "chromium"], within_s=600)
 
 
-def _install_by_apt() -> None:
+def _install_by_apt(_python: Path) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     print("Asking apt for chromium.", flush=True)
@@ -85,4 +84,4 @@ def _try(command: list[str], *, within_s: float, env: dict[str, str] | None = No
     try:
         subprocess.run(command, check=False, timeout=within_s, env=env, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:
-        print(f"{command[0]}: {error}", file=sys.stderr, flush=True)
+        print(f"{command[0]}: {error}", flush=True)

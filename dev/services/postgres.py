@@ -109,13 +109,15 @@ def _wait(server: Server, port: int) -> None:
 
 
 def _accepts(port: int) -> bool:
-    """Whether it takes sessions, not only connections: it then answers an SSLRequest by one letter.
+    """Whether it lets a session begin: it answers a StartupMessage by R and not, as while it recovers, by E.
 
     https://www.postgresql.org/docs/current/protocol-message-formats.html
     """
+    protocol_3_0 = (196608).to_bytes(4, "big")
+    message = protocol_3_0 + b"user\0postgres\0database\0postgres\0\0"
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            connection.sendall((8).to_bytes(4, "big") + (80877103).to_bytes(4, "big"))
-            return connection.recv(1) in {b"N", b"S"}
+            connection.sendall((len(message) + 4).to_bytes(4, "big") + message)
+            return connection.recv(1) == b"R"
     except OSError:
         return False

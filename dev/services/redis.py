@@ -100,6 +100,14 @@ class RedisServer:
     def _wait(self) -> None:
         self._server.wait_until(lambda: answers(self.socket_path), within_s=10)
 
+    def forget_everything(self) -> None:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(str(self.socket_path))
+            connection.sendall(b"FLUSHALL\r\n")
+            if not connection.recv(64).startswith(b"+OK"):
+                raise OSError("redis did not flush")
+
     def start_again(self) -> None:
         self._server.start_again()
         self._wait()

@@ -130,7 +130,7 @@ class SwiftServer:
     def make_bucket(self, name: str) -> str:
         """Makes a bucket (Swift wants at least three letters) and returns its name. Safe to call twice."""
         status = _ask("PUT", _port_of(self.servers[-1]), f"/{name}")
-        if status != HTTPStatus.OK:
+        if status not in {HTTPStatus.OK, HTTPStatus.CONFLICT}:
             raise OSError(f"Swift answered {status} to a new bucket named {name}")
         return name
 
