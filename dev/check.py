@@ -21,7 +21,7 @@ TYPED: Final = ("manage.py", "accounts", "config", "galleries", "uploads", "dev"
 
 
 def main() -> int:
-    setup.ready_to_test()
+    setup.ready_to_check()
     return run_all((*_python_steps(), *_browser_steps(), *_django_steps()))
 
 
@@ -29,12 +29,16 @@ def _python_steps() -> tuple[Step, ...]:
     return (
         Step("ruff check", (tool("ruff"), "check", ".")),
         Step("ruff format", (tool("ruff"), "format", "--check", ".")),
-        Step("mypy", (tool("mypy"), *(name for name in TYPED if (ROOT / name).exists()))),
+        Step("mypy", (tool("mypy"), *_typed())),
         Step("layers", (tool("lint-imports"),)),
         Step("dead code", (tool("vulture"),)),
         Step("templates", (tool("djlint"), "--lint", "--quiet", "--profile", "django", "templates")),
         Step("indentation", (tool("djhtml"), "--check", *sorted((ROOT / "templates").rglob("*.html")))),
     )
+
+
+def _typed() -> list[str]:
+    return [name for name in TYPED if (ROOT / name).is_file() or any((ROOT / name).rglob("*.py"))]
 
 
 def _browser_steps() -> tuple[Step, ...]:

@@ -12,7 +12,7 @@ from dev.steps import Step, run_all
 
 
 def main() -> int:
-    setup.ready_to_test()
+    setup.ready_to_check()
     node = front_end.ensure_node()
     return run_all(
         (

@@ -1,4 +1,4 @@
-"""Makes a checkout ready: `dev/python -m dev.setup run` for `make run`, `… test` for the other commands.
+"""Makes a checkout ready: `dev/python -m dev.setup run`, or `check`, or `test`, as the commands of make do.
 
 Standard library only. A second call finds its stamps and is done in a tenth of a second, without the network.
 """
@@ -27,12 +27,17 @@ def ready_to_run() -> None:
         front_end.ensure_built()
 
 
-def ready_to_test() -> None:
+def ready_to_check() -> None:
     with _one_at_a_time():
         python_packages.ensure_development()
+        front_end.ensure_packages(front_end.ensure_node())
+
+
+def ready_to_test() -> None:
+    ready_to_check()
+    with _one_at_a_time():
         python_packages.ensure_redis()
         python_packages.ensure_swift()
-        front_end.ensure_packages(front_end.ensure_node())
         front_end.ensure_built()
 
 
@@ -46,7 +51,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def main() -> int:
-    ready = {"run": ready_to_run, "test": ready_to_test}[sys.argv[1]]
+    ready = {"run": ready_to_run, "check": ready_to_check, "test": ready_to_test}[sys.argv[1]]
     ready()
     return 0
 
