@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from accounts.models import User
 from galleries.access import Actor
 from galleries.errors import GalleryError, NotFound
 from galleries.models import Photo, raise_version
@@ -13,19 +14,27 @@ from uploads import announce, clock
 from uploads.crc32 import combine_parts
 from uploads.errors import BYTES_ARE_BAD, ChecksumConflict, Duplicate, PartsMissing, TooLate, WrongState
 from uploads.intake import begin_round, discard_of, renew_attempt
-from uploads.models import Discard, Upload, by_id, move_many
+from uploads.models import Discard, Upload, UploadQuerySet, by_id, move_many
 from uploads.presign import plan_of, readable
 from uploads.states import ENDED_STATES, TAKES_BYTES, Event, State
 from uploads.wire import error_of
 
 
 @dataclass(frozen=True)
+class Staff:
+    """Somebody who repairs other people's uploads. Whoever makes one has asked for the permission."""
+
+    user: User
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """One upload of a bulk call: its row as it is now, and what stood in the way."""
+    """One upload of a bulk call: its row as it is now, whether it was moved, and what stood in the way."""
 
     upload_id: str
     upload: Upload | None = None
     refusal: GalleryError | None = None
+    moved: Event | None = None
 
 
 Decision = tuple[Event, Upload] | None
@@ -84,7 +93,7 @@ def fail_as_copy(upload: Upload, twin: uuid.UUID) -> Decision:
     return Event.FAIL, upload
 
 
-def cancel(actor: Actor, upload_ids: Sequence[uuid.UUID]) -> list[Outcome]:
+def cancel(actor: Actor | Staff, upload_ids: Sequence[uuid.UUID]) -> list[Outcome]:
     """Ends uploads; what they stored is thrown away. Too late for what is a photo already."""
 
     def decide(upload: Upload) -> Decision:
@@ -102,7 +111,7 @@ def end_as_cancelled(upload: Upload) -> None:
     upload.error_code, upload.error_details, upload.ended_at = "", {}, clock.now()
 
 
-def retry(actor: Actor, upload_ids: Sequence[uuid.UUID]) -> list[Outcome]:
+def retry(actor: Actor | Staff, upload_ids: Sequence[uuid.UUID]) -> list[Outcome]:
     """Failed uploads go on: to `signed` where bytes are needed (sign next), to `uploaded` where they are good."""
 
     def decide(upload: Upload) -> Decision:
@@ -135,13 +144,13 @@ WRITTEN = (
 
 
 def decide_all(
-    actor: Actor, upload_ids: Sequence[uuid.UUID], decide: Callable[[Upload], Decision]
+    actor: Actor | Staff, upload_ids: Sequence[uuid.UUID], decide: Callable[[Upload], Decision]
 ) -> list[Outcome]:
     """Locks the rows, asks `decide` of each, moves them in bulk, announces after the commit."""
     refusals: dict[uuid.UUID, GalleryError] = {}
     moves: dict[Event, list[Upload]] = {}
     with transaction.atomic():
-        uploads = by_id(readable(actor, upload_ids).select_for_update(of=("self",)))
+        uploads = by_id(within_reach(actor, upload_ids).select_for_update(of=("self",)))
         for upload in uploads.values():
             try:
                 decision = decide(upload)
@@ -151,7 +160,20 @@ def decide_all(
             if decision:
                 moves.setdefault(decision[0], []).append(upload)
         carry_out(moves)
-    return [outcome_of(upload_id, uploads, refusals) for upload_id in upload_ids]
+    moved = {upload.pk: event for event, of_event in moves.items() for upload in of_event}
+    return [
+        Outcome(str(upload_id), uploads[upload_id], refusals.get(upload_id), moved.get(upload_id))
+        if upload_id in uploads
+        else Outcome(str(upload_id), refusal=NotFound())
+        for upload_id in upload_ids
+    ]
+
+
+def within_reach(actor: Actor | Staff, upload_ids: Sequence[uuid.UUID]) -> UploadQuerySet:
+    """A sender's own; all of them for staff."""
+    if isinstance(actor, Staff):
+        return Upload.objects.select_related("gallery").filter(pk__in=upload_ids)
+    return readable(actor, upload_ids)
 
 
 def carry_out(moves: Mapping[Event, Sequence[Upload]]) -> None:
@@ -169,15 +191,6 @@ def carry_out(moves: Mapping[Event, Sequence[Upload]]) -> None:
         announce.uploads_changed(gallery_id, version=raise_version(gallery_id), uploads=of_gallery)
     if set(moves) & {Event.STORED, Event.CHECK_AGAIN}:
         announce.ring_after_commit()
-
-
-def outcome_of(
-    upload_id: uuid.UUID, uploads: Mapping[uuid.UUID, Upload], refusals: Mapping[uuid.UUID, GalleryError]
-) -> Outcome:
-    upload = uploads.get(upload_id)
-    if upload is None:
-        return Outcome(str(upload_id), refusal=NotFound())
-    return Outcome(str(upload_id), upload, refusals.get(upload_id))
 
 
 def cancel_gallery(gallery_id: uuid.UUID) -> None:

@@ -6,7 +6,7 @@ One script does each report, so that it is atomic, idempotent and monotone per f
 
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import cast
@@ -79,21 +79,61 @@ def report(gallery_id: uuid.UUID, stored: Sequence[tuple[uuid.UUID, int]]) -> in
 
 def progress_in(gallery_id: uuid.UUID) -> Progress:
     """Empty when Redis is away: the rows alone are shown then."""
+    return progress_of([gallery_id])[gallery_id]
+
+
+def progress_of(gallery_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Progress]:
+    """The same of many galleries, in one round trip."""
+    wanted = list(gallery_ids)
+    if not wanted:
+        return {}
     try:
         with client().pipeline(transaction=False) as pipe:
-            ledger, rate = keys_of(gallery_id)
-            pipe.hgetall(ledger)
-            pipe.hmget(rate, "rate", "at")
             pipe.time()
-            stored, (known_rate, at), (now_s, _) = pipe.execute()
+            for gallery_id in wanted:
+                ledger, rate = keys_of(gallery_id)
+                pipe.hgetall(ledger)
+                pipe.hmget(rate, "rate", "at")
+            (now_s, _), *answers = pipe.execute()
     except redis.RedisError as err:
         log.warning("ledger.unreachable error=%s", type(err).__name__)
-        return NOTHING
+        return dict.fromkeys(wanted, NOTHING)
+    pairs = zip(answers[::2], answers[1::2], strict=True)
+    return {
+        gallery_id: progress_from(stored, rate, now_s)
+        for gallery_id, (stored, rate) in zip(wanted, pairs, strict=True)
+    }
+
+
+def progress_from(stored: Mapping[bytes, bytes], rate: Sequence[bytes | None], now_s: int) -> Progress:
+    known_rate, at = rate
     is_fresh = known_rate is not None and at is not None and now_s - float(at) <= RATE_STALE_S
     return Progress(
         {key.decode(): int(value) for key, value in stored.items()},
-        int(float(known_rate)) if is_fresh else None,
+        int(float(known_rate)) if is_fresh and known_rate is not None else None,
     )
+
+
+def stored_of(uploads: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> dict[uuid.UUID, int]:
+    """Bytes stored of some (gallery, upload) pairs, in one round trip. Empty when Redis is away."""
+    by_gallery: dict[uuid.UUID, list[uuid.UUID]] = {}
+    for gallery_id, upload_id in uploads:
+        by_gallery.setdefault(gallery_id, []).append(upload_id)
+    if not by_gallery:
+        return {}
+    try:
+        with client().pipeline(transaction=False) as pipe:
+            for gallery_id, upload_ids in by_gallery.items():
+                pipe.hmget(keys_of(gallery_id)[0], [str(upload_id) for upload_id in upload_ids])
+            answers = pipe.execute()
+    except redis.RedisError as err:
+        log.warning("ledger.unreachable error=%s", type(err).__name__)
+        return {}
+    return {
+        upload_id: int(stored or 0)
+        for upload_ids, counts in zip(by_gallery.values(), answers, strict=True)
+        for upload_id, stored in zip(upload_ids, counts, strict=True)
+    }
 
 
 def forget(gallery_id: uuid.UUID, upload_ids: Sequence[uuid.UUID]) -> None:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from django.db.models import Count, F, Q, Sum
 
@@ -54,12 +55,42 @@ def parse_id(text: str) -> uuid.UUID | None:
 
 
 def totals_of(gallery_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Totals]:
-    """Two queries for all, and one round trip to Redis for each gallery that is receiving."""
+    """Two queries and one round trip to Redis at most, however many galleries."""
     wanted = list(gallery_ids)
     rows: dict[uuid.UUID, dict[str, tuple[int, int]]] = {gallery_id: {} for gallery_id in wanted}
     for gallery_id, state, count, size in of_this_round(wanted):
         rows[gallery_id][state] = (count, size)
-    return {gallery_id: totals_from(gallery_id, states) for gallery_id, states in rows.items()}
+    receiving = [gallery_id for gallery_id, states in rows.items() if State.SIGNED in states]
+    moving = moving_in(receiving)
+    return {
+        gallery_id: totals_from(states, moving.get(gallery_id, STILL)) for gallery_id, states in rows.items()
+    }
+
+
+@dataclass(frozen=True)
+class Moving:
+    """The signed files of a gallery of which bytes have arrived."""
+
+    files: int = 0
+    bytes: int = 0
+    rate: int | None = None
+
+
+STILL = Moving()
+
+
+def moving_in(gallery_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Moving]:
+    if not gallery_ids:
+        return {}
+    signed: dict[uuid.UUID, list[str]] = {gallery_id: [] for gallery_id in gallery_ids}
+    rows = Upload.objects.filter(gallery_id__in=gallery_ids, state=State.SIGNED)
+    for gallery_id, upload_id in rows.values_list("gallery_id", "pk"):
+        signed[gallery_id].append(str(upload_id))
+    moving = {}
+    for gallery_id, progress in ledger.progress_of(gallery_ids).items():
+        stored = [progress.bytes_by_upload.get(upload_id, 0) for upload_id in signed[gallery_id]]
+        moving[gallery_id] = Moving(sum(map(bool, stored)), sum(stored), progress.rate)
+    return moving
 
 
 def of_this_round(gallery_ids: Sequence[uuid.UUID]) -> Iterable[tuple[uuid.UUID, str, int, int]]:
@@ -71,20 +102,12 @@ def of_this_round(gallery_ids: Sequence[uuid.UUID]) -> Iterable[tuple[uuid.UUID,
     )
 
 
-def totals_from(gallery_id: uuid.UUID, states: Mapping[str, tuple[int, int]]) -> Totals:
+def totals_from(states: Mapping[str, tuple[int, int]], moving: Moving) -> Totals:
     files = {state: count for state, (count, _) in sorted(states.items())}
     total = sum(states.get(state, (0, 0))[1] for state in COUNTED_STATES)
-    stored = sum(states.get(state, (0, 0))[1] for state in SENT_STATES)
-    rate = None
-    if State.SIGNED in states:
-        signed = dict(
-            Upload.objects.filter(gallery_id=gallery_id, state=State.SIGNED).values_list("pk", "size")
-        )
-        progress = ledger.progress_in(gallery_id)
-        moving = {pk: progress.bytes_by_upload.get(str(pk), 0) for pk in signed}
-        stored, rate = stored + sum(moving.values()), progress.rate
-        files = split_uploading(files, sum(1 for stored_bytes in moving.values() if stored_bytes))
-    return Totals(stored, total, files, rate, seconds_left(total - stored, rate))
+    stored = sum(states.get(state, (0, 0))[1] for state in SENT_STATES) + moving.bytes
+    shown = split_uploading(files, moving.files)
+    return Totals(stored, total, shown, moving.rate, seconds_left(total - stored, moving.rate))
 
 
 def split_uploading(files: dict[str, int], uploading: int) -> dict[str, int]:
