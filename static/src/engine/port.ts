@@ -60,7 +60,7 @@ export type EngineRequest =
       readonly files: readonly ChosenFile[];
     }
   | {
-      readonly type: "pause" | "resume" | "cancel" | "remove" | "retry";
+      readonly type: "pause" | "resume" | "cancel" | "remove" | "retry" | "keep_both";
       readonly galleryId?: string;
       readonly fileIds?: readonly string[];
       readonly code?: string; // every file of the group of problems with this code

@@ -1,0 +1,151 @@
+import {
+  chosenFile,
+  type FileCommand,
+  type FileEvent,
+  type FileState,
+  fileMachine,
+} from "../domain/file-machine.ts";
+import {
+  type GalleryEvent,
+  type GalleryState,
+  galleryMachine,
+  newGallery,
+} from "../domain/gallery-machine.ts";
+import type { MediaType } from "../domain/sniff.ts";
+import { type Speed, standingStill } from "../domain/speed.ts";
+import { isEnded, type StateWord } from "../domain/tally.ts";
+import { Runner } from "../kernel/machine.ts";
+
+/** A file of this session, as long as the session lasts. */
+export type FileEntry = {
+  readonly clientId: string;
+  readonly gallery: GalleryEntry;
+  readonly name: string;
+  readonly relativePath: string;
+  readonly lastModifiedMs: number;
+  /** Null once nothing will be read of it any more. */
+  file: File | null;
+  type: MediaType | null;
+  /** CRC-32 of each part that was read here. */
+  readonly partCrcs: Map<number, number>;
+  readonly runner: Runner<FileState, FileEvent, FileCommand>;
+  /** The state it is counted under. */
+  countedAs: StateWord;
+};
+
+export type GalleryEntry = {
+  readonly id: string;
+  title: string;
+  readonly files: FileEntry[];
+  readonly byClientId: Map<string, FileEntry>;
+  readonly counts: Map<StateWord, number>;
+  readonly runner: Runner<GalleryState, GalleryEvent, never>;
+  isPaused: boolean;
+  /** Bytes that a store has acknowledged in this session, and of single requests those on their way. */
+  movedBytes: number;
+  speed: Speed;
+};
+
+export type Perform = (entry: FileEntry, command: FileCommand) => void;
+
+/** Every gallery and file of this session, and the count of files in each state. */
+export class Catalogue {
+  readonly galleries = new Map<string, GalleryEntry>();
+  readonly #byUploadId = new Map<string, FileEntry>();
+  readonly #perform: Perform;
+
+  constructor(perform: Perform) {
+    this.#perform = perform;
+  }
+
+  gallery(id: string, title: string, nowMs: number): GalleryEntry {
+    const found = this.galleries.get(id);
+    if (found !== undefined) return found;
+    const entry: GalleryEntry = {
+      id,
+      title,
+      files: [],
+      byClientId: new Map(),
+      counts: new Map(),
+      runner: new Runner(galleryMachine, newGallery, () => {}),
+      isPaused: false,
+      movedBytes: 0,
+      speed: standingStill(nowMs, 0),
+    };
+    this.galleries.set(id, entry);
+    return entry;
+  }
+
+  add(gallery: GalleryEntry, clientId: string, file: File, relativePath: string): FileEntry {
+    const initial = chosenFile(file.size);
+    const entry: FileEntry = {
+      clientId,
+      gallery,
+      name: file.name,
+      relativePath,
+      lastModifiedMs: file.lastModified,
+      file,
+      type: null,
+      partCrcs: new Map(),
+      runner: new Runner(fileMachine, initial, (command) => this.#perform(entry, command)),
+      countedAs: initial.name,
+    };
+    gallery.files.push(entry);
+    gallery.byClientId.set(clientId, entry);
+    count(gallery, initial.name, 1);
+    return entry;
+  }
+
+  learnUploadId(entry: FileEntry, uploadId: string): void {
+    this.#byUploadId.set(uploadId, entry);
+  }
+
+  findByUploadId(uploadId: string): FileEntry | null {
+    return this.#byUploadId.get(uploadId) ?? null;
+  }
+
+  /** Counts the file under the state it is in now; false where it was counted there already. */
+  recount(entry: FileEntry): boolean {
+    const word = entry.runner.state.name;
+    if (word === entry.countedAs) return false;
+    count(entry.gallery, entry.countedAs, -1);
+    count(entry.gallery, word, 1);
+    entry.countedAs = word;
+    return true;
+  }
+
+  /** Files by id, in every gallery where such a file was chosen. */
+  filesWith(fileIds: readonly string[], galleryId: string | undefined): FileEntry[] {
+    return this.galleriesWith(galleryId).flatMap((gallery) =>
+      fileIds.flatMap((fileId) => gallery.byClientId.get(fileId) ?? []),
+    );
+  }
+
+  galleriesWith(galleryId: string | undefined): GalleryEntry[] {
+    if (galleryId === undefined) return [...this.galleries.values()];
+    const found = this.galleries.get(galleryId);
+    return found === undefined ? [] : [found];
+  }
+}
+
+function count(gallery: GalleryEntry, word: StateWord, change: number): void {
+  gallery.counts.set(word, countOf(gallery, word) + change);
+}
+
+export function countOf(gallery: GalleryEntry, word: StateWord): number {
+  return gallery.counts.get(word) ?? 0;
+}
+
+/** Files that have not ended. */
+export function openCount(gallery: GalleryEntry): number {
+  const ended = countOf(gallery, "done") + failedCount(gallery) + countOf(gallery, "removed");
+  return gallery.files.length - ended;
+}
+
+export function failedCount(gallery: GalleryEntry): number {
+  return countOf(gallery, "failed") + countOf(gallery, "invalid");
+}
+
+export function isOpen(entry: FileEntry): boolean {
+  return !isEnded(entry.runner.state);
+}

@@ -1,0 +1,196 @@
+import { type Failure, failureHere } from "../domain/failure.ts";
+import { API_BACKOFF, backoffMs } from "../domain/retry.ts";
+import type { Network } from "../io/network.ts";
+import type { ApiResult, UploadApi } from "../io/upload-api.ts";
+import type { Cancel, Clock } from "../kernel/clock.ts";
+import { failedWith, type Result, succeeded, unreachable } from "../kernel/result.ts";
+import { SECOND_MS } from "../kernel/units.ts";
+import type { Slots } from "./slots.ts";
+
+/** `hiccup`: calls wait, but it is too early to tell anybody. */
+export type ConnectionStatus = "open" | "hiccup" | "offline" | "sign_in";
+
+export type ConnectionPorts = {
+  readonly api: Pick<UploadApi, "session">;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly network: Network;
+  readonly slots: Slots;
+  readonly ownOrigin: string;
+  readonly onStatus: (status: ConnectionStatus) => void;
+};
+
+/** A server that fails at one and the same call while it answers others will not do better for ever. */
+const MAX_BROKEN_ANSWERS = 6;
+const SIGN_IN_PROBE_MS = 15 * SECOND_MS;
+
+/**
+ * The one way to the server. No call fails because the network was away: it waits here, one probe at a time asks
+ * whether the server is back, and then all go on.
+ */
+export class Connection {
+  readonly #ports: ConnectionPorts;
+  #status: ConnectionStatus = "hiccup";
+  #attempt = 0;
+  #waiting: (() => void)[] = [];
+  #cancelProbe: Cancel = () => {};
+  #isProbing = false;
+  /** Whose uploads these are; undefined until the server has said. */
+  #userId: string | null | undefined;
+
+  constructor(ports: ConnectionPorts) {
+    this.#ports = ports;
+    ports.network.onOnline(() => this.#probeNow());
+    ports.network.onOffline(() => this.#goOffline());
+    void this.#probe();
+  }
+
+  get status(): ConnectionStatus {
+    return this.#status;
+  }
+
+  /** Repeats `send` until the server has understood it; only its refusal comes back. */
+  async call<Value>(send: () => Promise<ApiResult<Value>>): Promise<Result<Value, Failure>> {
+    for (let brokenCount = 0; ; ) {
+      const answer = await this.#once(send);
+      if (answer.ok) return this.#heard(succeeded(answer.value));
+      switch (answer.failure.kind) {
+        case "refused":
+          return this.#heard(failedWith(answer.failure.failure));
+        case "broken":
+          brokenCount += 1;
+          if (brokenCount > MAX_BROKEN_ANSWERS) return failedWith(failureHere("server_error"));
+          await this.#rest(brokenCount);
+          break;
+        case "network":
+          this.#lose(null);
+          break;
+        case "busy":
+          this.#lose(answer.failure.retryAfterMs);
+          break;
+        case "sign_in":
+          this.#signOut();
+          break;
+        default:
+          unreachable(answer.failure);
+      }
+    }
+  }
+
+  /** Once, now or never: for what the next call says again anyway. */
+  async attempt<Value>(send: () => Promise<ApiResult<Value>>): Promise<ApiResult<Value>> {
+    return this.#status === "open" ? await this.#inSlot(send) : failedWith({ kind: "network" });
+  }
+
+  /** Somebody has signed in again, in this window or another. */
+  retrySession(): void {
+    if (this.#status === "sign_in") this.#probeNow();
+  }
+
+  async #once<Value>(send: () => Promise<ApiResult<Value>>): Promise<ApiResult<Value>> {
+    while (this.#status !== "open") await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return await this.#inSlot(send);
+  }
+
+  async #inSlot<Value>(send: () => Promise<ApiResult<Value>>): Promise<ApiResult<Value>> {
+    const release = await this.#ports.slots.acquire(this.#ports.ownOrigin, "call");
+    try {
+      return await send();
+    } finally {
+      release?.();
+    }
+  }
+
+  #heard<Answer>(answer: Answer): Answer {
+    this.#attempt = 0;
+    return answer;
+  }
+
+  #rest(brokenCount: number): Promise<void> {
+    const delayMs = backoffMs(API_BACKOFF, brokenCount, this.#ports.random());
+    return new Promise((resolve) => {
+      this.#ports.clock.after(delayMs, resolve);
+    });
+  }
+
+  #become(status: ConnectionStatus): void {
+    if (this.#status === status) return;
+    this.#status = status;
+    // Whoever listens hears that the way is open before the first waiting call is answered.
+    this.#ports.onStatus(status);
+    if (status !== "open") return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const goOn of waiting) goOn();
+  }
+
+  #lose(retryAfterMs: number | null): void {
+    if (this.#status !== "open") return;
+    this.#become(this.#ports.network.isOnline() ? "hiccup" : "offline");
+    this.#probeLater(retryAfterMs);
+  }
+
+  #signOut(): void {
+    if (this.#status === "sign_in") return;
+    this.#cancelProbe();
+    this.#become("sign_in");
+    this.#probeIn(SIGN_IN_PROBE_MS);
+  }
+
+  #goOffline(): void {
+    if (this.#status === "sign_in") return;
+    this.#cancelProbe();
+    this.#become("offline");
+  }
+
+  #probeLater(retryAfterMs: number | null): void {
+    const delayMs = retryAfterMs ?? backoffMs(API_BACKOFF, this.#attempt, this.#ports.random());
+    this.#attempt += 1;
+    this.#probeIn(delayMs);
+  }
+
+  #probeIn(delayMs: number): void {
+    this.#cancelProbe();
+    this.#cancelProbe = this.#ports.clock.after(delayMs, () => void this.#probe());
+  }
+
+  #probeNow(): void {
+    if (this.#status === "open") return;
+    this.#cancelProbe();
+    void this.#probe();
+  }
+
+  async #probe(): Promise<void> {
+    // While the system says there is no network, nothing is asked; its "online" asks.
+    if (this.#isProbing) return;
+    if (!this.#ports.network.isOnline()) {
+      this.#goOffline();
+      return;
+    }
+    this.#isProbing = true;
+    const answer = await this.#ports.api.session();
+    this.#isProbing = false;
+    if (answer.ok) this.#knowUser(answer.value.userId);
+    else this.#stayAway(answer.failure.kind);
+  }
+
+  /** Signed in as somebody else, the uploads would not be theirs: they wait for their owner. */
+  #knowUser(userId: string | null): void {
+    if (this.#userId === undefined) this.#userId = userId;
+    if (userId === this.#userId) {
+      this.#become("open");
+      return;
+    }
+    this.#become("sign_in");
+    this.#probeIn(SIGN_IN_PROBE_MS);
+  }
+
+  #stayAway(kind: "network" | "busy" | "sign_in" | "broken" | "refused"): void {
+    if (kind === "sign_in") {
+      this.#signOut();
+      return;
+    }
+    if (this.#status !== "sign_in") this.#become("offline");
+    this.#probeLater(null);
+  }
+}

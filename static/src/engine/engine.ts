@@ -1,0 +1,475 @@
+import { clientIdOf } from "../domain/client-id.ts";
+import { combineCrc32, crc32Hex } from "../domain/crc32.ts";
+import { type Failure, failureHere } from "../domain/failure.ts";
+import type { FileCheck } from "../domain/file-check.ts";
+import type { FileCommand, FileEvent } from "../domain/file-machine.ts";
+import { MAX_BATCH_ITEMS } from "../domain/limits.ts";
+import { rangeOfPart } from "../domain/part-plan.ts";
+import { backoffMs, STORE_BACKOFF } from "../domain/retry.ts";
+import type { CompleteItem, DeclaredFile, GalleryRow, SocketMessage, UploadRow } from "../domain/wire.ts";
+import type { Network } from "../io/network.ts";
+import type { PutPart } from "../io/part-put.ts";
+import type { OpenSocket } from "../io/progress-socket.ts";
+import type { UploadApi } from "../io/upload-api.ts";
+import type { Clock } from "../kernel/clock.ts";
+import { type Result, unreachable } from "../kernel/result.ts";
+import { Batcher } from "./batcher.ts";
+import {
+  Catalogue,
+  countOf,
+  type FileEntry,
+  failedCount,
+  type GalleryEntry,
+  isOpen,
+  openCount,
+} from "./catalogue.ts";
+import { Confirmations } from "./confirmations.ts";
+import { Connection, type ConnectionStatus } from "./connection.ts";
+import { Inspector } from "./inspector.ts";
+import type { ChosenFile, EngineReport, EngineRequest } from "./port.ts";
+import { Reporter } from "./reporter.ts";
+import { Signer } from "./signer.ts";
+import { Slots } from "./slots.ts";
+import { Transfers } from "./transfers.ts";
+
+export type EnginePorts = {
+  readonly api: UploadApi;
+  readonly baseUrl: string;
+  readonly clock: Clock;
+  readonly network: Network;
+  readonly openSocket: OpenSocket;
+  readonly put: PutPart;
+  readonly random: () => number;
+  readonly report: (report: EngineReport) => void;
+};
+
+/** Files registered in one call wait this long for each other. */
+const REGISTER_GATHER_MS = 10;
+const COMPLETE_GATHER_MS = 500;
+const CANCEL_GATHER_MS = 20;
+
+type Control = Extract<
+  EngineRequest,
+  { type: "pause" | "resume" | "cancel" | "remove" | "retry" | "keep_both" }
+>;
+
+/** Runs the machines of every file and performs their commands. */
+export class Engine {
+  readonly #ports: EnginePorts;
+  readonly #catalogue: Catalogue;
+  readonly #connection: Connection;
+  readonly #inspector: Inspector;
+  readonly #transfers: Transfers;
+  readonly #reporter: Reporter;
+  readonly #registrar: Batcher<FileEntry>;
+  readonly #reopener: Batcher<FileEntry>;
+  readonly #completer: Batcher<FileEntry>;
+  readonly #canceller: Batcher<FileEntry>;
+  readonly #confirmations = new Map<string, Confirmations>();
+  #watchedId: string | null = null;
+
+  constructor(ports: EnginePorts) {
+    this.#ports = ports;
+    const { api, baseUrl, clock, network, put, random } = ports;
+    const ownOrigin = new URL(baseUrl).origin;
+    const slots = new Slots(ownOrigin);
+    this.#catalogue = new Catalogue((entry, command) => this.#perform(entry, command));
+    this.#reporter = new Reporter({
+      clock,
+      galleries: this.#catalogue.galleries,
+      waitingFor: () => waitingFor(this.#connection.status),
+      report: ports.report,
+    });
+    this.#connection = new Connection({
+      api,
+      clock,
+      network,
+      ownOrigin,
+      random,
+      slots,
+      onStatus: (status) => this.#onStatus(status),
+    });
+    this.#inspector = new Inspector({
+      isWanted: (entry) => entry.runner.state.name === "inspecting",
+      onChecked: (entry, check) => this.#takeCheck(entry, check),
+    });
+    const signer = new Signer({
+      api,
+      clock,
+      connection: this.#connection,
+      onTransfer: (entry, transfer) => this.#transfers.take(entry, transfer),
+      onRow: (entry, row) => this.#dispatch(entry, { type: "row", row }),
+      onRefusal: (entry, failure) => this.#dispatch(entry, { type: "refused", failure }),
+    });
+    this.#transfers = new Transfers({
+      api,
+      baseUrl,
+      clock,
+      connection: this.#connection,
+      put,
+      signer,
+      slots,
+      dispatch: (entry, event) => this.#dispatch(entry, event),
+      onSending: (entry) => this.#onSending(entry),
+      onStill: (entry) => this.#holdIfAway(entry),
+      onMoved: (entry, bytes) => {
+        entry.gallery.movedBytes += bytes;
+      },
+    });
+    this.#registrar = this.#batcher(REGISTER_GATHER_MS, (entries) => this.#register(entries));
+    this.#reopener = this.#batcher(CANCEL_GATHER_MS, (entries) => this.#reopen(entries));
+    this.#completer = this.#batcher(COMPLETE_GATHER_MS, (entries) => this.#complete(entries));
+    this.#canceller = this.#batcher(CANCEL_GATHER_MS, (entries) => this.#cancel(entries));
+    network.onOnline(() => {
+      for (const confirmations of this.#confirmations.values()) confirmations.reopenNow();
+    });
+  }
+
+  handle(request: Exclude<EngineRequest, { type: "hello" }>): void {
+    switch (request.type) {
+      case "add":
+        this.#add(request.galleryId, request.title, request.files);
+        break;
+      case "rows":
+        this.#reporter.show(request);
+        break;
+      case "watch":
+        this.#watch(request.galleryId);
+        break;
+      case "retry_session":
+        this.#connection.retrySession();
+        break;
+      case "pause":
+      case "resume":
+      case "cancel":
+      case "remove":
+      case "retry":
+      case "keep_both":
+        this.#control(request);
+        break;
+      default:
+        unreachable(request);
+    }
+  }
+
+  #batcher(delayMs: number, send: (entries: readonly FileEntry[]) => Promise<void>): Batcher<FileEntry> {
+    const groupOf = (entry: FileEntry): string => entry.gallery.id;
+    return new Batcher({ clock: this.#ports.clock, delayMs, maxItems: MAX_BATCH_ITEMS, groupOf, send });
+  }
+
+  // What the page asks.
+
+  #add(galleryId: string, title: string, files: readonly ChosenFile[]): void {
+    const gallery = this.#catalogue.gallery(galleryId, title, this.#ports.clock.nowMs());
+    gallery.title = title;
+    gallery.runner.dispatch({ type: "files_added" });
+    for (const chosen of files) this.#choose(gallery, chosen);
+    this.#follow(gallery);
+    this.#reporter.changed();
+  }
+
+  #choose(gallery: GalleryEntry, { file, relativePath }: ChosenFile): void {
+    const clientId = clientIdOf({
+      path: relativePath,
+      fileBytes: file.size,
+      lastModifiedMs: file.lastModified,
+    });
+    const known = gallery.byClientId.get(clientId);
+    const entry = known ?? this.#catalogue.add(gallery, clientId, file, relativePath);
+    // The handle just given is the one that can be read.
+    entry.file = file;
+    if (known === undefined) this.#inspector.add(entry);
+    else this.#dispatch(entry, { type: "chosen" });
+    if (gallery.isPaused) this.#dispatch(entry, { type: "pause" });
+  }
+
+  #watch(galleryId: string | null): void {
+    const before = this.#watchedId;
+    this.#watchedId = galleryId;
+    if (before !== null && before !== galleryId) this.#closeIfIdle(before);
+    if (galleryId !== null) this.#openConfirmations(galleryId);
+  }
+
+  #control({ type, galleryId, fileIds }: Control): void {
+    const galleries = this.#catalogue.galleriesWith(galleryId);
+    if (fileIds !== undefined) {
+      const event: FileEvent = { type: type === "cancel" ? "remove" : type };
+      for (const entry of this.#catalogue.filesWith(fileIds, galleryId)) this.#dispatch(entry, event);
+    } else {
+      for (const gallery of galleries) this.#controlGallery(gallery, type);
+    }
+    this.#reporter.changed();
+  }
+
+  #controlGallery(gallery: GalleryEntry, type: Control["type"]): void {
+    gallery.isPaused = type === "pause" || (gallery.isPaused && type === "retry");
+    // Cancelling stops what is still on its way; what has failed stays on the list until it is removed.
+    const entries = type === "cancel" ? gallery.files.filter(isOpen) : gallery.files;
+    for (const entry of entries) this.#dispatch(entry, { type: type === "cancel" ? "remove" : type });
+  }
+
+  // What the machines ask.
+
+  #perform(entry: FileEntry, command: FileCommand): void {
+    switch (command.type) {
+      case "inspect":
+        this.#inspector.add(entry);
+        break;
+      case "register":
+        this.#registrar.add(entry);
+        break;
+      case "reopen":
+        this.#reopener.add(entry);
+        break;
+      case "offer":
+        this.#transfers.offer(entry);
+        break;
+      case "withdraw":
+        this.#transfers.withdraw(entry);
+        break;
+      case "complete":
+        this.#completer.add(entry);
+        break;
+      case "cancel":
+        this.#canceller.add(entry);
+        break;
+      case "rest":
+        this.#rest(entry, command.attempt);
+        break;
+      default:
+        unreachable(command);
+    }
+  }
+
+  #dispatch(entry: FileEntry, event: FileEvent): void {
+    entry.runner.dispatch(event);
+    this.#holdIfAway(entry);
+    if (event.type === "moved" || event.type === "part_stored") this.#report(entry);
+    this.#reporter.changed();
+    if (!this.#catalogue.recount(entry)) return;
+    const { name } = entry.runner.state;
+    if (name === "done" || name === "removed") entry.partCrcs.clear();
+    this.#follow(entry.gallery);
+  }
+
+  /** A file that needs the server while it cannot be reached says so. */
+  #holdIfAway(entry: FileEntry): void {
+    const status = this.#connection.status;
+    if (status !== "offline" && status !== "sign_in") return;
+    if (!this.#transfers.isMoving(entry)) entry.runner.dispatch({ type: "away", why: status });
+    this.#catalogue.recount(entry);
+  }
+
+  #rest(entry: FileEntry, attempt: number): void {
+    const delayMs = backoffMs(STORE_BACKOFF, attempt, this.#ports.random());
+    this.#ports.clock.after(delayMs, () => this.#dispatch(entry, { type: "pause_over" }));
+  }
+
+  #takeCheck(entry: FileEntry, check: FileCheck | null): void {
+    if (check === null) {
+      this.#dispatch(entry, { type: "unreadable" });
+    } else if (check.ok) {
+      entry.type = check.type;
+      this.#dispatch(entry, { type: "inspected" });
+    } else {
+      this.#dispatch(entry, { type: "rejected", reasons: check.reasons });
+    }
+  }
+
+  async #register(entries: readonly FileEntry[]): Promise<void> {
+    // A file removed and picked again must not be cancelled by the answer to its removal.
+    await this.#canceller.idle();
+    const wanted = entries.filter((entry) => entry.runner.state.name !== "removed");
+    const [first] = wanted;
+    if (first === undefined) return;
+    const files = wanted.map(declarationOf);
+    const answer = await this.#connection.call(() => this.#ports.api.register(first.gallery.id, files));
+    this.#tellAll(wanted, answer, (entry, row) => this.#takeRegistration(entry, row));
+  }
+
+  #takeRegistration(entry: FileEntry, row: UploadRow): void {
+    if (row.id !== null) this.#catalogue.learnUploadId(entry, row.id);
+    const isRefused = row.id === null || row.state === null || row.state === "refused";
+    if (isRefused) {
+      this.#dispatch(entry, { type: "refused", failure: row.failure ?? failureHere("malformed_answer") });
+    } else {
+      this.#dispatch(entry, { type: "registered", row });
+    }
+  }
+
+  async #reopen(entries: readonly FileEntry[]): Promise<void> {
+    const ids = entries.map(uploadIdOf);
+    const answer = await this.#connection.call(() => this.#ports.api.retry(ids));
+    this.#tellAll(entries, answer, (entry, row) => this.#takeRegistration(entry, row));
+  }
+
+  async #complete(entries: readonly FileEntry[]): Promise<void> {
+    const wanted = entries.filter((entry) => entry.runner.state.name === "confirming");
+    if (wanted.length === 0) return;
+    const items = wanted.map(completionOf);
+    const answer = await this.#connection.call(() => this.#ports.api.complete(items));
+    this.#tellAll(wanted, answer, (entry, row) => this.#takeRow(entry, row));
+  }
+
+  async #cancel(entries: readonly FileEntry[]): Promise<void> {
+    const ids = entries.map(uploadIdOf);
+    const answer = await this.#connection.call(() => this.#ports.api.cancel(ids));
+    this.#tellAll(entries, answer, (entry, row) => this.#takeRow(entry, row));
+  }
+
+  /** One item of a bulk answer, or its refusal. */
+  #tellAll(
+    entries: readonly FileEntry[],
+    answer: Result<readonly UploadRow[], Failure>,
+    tell: (entry: FileEntry, row: UploadRow) => void,
+  ): void {
+    entries.forEach((entry, index) => {
+      const row = answer.ok ? answer.value[index] : undefined;
+      if (row !== undefined) tell(entry, row);
+      else
+        this.#dispatch(entry, {
+          type: "refused",
+          failure: answer.ok ? failureHere("malformed_answer") : answer.failure,
+        });
+    });
+  }
+
+  #takeRow(entry: FileEntry, row: UploadRow): void {
+    const isRefusal = row.failure !== null && row.state !== "failed" && row.state !== "verified";
+    if (isRefusal && row.failure !== null) this.#dispatch(entry, { type: "refused", failure: row.failure });
+    else this.#dispatch(entry, { type: "row", row });
+  }
+
+  // What happens.
+
+  #onStatus(status: ConnectionStatus): void {
+    for (const gallery of this.#catalogue.galleries.values()) {
+      for (const entry of gallery.files) {
+        if (status === "open") this.#dispatch(entry, { type: "back" });
+        else this.#holdIfAway(entry);
+      }
+    }
+    this.#reporter.changed();
+  }
+
+  #onSending(entry: FileEntry): void {
+    this.#dispatch(entry, { type: "back" });
+    if (entry.gallery.runner.state.name === "form") entry.gallery.runner.dispatch({ type: "sending" });
+  }
+
+  #report(entry: FileEntry): void {
+    const { uploadId, sentBytes, storedParts } = entry.runner.state.way;
+    if (uploadId === null) return;
+    this.#confirmations.get(entry.gallery.id)?.report([uploadId, sentBytes, storedParts.size]);
+  }
+
+  /** The gallery's own state follows from the counts of its files'. */
+  #follow(gallery: GalleryEntry): void {
+    const open = openCount(gallery);
+    if (open === 0) this.#settle(gallery);
+    else {
+      this.#openConfirmations(gallery.id);
+      if (gallery.runner.state.name === "complete") gallery.runner.dispatch({ type: "sending" });
+    }
+    // The last of a round does not wait for company.
+    if (open > 0 && open === countOf(gallery, "confirming")) this.#completer.flush();
+  }
+
+  #settle(gallery: GalleryEntry): void {
+    const doneCount = countOf(gallery, "done");
+    const isEmpty = doneCount + failedCount(gallery) === 0;
+    if (isEmpty) gallery.runner.dispatch({ type: "emptied" });
+    else gallery.runner.dispatch({ type: "settled", doneCount, failedCount: failedCount(gallery) });
+    this.#closeIfIdle(gallery.id);
+  }
+
+  #openConfirmations(galleryId: string): void {
+    if (this.#confirmations.has(galleryId)) return;
+    const { api, baseUrl, clock, openSocket, random } = this.#ports;
+    const url = new URL(`/ws/galleries/${galleryId}/`, baseUrl);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    const confirmations = new Confirmations({
+      api,
+      clock,
+      random,
+      open: openSocket,
+      connection: this.#connection,
+      socketUrl: url.href,
+      galleryId,
+      onRow: (row) => this.#takeNews(row),
+      onGallery: (row) => this.#takeGallery(row),
+      onMessage: (message) => this.#takeMessage(galleryId, message),
+      onRefusal: (failure) => this.#refuseGallery(galleryId, failure),
+    });
+    this.#confirmations.set(galleryId, confirmations);
+  }
+
+  #closeIfIdle(galleryId: string): void {
+    const gallery = this.#catalogue.galleries.get(galleryId);
+    if (galleryId === this.#watchedId || (gallery !== undefined && openCount(gallery) > 0)) return;
+    this.#confirmations.get(galleryId)?.close();
+    this.#confirmations.delete(galleryId);
+  }
+
+  #takeNews(row: UploadRow): void {
+    const entry = row.id === null ? null : this.#catalogue.findByUploadId(row.id);
+    if (entry !== null) this.#dispatch(entry, { type: "row", row });
+  }
+
+  #takeGallery(row: GalleryRow): void {
+    const gallery = this.#catalogue.galleries.get(row.id);
+    if (gallery === undefined) return;
+    gallery.title = row.title;
+    gallery.runner.dispatch({ type: "auto_publish", isOn: row.autoPublish });
+    this.#reporter.changed();
+  }
+
+  #takeMessage(galleryId: string, message: SocketMessage): void {
+    if (message.type === "publication" && message.publication !== null) {
+      const gallery = this.#catalogue.galleries.get(galleryId);
+      gallery?.runner.dispatch({ type: "publication", state: message.publication.state });
+      this.#reporter.changed();
+    }
+    if (galleryId === this.#watchedId) this.#ports.report({ type: "live", message });
+  }
+
+  /** Deleted, or no longer ours: what waits for word from it will not get any. */
+  #refuseGallery(galleryId: string, failure: Failure): void {
+    const gallery = this.#catalogue.galleries.get(galleryId);
+    for (const entry of gallery?.files ?? []) this.#dispatch(entry, { type: "refused", failure });
+  }
+}
+
+function waitingFor(status: ConnectionStatus): "connection" | "sign_in" | null {
+  if (status === "offline") return "connection";
+  return status === "sign_in" ? "sign_in" : null;
+}
+
+function declarationOf(entry: FileEntry): DeclaredFile {
+  const { way } = entry.runner.state;
+  return {
+    clientId: entry.clientId,
+    name: entry.name,
+    fileBytes: way.plan.fileBytes,
+    type: entry.type ?? "",
+    lastModifiedMs: entry.lastModifiedMs,
+    relativePath: entry.relativePath,
+    allowDuplicate: way.allowsDuplicate,
+  };
+}
+
+function uploadIdOf(entry: FileEntry): string {
+  return entry.runner.state.way.uploadId ?? "";
+}
+
+/** The whole file's CRC-32, joined from its parts', where all of them were read here. */
+function completionOf(entry: FileEntry): CompleteItem {
+  const { plan } = entry.runner.state.way;
+  let crc = 0;
+  for (let number = 1; number <= plan.partCount; number += 1) {
+    const partCrc = entry.partCrcs.get(number);
+    if (partCrc === undefined) return { id: uploadIdOf(entry), crc32: null };
+    crc = combineCrc32(crc, partCrc, rangeOfPart(plan, number).bytes);
+  }
+  return { id: uploadIdOf(entry), crc32: crc32Hex(crc) };
+}

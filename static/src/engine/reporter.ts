@@ -1,0 +1,178 @@
+import type { FileState } from "../domain/file-machine.ts";
+import { nextSpeed, secondsLeft } from "../domain/speed.ts";
+import { percentOf, tallyOf, troublesOf } from "../domain/tally.ts";
+import type { Cancel, Clock } from "../kernel/clock.ts";
+import { type FileEntry, type GalleryEntry, isOpen, openCount } from "./catalogue.ts";
+import type { EngineReport, GalleryTally, RowView } from "./port.ts";
+
+export type ReporterPorts = {
+  readonly clock: Clock;
+  readonly galleries: ReadonlyMap<string, GalleryEntry>;
+  readonly waitingFor: () => "connection" | "sign_in" | null;
+  readonly report: (report: EngineReport) => void;
+};
+
+/** Four times a second is as often as anybody reads numbers. */
+const REPORT_EVERY_MS = 250;
+
+type Window = { readonly galleryId: string; readonly fromIndex: number; readonly count: number };
+
+/** Tells the page what has changed: sums always, rows only of the window its list shows. */
+export class Reporter {
+  readonly #ports: ReporterPorts;
+  #window: Window | null = null;
+  #lastMs = Number.NEGATIVE_INFINITY;
+  #cancel: Cancel | null = null;
+
+  constructor(ports: ReporterPorts) {
+    this.#ports = ports;
+  }
+
+  /** At once where nothing was told for a while, else with the next report. */
+  changed(): void {
+    if (this.#cancel !== null) return;
+    const dueMs = this.#lastMs + REPORT_EVERY_MS;
+    const delayMs = Math.max(0, dueMs - this.#ports.clock.nowMs());
+    this.#cancel = this.#ports.clock.after(delayMs, () => this.#tell());
+  }
+
+  show(window: Window): void {
+    this.#window = window;
+    this.#tellRows(window);
+  }
+
+  #tell(): void {
+    this.#cancel = null;
+    this.#lastMs = this.#ports.clock.nowMs();
+    const galleries = [...this.#ports.galleries.values()].map((gallery) => this.#tallyOf(gallery));
+    this.#ports.report({ type: "tally", galleries, total: totalOf(galleries) });
+    if (this.#window !== null) this.#tellRows(this.#window);
+    // Speed and time left fade even while nothing else happens.
+    if (galleries.some((gallery) => gallery.bytesPerS !== null && gallery.phase === "publishing"))
+      this.changed();
+  }
+
+  #tallyOf(gallery: GalleryEntry): GalleryTally {
+    const isBusy = openCount(gallery) > 0;
+    gallery.speed = nextSpeed(gallery.speed, this.#lastMs, gallery.movedBytes);
+    const tally = tallyOf(gallery.files.map((entry) => ({ name: entry.name, state: entry.runner.state })));
+    const state = gallery.runner.state;
+    return {
+      galleryId: gallery.id,
+      title: gallery.title,
+      phase: state.name,
+      outcome: state.name === "complete" ? state.outcome : null,
+      ...tally,
+      bytesPerS: isBusy ? gallery.speed.bytesPerS : null,
+      secondsLeft: isBusy ? secondsLeft(gallery.speed, tally.bytesTotal - tally.bytesSent) : null,
+      paused: gallery.isPaused,
+      waitingFor: isBusy ? this.#ports.waitingFor() : null,
+    };
+  }
+
+  #tellRows({ galleryId, fromIndex, count }: Window): void {
+    const gallery = this.#ports.galleries.get(galleryId);
+    const shown = gallery?.files.filter((entry) => entry.runner.state.name !== "removed") ?? [];
+    const rows = shown.slice(fromIndex, fromIndex + count).map(rowOf);
+    this.#ports.report({ type: "rows", galleryId, fromIndex, rowCount: shown.length, rows });
+  }
+}
+
+function rowOf(entry: FileEntry): RowView {
+  const state = entry.runner.state;
+  const troubles = troublesOf(state);
+  return {
+    fileId: entry.clientId,
+    galleryId: entry.gallery.id,
+    name: entry.name,
+    relativePath: entry.relativePath,
+    sizeBytes: state.way.plan.fileBytes,
+    state: state.name,
+    sentBytes: state.way.sentBytes,
+    reasons: reasonsOf(state),
+    retryable: troubles.some(({ retryable }) => retryable),
+    photoId: state.name === "done" ? state.photoId : null,
+    file: isOpen(entry) || state.name === "failed" ? entry.file : null,
+  };
+}
+
+/** Codes of why a file is not simply done; waiting files say what for. */
+function reasonsOf(state: FileState): readonly string[] {
+  if (state.name === "waiting") return [state.why];
+  if (state.name === "done") return state.isDuplicate ? ["duplicate"] : [];
+  return troublesOf(state).map(({ code }) => code);
+}
+
+function totalOf(galleries: readonly GalleryTally[]): GalleryTally | null {
+  const [first, ...others] = galleries;
+  return first === undefined ? null : others.reduce(joined, first);
+}
+
+/** Two galleries as one line of the dock. */
+function joined(one: GalleryTally, other: GalleryTally): GalleryTally {
+  const bytesTotal = one.bytesTotal + other.bytesTotal;
+  const bytesSent = one.bytesSent + other.bytesSent;
+  const isWhole = [one, other].every((tally) => tally.percent === 100 || countedCount(tally) === 0);
+  const files = Object.fromEntries(
+    Object.entries(one.files).map(([word, count]) => [
+      word,
+      count + other.files[word as keyof typeof other.files],
+    ]),
+  ) as GalleryTally["files"];
+  return {
+    galleryId: "",
+    title: "",
+    phase: joinedPhase(one, other),
+    outcome: joinedOutcome(one, other),
+    percent: percentOf(bytesSent, bytesTotal, isWhole && countedCount(one) + countedCount(other) > 0),
+    files,
+    chosenCount: one.chosenCount + other.chosenCount,
+    doneCount: one.doneCount + other.doneCount,
+    failedCount: one.failedCount + other.failedCount,
+    removedCount: one.removedCount + other.removedCount,
+    bytesTotal,
+    bytesSent,
+    bytesPerS: sumOrNull(one.bytesPerS, other.bytesPerS),
+    secondsLeft: longerOrNull(one.secondsLeft, other.secondsLeft),
+    problems: joinedProblems([...one.problems, ...other.problems]),
+    paused: one.paused && other.paused,
+    waitingFor: one.waitingFor ?? other.waitingFor,
+  };
+}
+
+function joinedProblems(problems: GalleryTally["problems"]): GalleryTally["problems"] {
+  const byCode = new Map<string, GalleryTally["problems"][number]>();
+  for (const problem of problems) {
+    const before = byCode.get(problem.code);
+    const joint = before ?? { ...problem, count: 0, names: [] };
+    byCode.set(problem.code, {
+      ...joint,
+      count: joint.count + problem.count,
+      names: [...joint.names, ...problem.names],
+    });
+  }
+  return [...byCode.values()];
+}
+
+function countedCount(tally: GalleryTally): number {
+  return tally.chosenCount - tally.failedCount - tally.removedCount;
+}
+
+function joinedPhase(one: GalleryTally, other: GalleryTally): GalleryTally["phase"] {
+  if (one.phase === "publishing" || other.phase === "publishing") return "publishing";
+  return one.phase === "complete" && other.phase === "complete" ? "complete" : "form";
+}
+
+function joinedOutcome(one: GalleryTally, other: GalleryTally): GalleryTally["outcome"] {
+  if (joinedPhase(one, other) !== "complete") return null;
+  return one.outcome === other.outcome ? one.outcome : "some";
+}
+
+function sumOrNull(one: number | null, other: number | null): number | null {
+  return one === null && other === null ? null : (one ?? 0) + (other ?? 0);
+}
+
+/** Both share one line: the longer of the two is the end. */
+function longerOrNull(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? (one ?? other) : Math.max(one, other);
+}

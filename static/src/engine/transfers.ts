@@ -1,0 +1,335 @@
+import { crc32 } from "../domain/crc32.ts";
+import type { FileEvent } from "../domain/file-machine.ts";
+import { type PartPlan, planWithPartBytes, rangeOfPart } from "../domain/part-plan.ts";
+import type { SignedRequest, StoredBytes, Transfer } from "../domain/wire.ts";
+import { readBytes } from "../io/file-bytes.ts";
+import type { PutOutcome, PutPart } from "../io/part-put.ts";
+import type { StoredUpload, UploadApi } from "../io/upload-api.ts";
+import type { Clock } from "../kernel/clock.ts";
+import { MIB } from "../kernel/units.ts";
+import type { FileEntry } from "./catalogue.ts";
+import type { Connection } from "./connection.ts";
+import type { SignAnswer, Signer } from "./signer.ts";
+import type { Slots } from "./slots.ts";
+
+export type TransferPorts = {
+  readonly api: Pick<UploadApi, "stored">;
+  readonly clock: Clock;
+  readonly connection: Connection;
+  readonly signer: Signer;
+  readonly slots: Slots;
+  readonly put: PutPart;
+  readonly baseUrl: string;
+  readonly dispatch: (entry: FileEntry, event: FileEvent) => void;
+  /** The first byte of a request is about to leave. */
+  readonly onSending: (entry: FileEntry) => void;
+  /** A request has ended; whether others of the file go on, `isMoving` tells. */
+  readonly onStill: (entry: FileEntry) => void;
+  /** Bytes of this gallery's round that were not on their way before. */
+  readonly onMoved: (entry: FileEntry, bytes: number) => void;
+};
+
+/** Pieces read, signed or on their way at one time: the slots of an origin, and some ahead. */
+const MAX_PIECES = 16;
+/** What they may hold in memory together: six parts on their way, four ahead. */
+const MAX_BUFFERED_BYTES = 80 * MIB;
+/** A fresh signature is worth one more try at once; after that the file rests and others go on. */
+const MAX_TRIES_IN_A_ROW = 2;
+
+/** A file that has been offered and not yet withdrawn. */
+type Job = {
+  readonly entry: FileEntry;
+  readonly uploadId: string;
+  readonly controller: AbortController;
+  /** Parts before this one are done or in work. */
+  nextPart: number;
+  inWork: number;
+  isLooking: boolean;
+  hasLooked: boolean;
+};
+
+type Piece = { readonly job: Job; readonly partNumber: number; readonly plan: PartPlan };
+
+/** Reads, signs and sends, a bounded number of pieces at a time, files in the order they were offered. */
+export class Transfers {
+  readonly #ports: TransferPorts;
+  readonly #jobs = new Map<FileEntry, Job>();
+  #queue: Job[] = [];
+  #active: Job[] = [];
+  #pieceCount = 0;
+  #bufferedBytes = 0;
+  readonly #movingCounts = new Map<FileEntry, number>();
+
+  constructor(ports: TransferPorts) {
+    this.#ports = ports;
+  }
+
+  offer(entry: FileEntry): void {
+    this.withdraw(entry);
+    const { uploadId } = entry.runner.state.way;
+    if (uploadId === null) return;
+    const job: Job = {
+      entry,
+      uploadId,
+      controller: new AbortController(),
+      nextPart: 1,
+      inWork: 0,
+      isLooking: false,
+      hasLooked: false,
+    };
+    this.#jobs.set(entry, job);
+    this.#queue.push(job);
+    this.#pump();
+  }
+
+  /** Ends whatever is on its way for this file, at once. */
+  withdraw(entry: FileEntry): void {
+    const job = this.#jobs.get(entry);
+    if (job === undefined) return;
+    this.#forget(job);
+    job.controller.abort();
+    this.#pump();
+  }
+
+  /** Whether bytes of this file are on their way right now. */
+  isMoving(entry: FileEntry): boolean {
+    return (this.#movingCounts.get(entry) ?? 0) > 0;
+  }
+
+  /** What a signature says of the upload as a whole. */
+  take(entry: FileEntry, transfer: Transfer): void {
+    const fileBytes = entry.runner.state.way.plan.fileBytes;
+    switch (transfer.lane) {
+      case "put":
+        this.#takePlan(entry, planWithPartBytes(fileBytes, fileBytes), []);
+        return;
+      case "multipart":
+        this.#takePlan(entry, planWithPartBytes(fileBytes, transfer.partBytes), transfer.storedParts);
+        return;
+      case "resumable":
+        this.#ports.dispatch(entry, {
+          type: "refused",
+          failure: { code: "lane_unsupported", retryable: false, photoId: null },
+        });
+    }
+  }
+
+  #takePlan(entry: FileEntry, plan: PartPlan, storedParts: readonly number[]): void {
+    const before = entry.runner.state.way.plan;
+    const isOther =
+      plan.partCount !== before.partCount || (plan.partCount > 1 && plan.partBytes !== before.partBytes);
+    this.#ports.dispatch(entry, { type: "signed", plan, storedParts });
+    // The server wrote down another plan when this upload began: what was cut by ours is cut again.
+    if (isOther) this.offer(entry);
+  }
+
+  #forget(job: Job): void {
+    this.#jobs.delete(job.entry);
+    this.#queue = this.#queue.filter((other) => other !== job);
+    this.#active = this.#active.filter((other) => other !== job);
+  }
+
+  #pump(): void {
+    for (let piece = this.#nextPiece(); piece !== null; piece = this.#nextPiece()) void this.#work(piece);
+  }
+
+  #nextPiece(): Piece | null {
+    if (this.#pieceCount >= MAX_PIECES) return null;
+    for (const job of this.#active) {
+      const piece = this.#nextPieceOf(job);
+      if (piece !== null) return this.#hasRoomFor(piece) ? piece : null;
+    }
+    const [next] = this.#queue;
+    if (next === undefined || !this.#hasRoomFor(firstPieceOf(next))) return null;
+    this.#queue.shift();
+    this.#active.push(next);
+    this.#ports.dispatch(next.entry, { type: "started" });
+    return this.#nextPiece();
+  }
+
+  #nextPieceOf(job: Job): Piece | null {
+    const { way } = job.entry.runner.state;
+    if (way.isResumed && way.plan.partCount > 1 && !job.hasLooked) {
+      if (!job.isLooking) void this.#look(job);
+      return null;
+    }
+    while (job.nextPart <= way.plan.partCount && way.storedParts.has(job.nextPart)) job.nextPart += 1;
+    if (job.nextPart > way.plan.partCount) return null;
+    return { job, partNumber: job.nextPart, plan: way.plan };
+  }
+
+  #hasRoomFor(piece: Piece): boolean {
+    const { bytes } = rangeOfPart(piece.plan, piece.partNumber);
+    return this.#bufferedBytes === 0 || this.#bufferedBytes + bytes <= MAX_BUFFERED_BYTES;
+  }
+
+  /** A file taken up again: what the store has of it is not even read from the disk. */
+  async #look(job: Job): Promise<void> {
+    job.isLooking = true;
+    const answer = await this.#ports.connection.call(() => this.#ports.api.stored(job.uploadId));
+    job.isLooking = false;
+    job.hasLooked = true;
+    if (job.controller.signal.aborted) return;
+    if (!answer.ok) this.#ports.dispatch(job.entry, { type: "refused", failure: answer.failure });
+    else this.#takeLook(job, answer.value);
+    this.#pump();
+  }
+
+  #takeLook(job: Job, { row, stored }: StoredUpload): void {
+    this.#ports.dispatch(job.entry, { type: "row", row });
+    if (stored === null || job.controller.signal.aborted) return;
+    const { plan } = job.entry.runner.state.way;
+    this.#ports.dispatch(job.entry, { type: "signed", plan, storedParts: partsStored(stored, plan) });
+  }
+
+  async #work(piece: Piece): Promise<void> {
+    const { job } = piece;
+    const { bytes } = rangeOfPart(piece.plan, piece.partNumber);
+    job.nextPart = piece.partNumber + 1;
+    job.inWork += 1;
+    this.#pieceCount += 1;
+    this.#bufferedBytes += bytes;
+    try {
+      await this.#readAndSend(piece);
+    } finally {
+      job.inWork -= 1;
+      this.#pieceCount -= 1;
+      this.#bufferedBytes -= bytes;
+      this.#finishIfWhole(job);
+      this.#pump();
+    }
+  }
+
+  #finishIfWhole(job: Job): void {
+    const isOurs = this.#jobs.get(job.entry) === job;
+    if (isOurs && job.inWork === 0 && this.#nextPieceOf(job) === null && !job.isLooking) this.#forget(job);
+  }
+
+  /** The buffer whose CRC is taken is the buffer that is sent: one read. */
+  async #readAndSend(piece: Piece): Promise<void> {
+    const { entry, controller } = piece.job;
+    const range = rangeOfPart(piece.plan, piece.partNumber);
+    const buffer = entry.file === null ? null : await readBytes(entry.file, range.offset, range.bytes);
+    if (controller.signal.aborted) return;
+    if (buffer === null) {
+      this.#ports.dispatch(entry, { type: "unreadable" });
+      return;
+    }
+    const crc = crc32(new Uint8Array(buffer));
+    entry.partCrcs.set(piece.partNumber, crc);
+    await this.#signAndSend(piece, buffer, crc);
+  }
+
+  async #signAndSend(piece: Piece, buffer: ArrayBuffer, crc: number): Promise<void> {
+    const { entry, controller } = piece.job;
+    let afterFailure = piece.plan.partCount === 1 && entry.runner.state.way.isResumed;
+    for (let tryCount = 0; tryCount < MAX_TRIES_IN_A_ROW; ) {
+      const outcome = await this.#try(piece, buffer, crc, afterFailure);
+      if (outcome === "over") return;
+      if (outcome === "expired") continue;
+      tryCount += 1;
+      afterFailure = true;
+    }
+    if (!controller.signal.aborted) this.#ports.dispatch(entry, { type: "store_failed" });
+  }
+
+  async #try(
+    piece: Piece,
+    buffer: ArrayBuffer,
+    crc: number,
+    afterFailure: boolean,
+  ): Promise<"over" | "failed" | "expired"> {
+    const signed = await this.#ports.signer.sign({
+      entry: piece.job.entry,
+      uploadId: piece.job.uploadId,
+      partNumber: piece.plan.partCount === 1 ? null : piece.partNumber,
+      crc,
+      afterFailure,
+      signal: piece.job.controller.signal,
+    });
+    switch (signed.kind) {
+      case "request":
+        return await this.#sendOnce(piece, signed, buffer);
+      case "stored":
+        this.#store(piece);
+        return "over";
+      case "missing":
+        return "failed";
+      case "none":
+        return "over";
+    }
+  }
+
+  async #sendOnce(
+    piece: Piece,
+    signed: Extract<SignAnswer, { kind: "request" }>,
+    buffer: ArrayBuffer,
+  ): Promise<"over" | "failed" | "expired"> {
+    const outcome = await this.#send(piece, signed, buffer);
+    if (outcome === "stored") this.#store(piece);
+    return outcome === "stored" || outcome === "aborted" ? "over" : outcome;
+  }
+
+  #store(piece: Piece): void {
+    if (!piece.job.controller.signal.aborted) {
+      this.#ports.dispatch(piece.job.entry, { type: "part_stored", number: piece.partNumber });
+    }
+  }
+
+  /** `expired` where the wait for a slot outlived the signature. */
+  async #send(
+    piece: Piece,
+    signed: Extract<SignAnswer, { kind: "request" }>,
+    buffer: ArrayBuffer,
+  ): Promise<PutOutcome | "expired"> {
+    const { entry, controller } = piece.job;
+    const url = new URL(signed.request.url, this.#ports.baseUrl);
+    const release = await this.#ports.slots.acquire(url.origin, "bytes", controller.signal);
+    if (release === null) return "aborted";
+    try {
+      if (this.#ports.clock.nowMs() > signed.expiresAtMs) return "expired";
+      return await this.#put(piece, { ...signed.request, url: url.href }, buffer);
+    } finally {
+      release();
+      if (!controller.signal.aborted) this.#ports.onStill(entry);
+    }
+  }
+
+  async #put(piece: Piece, request: SignedRequest, buffer: ArrayBuffer): Promise<PutOutcome> {
+    const { entry, controller } = piece.job;
+    this.#countMoving(entry, 1);
+    this.#ports.onSending(entry);
+    let countedBytes = 0;
+    const count = (bytes: number): void => {
+      if (bytes > countedBytes) this.#ports.onMoved(entry, bytes - countedBytes);
+      countedBytes = Math.max(countedBytes, bytes);
+    };
+    const onMoved = (bytes: number): void => {
+      if (controller.signal.aborted) return;
+      count(Math.min(bytes, buffer.byteLength));
+      if (piece.plan.partCount === 1) this.#ports.dispatch(entry, { type: "moved", bytes });
+    };
+    const outcome = await this.#ports.put(request, buffer, { signal: controller.signal, onMoved });
+    this.#countMoving(entry, -1);
+    if (outcome === "stored") count(buffer.byteLength);
+    return outcome;
+  }
+
+  #countMoving(entry: FileEntry, change: number): void {
+    const count = (this.#movingCounts.get(entry) ?? 0) + change;
+    if (count > 0) this.#movingCounts.set(entry, count);
+    else this.#movingCounts.delete(entry);
+  }
+}
+
+function firstPieceOf(job: Job): Piece {
+  return { job, partNumber: 1, plan: job.entry.runner.state.way.plan };
+}
+
+/** Parts of another size than planned belong to another plan and are sent again. */
+function partsStored(stored: StoredBytes, plan: PartPlan): number[] {
+  if (stored.status === "complete") return Array.from({ length: plan.partCount }, (_, index) => index + 1);
+  return stored.parts
+    .filter(({ number, bytes }) => number <= plan.partCount && rangeOfPart(plan, number).bytes === bytes)
+    .map(({ number }) => number);
+}

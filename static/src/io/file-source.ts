@@ -1,0 +1,99 @@
+// Runs in the page: what a person picked, dropped or pasted, as files with their paths.
+
+export type PickedFile = { readonly file: File; readonly relativePath: string };
+
+/** Small enough that handing a group to the Worker blocks no frame. */
+const GROUP_FILES = 200;
+/** Systems write these into folders by themselves; nobody chose them. */
+const SYSTEM_FILES: ReadonlySet<string> = new Set(["thumbs.db", "desktop.ini"]);
+
+/** From `<input type="file">`, with or without `webkitdirectory`. */
+export function* pickedFromInput(files: FileList): Generator<readonly PickedFile[]> {
+  yield* inGroups(Array.from(files, (file) => picked(file, file.webkitRelativePath)).filter(isWanted));
+}
+
+/** From the clipboard: every pasted picture is called image.png, so its time makes the name. */
+export function pickedFromPaste(transfer: DataTransfer): readonly PickedFile[] {
+  return Array.from(transfer.files, (file) => picked(file, `pasted-${file.lastModified}-${file.name}`));
+}
+
+/**
+ * From a drop of files and folders, however deep. Call it inside the event: what was dropped can be asked for
+ * only then, while the walk through folders may take its time.
+ */
+export function pickedFromDrop(transfer: DataTransfer): AsyncGenerator<readonly PickedFile[]> {
+  const entries = Array.from(transfer.items, (item) => item.webkitGetAsEntry()).filter(
+    (entry) => entry !== null,
+  );
+  const files = entries.length === 0 ? Array.from(transfer.files) : [];
+  return walk(entries, files);
+}
+
+async function* walk(
+  entries: readonly FileSystemEntry[],
+  files: readonly File[],
+): AsyncGenerator<readonly PickedFile[]> {
+  yield* inGroups(files.map((file) => picked(file, "")));
+  let group: PickedFile[] = [];
+  for await (const found of filesBelow(entries)) {
+    group.push(found);
+    if (group.length === GROUP_FILES) {
+      yield group;
+      group = [];
+    }
+  }
+  if (group.length > 0) yield group;
+}
+
+/** Depth first, in the order given. What cannot be read (a broken link, a closed folder) ends nothing. */
+async function* filesBelow(entries: readonly FileSystemEntry[]): AsyncGenerator<PickedFile> {
+  for (const entry of entries) {
+    if (isDirectory(entry)) {
+      yield* filesBelow(await childrenOf(entry));
+    } else {
+      const found = await fileOf(entry as FileSystemFileEntry);
+      if (found !== null && isWanted(found)) yield found;
+    }
+  }
+}
+
+function isDirectory(entry: FileSystemEntry): entry is FileSystemDirectoryEntry {
+  return entry.isDirectory;
+}
+
+/** `readEntries` hands out a hundred at a time in Chromium; only an empty answer is the end. */
+async function childrenOf(directory: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
+  const reader = directory.createReader();
+  const children: FileSystemEntry[] = [];
+  for (;;) {
+    const some = await new Promise<FileSystemEntry[]>((resolve) => {
+      reader.readEntries(resolve, () => resolve([]));
+    });
+    if (some.length === 0) return children.sort((one, other) => one.name.localeCompare(other.name));
+    children.push(...some);
+  }
+}
+
+function fileOf(entry: FileSystemFileEntry): Promise<PickedFile | null> {
+  return new Promise((resolve) => {
+    entry.file(
+      (file) => resolve(picked(file, entry.fullPath.replace(/^\/+/, ""))),
+      () => resolve(null),
+    );
+  });
+}
+
+function picked(file: File, path: string): PickedFile {
+  return { file, relativePath: path === "" ? file.name : path };
+}
+
+function isWanted({ file, relativePath }: PickedFile): boolean {
+  const isFromFolder = relativePath.includes("/");
+  const isHidden = file.name.startsWith(".") || SYSTEM_FILES.has(file.name.toLowerCase());
+  return !(isFromFolder && isHidden);
+}
+
+function* inGroups(files: readonly PickedFile[]): Generator<readonly PickedFile[]> {
+  for (let first = 0; first < files.length; first += GROUP_FILES)
+    yield files.slice(first, first + GROUP_FILES);
+}

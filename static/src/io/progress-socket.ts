@@ -1,0 +1,127 @@
+import { API_BACKOFF, backoffMs } from "../domain/retry.ts";
+import { type ProgressReport, parseSocketMessage, type SocketMessage } from "../domain/wire.ts";
+import type { Cancel, Clock } from "../kernel/clock.ts";
+
+export type Socket = { readonly send: (text: string) => void; readonly close: () => void };
+
+export type SocketHandlers = {
+  readonly onOpen: () => void;
+  readonly onText: (text: string) => void;
+  readonly onClose: () => void;
+};
+
+export type OpenSocket = (url: string, handlers: SocketHandlers) => Socket;
+
+export const openWebSocket: OpenSocket = (url, handlers) => {
+  const socket = new WebSocket(url);
+  socket.onopen = handlers.onOpen;
+  socket.onclose = handlers.onClose;
+  socket.onmessage = ({ data }: MessageEvent<unknown>) => {
+    if (typeof data === "string") handlers.onText(data);
+  };
+  return { send: (text) => socket.send(text), close: () => socket.close() };
+};
+
+export type SocketListener = {
+  readonly onMessage: (message: SocketMessage) => void;
+  readonly onOpen: () => void;
+  readonly onClose: () => void;
+};
+
+export type SocketPorts = {
+  readonly open: OpenSocket;
+  readonly clock: Clock;
+  readonly random: () => number;
+};
+
+/** The server refuses longer frames; a report is some 60 letters. */
+const MAX_REPORTS_A_MESSAGE = 200;
+
+/** One gallery's socket, opened again for as long as it is wanted, never at the same moment as everybody else. */
+export class ProgressSocket {
+  readonly #url: string;
+  readonly #ports: SocketPorts;
+  readonly #listener: SocketListener;
+  #socket: Socket | null = null;
+  #isOpen = false;
+  #attempt = 0;
+  #cancelReopen: Cancel = () => {};
+  #isClosed = false;
+
+  constructor(url: string, ports: SocketPorts, listener: SocketListener) {
+    this.#url = url;
+    this.#ports = ports;
+    this.#listener = listener;
+    this.#open();
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** False where nothing was sent; the caller takes the other way. */
+  report(reports: readonly ProgressReport[]): boolean {
+    if (!this.#isOpen || this.#socket === null) return false;
+    for (let first = 0; first < reports.length; first += MAX_REPORTS_A_MESSAGE) {
+      const uploads = reports.slice(first, first + MAX_REPORTS_A_MESSAGE);
+      this.#socket.send(JSON.stringify({ type: "progress", uploads }));
+    }
+    return true;
+  }
+
+  /** The network is back: try now instead of when the pause is over. */
+  reopenNow(): void {
+    if (this.#isClosed || this.#socket !== null) return;
+    this.#cancelReopen();
+    this.#attempt = 0;
+    this.#open();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#isOpen = false;
+    this.#cancelReopen();
+    this.#socket?.close();
+    this.#socket = null;
+  }
+
+  #open(): void {
+    this.#socket = this.#ports.open(this.#url, {
+      onOpen: () => {
+        if (this.#isClosed) return;
+        this.#isOpen = true;
+        this.#listener.onOpen();
+      },
+      onText: (text) => this.#take(text),
+      onClose: () => this.#lose(),
+    });
+  }
+
+  #take(text: string): void {
+    if (this.#isClosed) return;
+    // A server that closes right after opening does not bring the pause back to its beginning; one that talks does.
+    this.#attempt = 0;
+    const message = parseSocketMessage(jsonOf(text));
+    if (message.ok) this.#listener.onMessage(message.value);
+  }
+
+  #lose(): void {
+    this.#socket = null;
+    if (this.#isClosed) return;
+    const wasOpen = this.#isOpen;
+    this.#isOpen = false;
+    const delayMs = backoffMs(API_BACKOFF, this.#attempt, 0.5 + this.#ports.random() / 2);
+    this.#attempt += 1;
+    this.#cancelReopen = this.#ports.clock.after(delayMs, () => this.#open());
+    if (wasOpen) this.#listener.onClose();
+  }
+}
+
+/** Undefined where the text is no JSON: such a message is dropped. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,202 @@
+import type { Failure } from "../domain/failure.ts";
+import { retryAfterMs } from "../domain/retry.ts";
+import {
+  type CompleteItem,
+  completeItemBody,
+  type DeclaredFile,
+  declaredFileBody,
+  type GalleryRow,
+  type Malformed,
+  type ProgressReport,
+  parseError,
+  parseGallery,
+  parseSession,
+  parseStored,
+  parseUploadPage,
+  type Session,
+  type SignItem,
+  type StoredBytes,
+  signItemBody,
+  type UploadPage,
+  type UploadRow,
+} from "../domain/wire.ts";
+import type { Clock } from "../kernel/clock.ts";
+import { failedWith, type Result, succeeded } from "../kernel/result.ts";
+import { SECOND_MS } from "../kernel/units.ts";
+
+/** Why a call brought no answer that can be used. */
+export type ApiFailure =
+  /** Nothing came back, or something that is not our server (a hotel's sign-in page). */
+  | { readonly kind: "network" }
+  /** The server asks for time. */
+  | { readonly kind: "busy"; readonly retryAfterMs: number | null }
+  | { readonly kind: "sign_in" }
+  /** The server failed at this very call. */
+  | { readonly kind: "broken" }
+  | { readonly kind: "refused"; readonly failure: Failure };
+
+export type ApiResult<Value> = Result<Value, ApiFailure>;
+
+export type StoredUpload = { readonly row: UploadRow; readonly stored: StoredBytes | null };
+
+/** What the engine asks of the server; every call is safe to repeat. */
+export interface UploadApi {
+  session(): Promise<ApiResult<Session>>;
+  register(galleryId: string, files: readonly DeclaredFile[]): Promise<ApiResult<readonly UploadRow[]>>;
+  sign(items: readonly SignItem[]): Promise<ApiResult<readonly UploadRow[]>>;
+  complete(items: readonly CompleteItem[]): Promise<ApiResult<readonly UploadRow[]>>;
+  cancel(ids: readonly string[]): Promise<ApiResult<readonly UploadRow[]>>;
+  retry(ids: readonly string[]): Promise<ApiResult<readonly UploadRow[]>>;
+  stored(id: string): Promise<ApiResult<StoredUpload>>;
+  listUploads(galleryId: string, cursor: string | null): Promise<ApiResult<UploadPage>>;
+  gallery(galleryId: string): Promise<ApiResult<GalleryRow>>;
+  report(galleryId: string, reports: readonly ProgressReport[]): Promise<ApiResult<null>>;
+}
+
+type Ports = { readonly baseUrl: string; readonly fetch: typeof fetch; readonly clock: Clock };
+type Call = { readonly method: "GET" | "POST"; readonly path: string; readonly body?: unknown };
+
+const ANSWER_TIMEOUT_MS = 30 * SECOND_MS;
+const LIST_PAGE_ITEMS = 1000;
+const BUSY_STATUSES: ReadonlySet<number> = new Set([408, 429, 502, 503, 504]);
+
+/** The API over fetch, with the session's cookie and the CSRF token that a Worker cannot read from it. */
+export class HttpUploadApi implements UploadApi {
+  readonly #ports: Ports;
+  #csrfToken: string | null = null;
+
+  constructor(ports: Ports) {
+    this.#ports = ports;
+  }
+
+  async session(): Promise<ApiResult<Session>> {
+    const answer = understood(await this.#send({ method: "GET", path: "/api/session" }), parseSession);
+    if (answer.ok) this.#csrfToken = answer.value.csrfToken;
+    return answer;
+  }
+
+  register(galleryId: string, files: readonly DeclaredFile[]): Promise<ApiResult<readonly UploadRow[]>> {
+    const body = { files: files.map(declaredFileBody), sign: false };
+    return this.#bulk(`/api/galleries/${galleryId}/uploads/batch`, body);
+  }
+
+  sign(items: readonly SignItem[]): Promise<ApiResult<readonly UploadRow[]>> {
+    return this.#bulk("/api/uploads/sign", { uploads: items.map(signItemBody) });
+  }
+
+  complete(items: readonly CompleteItem[]): Promise<ApiResult<readonly UploadRow[]>> {
+    return this.#bulk("/api/uploads/complete", { uploads: items.map(completeItemBody) });
+  }
+
+  cancel(ids: readonly string[]): Promise<ApiResult<readonly UploadRow[]>> {
+    return this.#bulk("/api/uploads/cancel", { ids });
+  }
+
+  retry(ids: readonly string[]): Promise<ApiResult<readonly UploadRow[]>> {
+    return this.#bulk("/api/uploads/retry", { ids });
+  }
+
+  async stored(id: string): Promise<ApiResult<StoredUpload>> {
+    return understood(await this.#send({ method: "GET", path: `/api/uploads/${id}` }), parseStored);
+  }
+
+  async listUploads(galleryId: string, cursor: string | null): Promise<ApiResult<UploadPage>> {
+    const query = new URLSearchParams({ limit: String(LIST_PAGE_ITEMS) });
+    if (cursor !== null) query.set("cursor", cursor);
+    const path = `/api/galleries/${galleryId}/uploads?${query}`;
+    return understood(await this.#send({ method: "GET", path }), parseUploadPage);
+  }
+
+  async gallery(galleryId: string): Promise<ApiResult<GalleryRow>> {
+    return understood(await this.#send({ method: "GET", path: `/api/galleries/${galleryId}` }), parseGallery);
+  }
+
+  async report(galleryId: string, reports: readonly ProgressReport[]): Promise<ApiResult<null>> {
+    const answer = await this.#post(`/api/galleries/${galleryId}/progress`, { uploads: reports });
+    return answer.ok ? succeeded(null) : answer;
+  }
+
+  async #bulk(path: string, body: unknown): Promise<ApiResult<readonly UploadRow[]>> {
+    const answer = understood(await this.#post(path, body), parseUploadPage);
+    return answer.ok ? succeeded(answer.value.uploads) : answer;
+  }
+
+  /** A token that is out of date is fetched once and the call repeated once. */
+  async #post(path: string, body: unknown): Promise<ApiResult<unknown>> {
+    if (this.#csrfToken === null) {
+      const session = await this.session();
+      if (!session.ok) return session;
+    }
+    const first = await this.#send({ method: "POST", path, body });
+    if (!isCsrfRefusal(first)) return first;
+    const session = await this.session();
+    return session.ok ? await this.#send({ method: "POST", path, body }) : session;
+  }
+
+  async #send(call: Call): Promise<ApiResult<unknown>> {
+    const timeout = new AbortController();
+    const cancelTimeout = this.#ports.clock.after(ANSWER_TIMEOUT_MS, () => timeout.abort());
+    try {
+      const response = await this.#ports.fetch(
+        new URL(call.path, this.#ports.baseUrl),
+        this.#init(call, timeout.signal),
+      );
+      return await answerOf(response);
+    } catch {
+      // fetch tells nothing of why: no route, no name, a timeout and a closed lid all look alike.
+      return failedWith({ kind: "network" });
+    } finally {
+      cancelTimeout();
+    }
+  }
+
+  #init(call: Call, signal: AbortSignal): RequestInit {
+    const headers: Record<string, string> = { Accept: "application/json" };
+    if (call.method === "GET")
+      return { method: "GET", headers, signal, credentials: "same-origin", cache: "no-store" };
+    headers["Content-Type"] = "application/json";
+    headers["X-CSRFToken"] = this.#csrfToken ?? "";
+    return { method: "POST", headers, signal, credentials: "same-origin", body: JSON.stringify(call.body) };
+  }
+}
+
+function isCsrfRefusal(result: ApiResult<unknown>): boolean {
+  return !result.ok && result.failure.kind === "refused" && result.failure.failure.code === "csrf_failed";
+}
+
+async function answerOf(response: Response): Promise<ApiResult<unknown>> {
+  const body = await jsonOf(response);
+  if (response.ok) {
+    const isEmpty = response.status === 202 || response.status === 204;
+    return body === undefined && !isEmpty ? failedWith({ kind: "network" }) : succeeded(body);
+  }
+  return failedWith(refusalOf(response, parseError(body)));
+}
+
+function refusalOf(response: Response, failure: Failure | null): ApiFailure {
+  if (response.status === 401) return { kind: "sign_in" };
+  if (BUSY_STATUSES.has(response.status)) {
+    return { kind: "busy", retryAfterMs: retryAfterMs(response.headers.get("Retry-After"), Date.now()) };
+  }
+  if (failure !== null && response.status < 500) return { kind: "refused", failure };
+  return { kind: "broken" };
+}
+
+/** Undefined where the body is not JSON. */
+async function jsonOf(response: Response): Promise<unknown> {
+  const text = await response.text();
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function understood<Value>(
+  answer: ApiResult<unknown>,
+  parse: (body: unknown) => Result<Value, Malformed>,
+): ApiResult<Value> {
+  if (!answer.ok) return answer;
+  const meaning = parse(answer.value);
+  return meaning.ok ? succeeded(meaning.value) : failedWith({ kind: "broken" });
+}
