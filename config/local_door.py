@@ -50,6 +50,7 @@ class Body:
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self.is_read = False
+        self.is_stalled = False
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Raises: ClientGone. BodyTooSlow after a minute of silence."""
@@ -61,15 +62,24 @@ class Body:
             if chunk := message.get("body", b""):
                 yield chunk
 
-    async def drain(self) -> None:
-        async for _ in self.chunks():
-            pass
+    async def drop_rest(self) -> bool:
+        """False when the client fell silent before its end.
+
+        Raises: ClientGone.
+        """
+        try:
+            async for _ in self.chunks():
+                pass
+        except BodyTooSlow:
+            return False
+        return True
 
     async def _next_message(self) -> Message:
         try:
             async with asyncio.timeout(MAX_SILENCE_S):
                 return await self._receive()
         except TimeoutError as error:
+            self.is_stalled = True
             raise BodyTooSlow from error
 
 
@@ -85,11 +95,14 @@ class LocalDoor:
         if scope["type"] != "http" or not scope["path"].startswith(lanes.store.base_url):
             await self.app(scope, receive, send)
             return
-        body = Body(receive)
         try:
-            etag = await self._keep(lanes, scope, body)
+            await self._answer(lanes, scope, Body(receive), send)
         except ClientGone:
             log.info("local_door.client_gone")
+
+    async def _answer(self, lanes: LocalLanes, scope: Scope, body: Body, send: Send) -> None:
+        try:
+            etag = await self._keep(lanes, scope, body)
         except GalleryError as refusal:
             log.info("local_door.refused code=%s status=%d", refusal.code, refusal.status)
             await refuse(refusal, scope, body, send)
@@ -178,12 +191,8 @@ def headers_of(scope: Scope) -> dict[str, str]:
 async def refuse(refusal: GalleryError, scope: Scope, body: Body, send: Send) -> None:
     """A small body is read and dropped first: a client that is still sending may not see an early answer."""
     headers: list[Header] = [(b"content-type", b"application/json")]
-    if body.is_read or is_worth_draining(headers_of(scope)):
-        try:
-            await body.drain()
-        except (ClientGone, BodyTooSlow):
-            return
-    else:
+    is_worth_reading = body.is_read or (not body.is_stalled and is_worth_draining(headers_of(scope)))
+    if not (is_worth_reading and await body.drop_rest()):
         headers.append((b"connection", b"close"))
     await answer(send, refusal.status, headers, json.dumps({"error": refusal.as_wire()}).encode())
 

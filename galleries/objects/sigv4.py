@@ -8,6 +8,7 @@ import hmac
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -43,7 +44,7 @@ class BucketAddress:
         port = "" if parts.port in {None, DEFAULT_PORTS.get(parts.scheme)} else f":{parts.port}"
         host = f"{parts.hostname}{port}"
         folder = parts.path.rstrip("/")
-        if style == "virtual":
+        if style == "virtual" and is_hostable(bucket, parts.scheme, parts.hostname or ""):
             host = f"{bucket}.{host}"
             return cls(f"{parts.scheme}://{host}", host, f"{folder}/")
         return cls(f"{parts.scheme}://{host}", host, f"{folder}/{bucket}/")
@@ -67,6 +68,15 @@ class SignedNames:
     names: tuple[str, ...]
     joined: str
     quoted: str
+
+
+def is_hostable(bucket: str, scheme: str, hostname: str) -> bool:
+    """As boto3 decides: an address has no names below it, and no certificate covers one dot more."""
+    try:
+        ip_address(hostname)
+    except ValueError:
+        return not (scheme == "https" and "." in bucket)
+    return False
 
 
 class QuerySigner:

@@ -1,0 +1,120 @@
+"""Which lane a file takes, and when a copy must be bound out of reach of its URLs."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from galleries.objects.base import forget_stores, store_named
+from uploads.errors import LaneUnsupported
+from uploads.lanes import s3
+from uploads.lanes.base import Capabilities, UploadLanes, choose_lane, lanes_of
+from uploads.lanes.local import LocalLanes
+from uploads.limits import PREFERRED_PART_BYTES
+
+STORAGE_DOC = Path(__file__).parents[2] / "docs" / "storage.md"
+
+
+@pytest.mark.parametrize(("more_bytes", "lane"), [(-1, "put"), (0, "put"), (1, "multipart")])
+def test_a_file_of_one_part_is_put_and_a_larger_one_is_sent_in_parts(local_stage, more_bytes, lane):
+    assert choose_lane(local_stage.lanes, size_bytes=PREFERRED_PART_BYTES + more_bytes) == lane
+
+
+def test_a_small_file_may_be_sent_in_parts_when_asked_for(local_stage):
+    assert choose_lane(local_stage.lanes, size_bytes=1, preferred="multipart") == "multipart"
+
+
+@pytest.mark.parametrize("preferred", ["resumable", "carrier pigeon", ""])
+def test_a_lane_the_store_lacks_is_refused_and_never_replaced(local_stage, preferred):
+    with pytest.raises(LaneUnsupported):
+        choose_lane(local_stage.lanes, size_bytes=1, preferred=preferred)
+
+
+@pytest.mark.parametrize(("more_bytes", "is_refused"), [(-1, False), (0, False), (1, True)])
+def test_a_file_that_does_not_fit_through_one_put_is_refused(local_stage, more_bytes, is_refused):
+    size_bytes = PREFERRED_PART_BYTES + more_bytes
+
+    if is_refused:
+        with pytest.raises(LaneUnsupported):
+            choose_lane(local_stage.lanes, size_bytes=size_bytes, preferred="put")
+    else:
+        assert choose_lane(local_stage.lanes, size_bytes=size_bytes, preferred="put") == "put"
+
+
+@pytest.mark.parametrize(
+    ("lacks", "lane", "is_all_signed", "is_needed"),
+    [
+        ((), "put", True, False),
+        ((), "put", False, False),
+        (("conditional_put",), "put", True, True),
+        ((), "multipart", True, False),
+        ((), "multipart", False, True),
+        (("signed_part_checksum",), "multipart", True, True),
+    ],
+)
+def test_a_copy_is_bound_where_a_used_url_could_still_write(
+    moto_stage, lacks, lane, is_all_signed, is_needed
+):
+    lanes = without(moto_stage.lanes, *lacks)
+
+    assert lanes.needs_bound_copy(lane, is_all_signed=is_all_signed) is is_needed
+
+
+def without(lanes: UploadLanes, *names: str) -> UploadLanes:
+    lanes.capabilities = replace(lanes.capabilities, **dict.fromkeys(names))
+    return lanes
+
+
+def test_what_a_store_is_said_to_lack_is_not_asked_of_it(moto_stage, settings):
+    settings.PHOTO_STORE_LACKS = {"s3": ["conditional_put", "signed_checksum", "signed_part_checksum"]}
+    lanes = s3.S3Lanes(moto_stage.store)
+    key = moto_stage.key()
+
+    put = lanes.sign_put(key, size_bytes=1, content_type="image/png", crc32="cbf43926")
+    part = lanes.sign_part(key, "session", number=1, size_bytes=1, crc32="cbf43926")
+
+    assert put.headers == {"content-type": "image/png"}
+    assert part.headers == {}
+
+
+def test_object_parameters_are_signed_and_sent(moto_stage, settings):
+    described = settings.STORAGES["s3"]
+    described["OPTIONS"] |= {"object_parameters": {"StorageClass": "STANDARD_IA"}}
+    forget_stores()
+
+    request = lanes_of("s3").sign_put(moto_stage.key(), size_bytes=1, content_type="image/png", crc32=None)
+
+    assert request.headers["x-amz-storage-class"] == "STANDARD_IA"
+    assert "x-amz-storage-class" in request.url
+
+
+def test_an_object_parameter_that_cannot_be_signed_is_refused_at_once(moto_stage, settings):
+    settings.STORAGES["s3"]["OPTIONS"] |= {"object_parameters": {"Metadata": {"a": "b"}}}
+    forget_stores()
+
+    with pytest.raises(ImproperlyConfigured, match="Metadata"):
+        store_named("s3")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "staticfiles"])
+def test_a_store_that_no_setting_describes_is_refused(name):
+    with pytest.raises(ImproperlyConfigured, match=name):
+        lanes_of(name)
+
+
+def test_the_documented_capabilities_are_those_of_the_code():
+    rows = [
+        [cell.strip(" `") for cell in line.strip("| \n").split("|")]
+        for line in STORAGE_DOC.read_text().splitlines()
+        if line.startswith("| `")
+    ]
+    documented = {row[0]: (row[1], row[2]) for row in rows}
+
+    assert documented == {
+        field.name: (
+            getattr(LocalLanes.capabilities, field.name) or "no",
+            getattr(s3.CAPABILITIES, field.name) or "no",
+        )
+        for field in fields(Capabilities)
+    }
