@@ -6,6 +6,7 @@ import type { FileCommand, FileEvent } from "../domain/file-machine.ts";
 import { MAX_BATCH_ITEMS } from "../domain/limits.ts";
 import { rangeOfPart } from "../domain/part-plan.ts";
 import { backoffMs, STORE_BACKOFF } from "../domain/retry.ts";
+import { troublesOf } from "../domain/tally.ts";
 import type { CompleteItem, DeclaredFile, GalleryRow, SocketMessage, UploadRow } from "../domain/wire.ts";
 import type { Network } from "../io/network.ts";
 import type { PutPart } from "../io/part-put.ts";
@@ -190,11 +191,16 @@ export class Engine {
     if (galleryId !== null) this.#openConfirmations(galleryId);
   }
 
-  #control({ type, galleryId, fileIds }: Control): void {
+  #control({ type, galleryId, fileIds, code }: Control): void {
     const galleries = this.#catalogue.galleriesWith(galleryId);
+    const event: FileEvent = { type: type === "cancel" ? "remove" : type };
     if (fileIds !== undefined) {
-      const event: FileEvent = { type: type === "cancel" ? "remove" : type };
       for (const entry of this.#catalogue.filesWith(fileIds, galleryId)) this.#dispatch(entry, event);
+    } else if (code !== undefined) {
+      const entries = galleries.flatMap((gallery) =>
+        gallery.files.filter((entry) => hasTrouble(entry, code)),
+      );
+      for (const entry of entries) this.#dispatch(entry, event);
     } else {
       for (const gallery of galleries) this.#controlGallery(gallery, type);
     }
@@ -443,6 +449,10 @@ export class Engine {
 function waitingFor(status: ConnectionStatus): "connection" | "sign_in" | null {
   if (status === "offline") return "connection";
   return status === "sign_in" ? "sign_in" : null;
+}
+
+function hasTrouble(entry: FileEntry, code: string): boolean {
+  return troublesOf(entry.runner.state).some((trouble) => trouble.code === code);
 }
 
 function declarationOf(entry: FileEntry): DeclaredFile {

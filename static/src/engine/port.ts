@@ -66,7 +66,7 @@ export type EngineRequest =
       readonly code?: string; // every file of the group of problems with this code
     }
   // The window a view shows, answered now and on change; each view has one window, count 0 closes it.
-  // The list holds every chosen file, the shelf those which have neither ended well nor been removed.
+  // The list holds every chosen file, the shelf those which are still to become photos.
   | {
       readonly type: "rows";
       readonly galleryId: string;

@@ -3,7 +3,7 @@ import { nextSpeed, secondsLeft } from "../domain/speed.ts";
 import { percentOf, tallyOf, troublesOf } from "../domain/tally.ts";
 import type { Cancel, Clock } from "../kernel/clock.ts";
 import { type FileEntry, type GalleryEntry, isOpen, openCount } from "./catalogue.ts";
-import type { EngineReport, GalleryTally, RowView } from "./port.ts";
+import type { EngineReport, GalleryTally, RowsView, RowView } from "./port.ts";
 
 export type ReporterPorts = {
   readonly clock: Clock;
@@ -15,12 +15,23 @@ export type ReporterPorts = {
 /** Four times a second is as often as anybody reads numbers. */
 const REPORT_EVERY_MS = 250;
 
-type Window = { readonly galleryId: string; readonly fromIndex: number; readonly count: number };
+type Window = {
+  readonly galleryId: string;
+  readonly fromIndex: number;
+  readonly count: number;
+  readonly view?: RowsView;
+};
 
-/** Tells the page what has changed: sums always, rows only of the window its list shows. */
+/** The shelf shows what is still to become a photo of the wall. */
+const OFF_VIEW: Readonly<Record<RowsView, ReadonlySet<FileState["name"]>>> = {
+  list: new Set(["removed"]),
+  shelf: new Set(["removed", "done", "invalid"]),
+};
+
+/** Tells the page what has changed: sums always, rows only of the windows its views show. */
 export class Reporter {
   readonly #ports: ReporterPorts;
-  #window: Window | null = null;
+  readonly #windows = new Map<RowsView, Window>();
   #lastMs = Number.NEGATIVE_INFINITY;
   #cancel: Cancel | null = null;
 
@@ -37,7 +48,9 @@ export class Reporter {
   }
 
   show(window: Window): void {
-    this.#window = window;
+    const view = window.view ?? "list";
+    if (window.count === 0) this.#windows.delete(view);
+    else this.#windows.set(view, window);
     this.#tellRows(window);
   }
 
@@ -46,7 +59,7 @@ export class Reporter {
     this.#lastMs = this.#ports.clock.nowMs();
     const galleries = [...this.#ports.galleries.values()].map((gallery) => this.#tallyOf(gallery));
     this.#ports.report({ type: "tally", galleries, total: totalOf(galleries) });
-    if (this.#window !== null) this.#tellRows(this.#window);
+    for (const window of this.#windows.values()) this.#tellRows(window);
     // Speed and time left fade even while nothing else happens.
     if (galleries.some((gallery) => gallery.bytesPerS !== null && gallery.phase === "publishing"))
       this.changed();
@@ -70,11 +83,11 @@ export class Reporter {
     };
   }
 
-  #tellRows({ galleryId, fromIndex, count }: Window): void {
+  #tellRows({ galleryId, fromIndex, count, view = "list" }: Window): void {
     const gallery = this.#ports.galleries.get(galleryId);
-    const shown = gallery?.files.filter((entry) => entry.runner.state.name !== "removed") ?? [];
+    const shown = gallery?.files.filter((entry) => !OFF_VIEW[view].has(entry.runner.state.name)) ?? [];
     const rows = shown.slice(fromIndex, fromIndex + count).map(rowOf);
-    this.#ports.report({ type: "rows", galleryId, fromIndex, rowCount: shown.length, rows });
+    this.#ports.report({ type: "rows", galleryId, view, fromIndex, rowCount: shown.length, rows });
   }
 }
 
