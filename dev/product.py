@@ -29,6 +29,7 @@ WORKERS_STOP_WITHIN_S: Final = 18.0
 REDIS_STOPS_WITHIN_S: Final = 4.0
 READY_WITHIN_S: Final = 120
 WORKER_PROCESSES: Final = 2
+_OTHERS_READ_NOTHING: Final = 0o077
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class Surroundings:
 def main() -> int:
     surroundings = Surroundings.read()
     surroundings.refuse_if_impossible()
+    os.umask(_OTHERS_READ_NOTHING)
     with _only_run_of(surroundings.data_dir):
         return _run(surroundings)
 
@@ -135,7 +137,9 @@ def _programs(surroundings: Surroundings) -> tuple[Program, ...]:
         "--port",
         str(surroundings.port),
     )
-    celery = ("-m", "celery", "--quiet", "--app", "config")
+    # It warns of root because root could be had through pickles; the product takes JSON alone.
+    quiet = ("-W", "ignore:You're running the worker with superuser privileges")
+    celery = (*quiet, "-m", "celery", "--quiet", "--app", "config")
     alone = ("--without-gossip", "--without-mingle")  # talk among workers; there is one of each
     schedule = surroundings.data_dir / "beat-schedule"
     return (

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
-_PAUSE_S: Final = 0.1
+_PAUSE_S: Final = 0.2
 # Behind https the site sends whoever comes by http elsewhere; then it is up, as far as can be seen from here.
 _UP: Final = frozenset({HTTPStatus.OK, HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.PERMANENT_REDIRECT})
 
