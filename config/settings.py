@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import django_stubs_ext
+from csp.constants import NONCE
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
@@ -231,7 +232,8 @@ CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
         "script-src": ["'self'"],
-        "style-src": ["'self'"],
+        # The nonce is for the one style sheet that Turbo writes for its progress bar.
+        "style-src": ["'self'", NONCE],
         "img-src": ["'self'", "blob:", "data:", *storage_origins()],
         "connect-src": ["'self'", SITE_URL.replace("http", "ws", 1), *storage_origins()],
         "worker-src": ["'self'"],

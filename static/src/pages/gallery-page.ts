@@ -8,7 +8,7 @@ import type { EngineLink } from "../ui/engine-link.ts";
 import { type Lightbox, openLightbox } from "../ui/lightbox.ts";
 import { PhotoWall } from "../ui/photo-wall.ts";
 import { formatBytes, photosOf } from "../ui/quantities.ts";
-import { SHELF_TILES, UploadShelf } from "../ui/upload-shelf.ts";
+import { UploadShelf } from "../ui/upload-shelf.ts";
 import { openCount, outcomeOf } from "../ui/upload-words.ts";
 import { readPhotoPage, type WallOrder, type WallPhoto } from "../ui/wall-photo.ts";
 import { type ReadFiles, readChosenFiles } from "./chosen-files.ts";
@@ -83,7 +83,13 @@ export class GalleryPage {
       );
     }
     this.#engine.send({ type: "watch", galleryId: this.#id });
-    this.#engine.send({ type: "rows", galleryId: this.#id, view: "shelf", fromIndex: 0, count: SHELF_TILES });
+    this.#engine.send({
+      type: "rows",
+      galleryId: this.#id,
+      view: "shelf",
+      fromIndex: 0,
+      count: this.#shelf.capacity(),
+    });
     void this.#store.begin(readPhotoPage(embeddedJson(this.#main)));
   }
 

@@ -33,6 +33,7 @@ const MARGIN = 0.75;
 // Scrolling faster than this a picture would be gone before it came; only its placeholder is drawn.
 const FAST_PX_PER_MS = 4;
 const SETTLED_AFTER_MS = 90;
+const BLURRED_BEYOND = 1.35;
 const PLACEHOLDER_BUDGET_MS = 4;
 const LONG_PRESS_MS = 450;
 
@@ -189,7 +190,7 @@ export class PhotoWall {
       return;
     }
     for (const tile of this.#tiles.values()) {
-      const url = pictureUrlOf(tile.photo);
+      const url = pictureUrlOf(tile.photo, this.#wall.widths[tile.index] ?? 0);
       if (url !== null && tile.image.getAttribute("src") !== url) {
         tile.image.src = url;
       }
@@ -399,8 +400,13 @@ function markSelected(tile: Tile, isSelected: boolean): void {
   tile.select?.setAttribute("aria-pressed", String(isSelected));
 }
 
-function pictureUrlOf(photo: WallPhoto): string | null {
-  return photo.grid?.url ?? photo.view?.url ?? null;
+/** A panorama is wider on the wall than its small picture is: it takes the larger one. */
+function pictureUrlOf(photo: WallPhoto, widthPx: number): string | null {
+  const { grid, view } = photo;
+  if (grid === null || (view !== null && widthPx > grid.width * BLURRED_BEYOND)) {
+    return view?.url ?? null;
+  }
+  return grid.url;
 }
 
 function drawPlaceholder(tile: Tile): void {

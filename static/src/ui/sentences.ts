@@ -185,10 +185,39 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
     one: "The gallery changed since the download began. Start it again.",
     many: () => "The gallery changed since the download began. Start it again.",
   },
+  restore_expired: {
+    one: "This photo was deleted more than 24 hours ago and can't be brought back.",
+    many: (count) => `${photosOf(count)} were deleted more than 24 hours ago and can't be brought back.`,
+  },
+  unsupported_type: {
+    one: "This kind of file can't be added. Save it as JPEG, then add it.",
+    many: (count) => `${filesOf(count)} of a kind that can't be added. Save them as JPEG, then add them.`,
+  },
+  wrong_state: {
+    one: "This was done already, or can't be done now. Load the page again.",
+    many: (count) => `${filesOf(count)} can't be changed that way now. Load the page again.`,
+  },
   worker_failed: {
     one: "Uploading stopped in this tab. Load the page again; what has arrived stays.",
     many: () => "Uploading stopped in this tab. Load the page again; what has arrived stays.",
   },
+};
+
+// Words of the wire that mean the same to a person: what was sent has to be sent again, or looked at again.
+const SAME_AS: Readonly<Record<string, string>> = {
+  already_stored: "checksum_conflict",
+  bad_part_number: "bad_request",
+  body_too_slow: "object_missing",
+  decoder_died: "server_error",
+  gave_up: "server_error",
+  internal_error: "server_error",
+  length_required: "bad_request",
+  malformed_answer: "server_error",
+  object_changed: "checksum_conflict",
+  session_gone: "parts_missing",
+  sign_in: "sign_in_required",
+  url_expired: "object_missing",
+  url_refused: "bad_request",
 };
 
 const UNKNOWN: Sentence = {
@@ -198,13 +227,19 @@ const UNKNOWN: Sentence = {
 };
 
 export function hasSentence(code: string): boolean {
-  return Object.hasOwn(SENTENCES, code);
+  return find(code) !== undefined;
 }
 
 export function sentenceOf(code: string): string {
-  return (SENTENCES[code] ?? UNKNOWN).one;
+  return (find(code) ?? UNKNOWN).one;
 }
 
 export function sentenceAbout(code: string, count: number): string {
-  return (SENTENCES[code] ?? UNKNOWN).many(count);
+  const sentence = find(code) ?? UNKNOWN;
+  return count === 1 ? sentence.one : sentence.many(count);
+}
+
+function find(code: string): Sentence | undefined {
+  const known = SAME_AS[code] ?? code;
+  return Object.hasOwn(SENTENCES, known) ? SENTENCES[known] : undefined;
 }

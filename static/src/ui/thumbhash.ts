@@ -124,31 +124,36 @@ function paint(channels: readonly [Channel, Channel, Channel], ratio: number): P
   return { width, height, rgba };
 }
 
-/** The inverse cosine transform, one axis after the other: rows first, then columns. */
+/** The inverse cosine transform, one axis after the other: across, then down. */
 function spread(channel: Channel, width: number, height: number): Float32Array {
-  const acrossX = cosines(channel.columns, width);
-  const acrossY = cosines(channel.rows, height);
-  const bands = new Float32Array(channel.rows * width);
-  for (let y = 0; y < channel.rows; y += 1) {
-    for (let x = 0; x < width; x += 1) {
-      let sum = 0;
-      for (let wave = 0; wave < channel.columns; wave += 1) {
-        sum += (channel.waves[y * channel.columns + wave] ?? 0) * (acrossX[wave * width + x] ?? 0);
-      }
-      bands[y * width + x] = sum * 2;
+  const across = cosines(channel.columns, width);
+  const down = cosines(channel.rows, height);
+  const bands = product(channel.waves, across, channel.rows);
+  // Every stored wave counts twice, the mean once.
+  const values = product(transposed(down, channel.rows), bands, height);
+  return values.map((value) => channel.dc + 2 * value);
+}
+
+/** Matrices by rows, as flat arrays: (rows × n) · (n × m) = rows × m. */
+function product(left: Float32Array, right: Float32Array, rowCount: number): Float32Array {
+  const inner = left.length / rowCount;
+  const columnCount = right.length / inner;
+  const out = new Float32Array(rowCount * columnCount);
+  for (let cell = 0; cell < out.length; cell += 1) {
+    const row = Math.floor(cell / columnCount);
+    const column = cell % columnCount;
+    let sum = 0;
+    for (let at = 0; at < inner; at += 1) {
+      sum += (left[row * inner + at] ?? 0) * (right[at * columnCount + column] ?? 0);
     }
+    out[cell] = sum;
   }
-  const values = new Float32Array(width * height);
-  for (let y = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1) {
-      let sum = channel.dc;
-      for (let wave = 0; wave < channel.rows; wave += 1) {
-        sum += (bands[wave * width + x] ?? 0) * (acrossY[wave * height + y] ?? 0);
-      }
-      values[y * width + x] = sum;
-    }
-  }
-  return values;
+  return out;
+}
+
+function transposed(matrix: Float32Array, rowCount: number): Float32Array {
+  const columnCount = matrix.length / rowCount;
+  return matrix.map((_, cell) => matrix[(cell % rowCount) * columnCount + Math.floor(cell / rowCount)] ?? 0);
 }
 
 function cosines(waveCount: number, length: number): Float32Array {

@@ -180,18 +180,7 @@ export class UploadDock {
     root.dataset["phase"] = total.phase;
     root.toggleAttribute("data-halted", total.paused || total.waitingFor !== null);
     this.#bar.style.transform = `scaleX(${total.percent / 100})`;
-    const figures = figuresOf(total);
-    while (this.#figures.childElementCount > figures.length) {
-      this.#figures.lastElementChild?.remove();
-    }
-    figures.forEach((figure, index) => {
-      const known = this.#figures.children[index];
-      if (known === undefined) {
-        this.#figures.append(element("span", {}, figure));
-      } else {
-        setText(known, figure);
-      }
-    });
+    setText(this.#figures, figuresOf(total).join(" · "));
     const promise = promiseOf(total);
     setText(this.#promise, promise.text);
     this.#promise.dataset["tone"] = promise.tone;

@@ -7,8 +7,11 @@ import { formatCount, photosOf } from "./quantities.ts";
 import { shortenInTheMiddle } from "./short-name.ts";
 import { STATE_ICONS, shareSent, stateWords } from "./upload-words.ts";
 
-// Two rows on a desk: more would push the wall out of sight, and the list has them all.
-export const SHELF_TILES = 24;
+// More would push the wall out of sight, and the list has them all.
+const SHELF_ROWS = 2;
+// As in the style sheet: the least a tile is wide, with the gap beside it.
+const TILE_PX = { narrow: 100, wide: 128 } as const;
+const NARROW_PX = 700;
 const PICTURE_PX = 200;
 // Decoding is the browser's, off this thread, but two at a time keep memory and scrolling calm.
 const PICTURES_AT_ONCE = 2;
@@ -39,13 +42,16 @@ export class UploadShelf {
     root.hidden = true;
   }
 
+  /** How many tiles fill its rows at the present width. */
+  capacity(): number {
+    const width = this.#root.parentElement?.clientWidth ?? window.innerWidth;
+    const tileWidth = window.innerWidth < NARROW_PX ? TILE_PX.narrow : TILE_PX.wide;
+    return SHELF_ROWS * Math.max(1, Math.floor(width / tileWidth));
+  }
+
   show(rows: readonly RowView[], rowCount: number): void {
     this.#root.hidden = rowCount === 0;
-    const others = rowCount - rows.length;
-    setText(
-      this.#line,
-      others > 0 ? `On the way: ${photosOf(rows.length)} and ${formatCount(others)} more` : "On the way",
-    );
+    setText(this.#line, lineOf(rows, rowCount));
     const shown = new Set(rows.map((row) => row.fileId));
     for (const [fileId, tile] of this.#tiles) {
       if (!shown.has(fileId)) {
@@ -106,6 +112,16 @@ export class UploadShelf {
       this.#drawNext();
     });
   }
+}
+
+function lineOf(rows: readonly RowView[], rowCount: number): string {
+  if (rows.length === rowCount && rows.every((row) => row.state === "failed")) {
+    return `${photosOf(rowCount)} not added`;
+  }
+  const others = rowCount - rows.length;
+  return others > 0
+    ? `${photosOf(rowCount)} on the way, the first ${formatCount(rows.length)} here`
+    : "On the way";
 }
 
 /** Nothing is drawn for what this browser can't show (HEIC, RAW): the tile keeps its name. */

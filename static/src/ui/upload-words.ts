@@ -2,7 +2,7 @@
 
 import type { GalleryTally, RowView, UploadStateWord } from "../engine/port.ts";
 import type { IconName } from "./icons.ts";
-import { formatBytes, formatCount, formatSpeed, formatTimeLeft, photosOf } from "./quantities.ts";
+import { filesOf, formatBytes, formatCount, formatSpeed, formatTimeLeft, photosOf } from "./quantities.ts";
 import { sentenceOf } from "./sentences.ts";
 
 export type TabPromise = Readonly<{ text: string; tone: "quiet" | "waiting" | "failed" }>;
@@ -53,14 +53,8 @@ export function promiseOf(tally: GalleryTally): TabPromise {
   if (tally.waitingFor === "connection") {
     return { text: "No connection. Keep this tab open; uploading goes on by itself.", tone: "waiting" };
   }
-  const unsent = unsentCount(tally);
-  if (unsent > 0) {
-    const isOne = unsent === 1;
-    const state = tally.paused ? "Paused. Keep" : "Keep";
-    return {
-      text: `${state} this tab open: ${photosOf(unsent)} ${isOne ? "is" : "are"} not sent yet.`,
-      tone: tally.paused ? "waiting" : "quiet",
-    };
+  if (unsentCount(tally) > 0) {
+    return promiseWhileSending(tally);
   }
   if (tally.files.confirming > 0) {
     return {
@@ -69,8 +63,16 @@ export function promiseOf(tally: GalleryTally): TabPromise {
     };
   }
   return tally.failedCount > 0
-    ? { text: "The others need you: see why below.", tone: "failed" }
+    ? { text: `${filesOf(tally.failedCount)} not added: the list says why.`, tone: "failed" }
     : { text: "Closing this tab is safe.", tone: "quiet" };
+}
+
+function promiseWhileSending(tally: GalleryTally): TabPromise {
+  const unsent = unsentCount(tally);
+  const rest = `this tab open: ${photosOf(unsent)} ${unsent === 1 ? "is" : "are"} not sent yet.`;
+  return tally.paused
+    ? { text: `Paused. Keep ${rest}`, tone: "waiting" }
+    : { text: `Keep ${rest}`, tone: "quiet" };
 }
 
 export function outcomeOf(tally: GalleryTally): string {
