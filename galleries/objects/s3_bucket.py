@@ -21,9 +21,10 @@ log = logging.getLogger(__name__)
 MISSING_CODES: Final = frozenset({"404", "NoSuchKey", "NotFound"})
 CHANGED_CODES: Final = frozenset({"412", "PreconditionFailed"})
 
-# Two tries of at most 2 + 4 seconds and the pause between them: a store that has stalled is known in ten.
+# Two tries of at most 3.5 seconds of silence and a pause of at most one: a store that has stalled is known
+# in ten seconds, also on a busy machine.
 CONNECT_TIMEOUT_S: Final = 2
-READ_TIMEOUT_S: Final = 4
+READ_TIMEOUT_S: Final = 3.5
 MAX_TRIES: Final = 2
 # To join parts or to copy may take a store long before it says its first word.
 PATIENT_READ_TIMEOUT_S: Final = 60
