@@ -58,43 +58,34 @@ export function shownRatio(ratio: number): number {
 }
 
 function* rowsOf(ratios: ArrayLike<number>, measure: WallMeasure): Generator<Row> {
-  let first = 0;
-  let ratioSum = 0;
-  for (let index = 0; index < ratios.length; index += 1) {
-    const ratio = shownRatio(ratios[index] ?? 1);
-    const height = fullHeight(ratioSum + ratio, index + 1 - first, measure);
-    if (height > measure.rowHeight) {
-      ratioSum += ratio;
-      continue;
-    }
-    // The photo that makes the row too low stays out of it when the row without it is nearer the wished height.
-    const without = index > first ? fullHeight(ratioSum, index - first, measure) : Number.POSITIVE_INFINITY;
-    if (without - measure.rowHeight < measure.rowHeight - height) {
-      yield { first, end: index, ratioSum };
-      first = index;
-      ratioSum = ratio;
-      if (fullHeight(ratio, 1, measure) <= measure.rowHeight) {
-        yield { first, end: index + 1, ratioSum };
-        first = index + 1;
-        ratioSum = 0;
-      }
-      continue;
-    }
-    yield { first, end: index + 1, ratioSum: ratioSum + ratio };
-    first = index + 1;
-    ratioSum = 0;
-  }
-  if (first < ratios.length) {
-    yield { first, end: ratios.length, ratioSum };
+  for (let first = 0; first < ratios.length; ) {
+    const row = rowFrom(ratios, first, measure);
+    yield row;
+    first = row.end;
   }
 }
 
-function fullHeight(ratioSum: number, photoCount: number, { width, gap }: WallMeasure): number {
-  return (width - gap * (photoCount - 1)) / ratioSum;
+/** Photos join a row until it is low enough; the last one stays out when that comes nearer to the wished height. */
+function rowFrom(ratios: ArrayLike<number>, first: number, measure: WallMeasure): Row {
+  let row: Row = { first, end: first + 1, ratioSum: shownRatio(ratios[first] ?? 1) };
+  while (row.end < ratios.length && fullHeight(row, measure) > measure.rowHeight) {
+    const longer = { first, end: row.end + 1, ratioSum: row.ratioSum + shownRatio(ratios[row.end] ?? 1) };
+    const tooHigh = fullHeight(row, measure) - measure.rowHeight;
+    const tooLow = measure.rowHeight - fullHeight(longer, measure);
+    if (tooHigh < tooLow) {
+      break;
+    }
+    row = longer;
+  }
+  return row;
+}
+
+function fullHeight(row: Row, { width, gap }: WallMeasure): number {
+  return (width - gap * (row.end - row.first - 1)) / row.ratioSum;
 }
 
 function heightOf(row: Row, measure: WallMeasure, isLast: boolean): number {
-  const full = fullHeight(row.ratioSum, row.end - row.first, measure);
+  const full = fullHeight(row, measure);
   if (isLast && full > measure.rowHeight * STRETCH_OF_LAST_ROW) {
     return measure.rowHeight;
   }
