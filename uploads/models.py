@@ -29,11 +29,12 @@ class UploadQuerySet(models.QuerySet["Upload"]):
     def of(self, actor: str) -> Self:
         return self.filter(actor=actor)
 
-    def claimable(self, now: datetime) -> Self:
-        """Waiting, or held by a worker whose lease ran out."""
-        return self.filter(
-            Q(state=State.UPLOADED, try_after__lte=now) | Q(state=State.VERIFYING, lease_until__lt=now)
-        )
+    def waiting(self, now: datetime) -> Self:
+        return self.filter(state=State.UPLOADED, try_after__lte=now)
+
+    def abandoned(self, now: datetime) -> Self:
+        """Held by a worker whose lease ran out."""
+        return self.filter(state=State.VERIFYING, lease_until__lt=now)
 
     def silent_since(self, moment: datetime) -> Self:
         """Nothing signed, reported or stored since then."""
@@ -92,11 +93,10 @@ class Upload(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["gallery", "state"], name="upload_by_state"),
             models.Index(fields=["gallery", "registered_at"], name="upload_of_round"),
-            models.Index(
-                fields=["owner", "try_after"], condition=Q(state=State.UPLOADED), name="upload_waiting"
-            ),
-            models.Index(fields=["lease_until"], condition=Q(state=State.VERIFYING), name="upload_leased"),
-            models.Index(fields=["active_at"], condition=Q(state__in=TAKES_BYTES), name="upload_silent"),
+            # Not partial: SQLite uses a partial index only where the state stands in the statement's own text.
+            models.Index(fields=["state", "owner", "try_after"], name="upload_waiting"),
+            models.Index(fields=["state", "lease_until"], name="upload_leased"),
+            models.Index(fields=["state", "active_at"], name="upload_silent"),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -211,11 +211,12 @@ def write_columns(uploads: Sequence[Upload], fields: Iterable[str]) -> None:
     names = [*dict.fromkeys(fields)]
     first = uploads[0]
     alike = {name: getattr(first, name) for name in names if all_alike(uploads, name)}
-    if alike:
-        Upload.objects.filter(pk__in=[upload.pk for upload in uploads]).update(**alike)
+    # These first: the state must not be written before what the constraints ask of it.
     differing = [name for name in names if name not in alike]
     if differing:
         Upload.objects.bulk_update(uploads, differing, batch_size=len(uploads))
+    if alike:
+        Upload.objects.filter(pk__in=[upload.pk for upload in uploads]).update(**alike)
 
 
 def all_alike(uploads: Sequence[Upload], name: str) -> bool:

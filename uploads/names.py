@@ -13,7 +13,7 @@ NAMELESS = "photo"
 
 def display_name(raw: str) -> str:
     """The last component, NFC, visible, at most 255 bytes with its extension kept; never empty."""
-    name = last_component(unicodedata.normalize("NFC", raw))
+    name = last_component(raw)
     stem, dot, extension = name.rpartition(".")
     if not name.strip(". "):
         return NAMELESS
@@ -23,7 +23,9 @@ def display_name(raw: str) -> str:
 
 
 def last_component(raw: str) -> str:
-    return INVISIBLE.sub("", raw.replace("\\", "/").rstrip("/").rpartition("/")[2]).strip()
+    """Cleaned first, composed second: an invisible character may stand between a letter and its accent."""
+    visible = INVISIBLE.sub("", raw.replace("\\", "/").rstrip("/").rpartition("/")[2])
+    return unicodedata.normalize("NFC", visible).strip()
 
 
 def shortened(name: str) -> str:
@@ -36,11 +38,9 @@ def shortened(name: str) -> str:
 
 def display_path(raw: str) -> str:
     """The folders and the name, each cleaned; no climbing, at most eight deep."""
-    components = [
-        last_component(part) for part in unicodedata.normalize("NFC", raw).replace("\\", "/").split("/")
-    ]
+    components = [last_component(part) for part in raw.replace("\\", "/").split("/")]
     kept = [part for part in components if part.strip(". ")][-MAX_PATH_DEPTH:]
-    return "/".join(kept)[-MAX_PATH_CHARS:]
+    return "/".join(kept)[-MAX_PATH_CHARS:].lstrip("/")
 
 
 def extension_of(name: str) -> str:
