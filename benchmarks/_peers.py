@@ -1,0 +1,117 @@
+"""Uppy and Companion, at pinned versions: npm installs them below .build/ when first needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from dev import front_end, installers, stamps
+from dev.places import BUILD
+from dev.processes import Server, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from dev.services.swift import SwiftServer
+
+PEERS: Final = BUILD / "peers"
+COMPANION: Final = {
+    "dependencies": {"@uppy/companion": "6.2.2"},
+    # Companion names versions of AWS packages that were never published; these were.
+    "overrides": {
+        "@aws-sdk/client-s3": "3.1169.0",
+        "@aws-sdk/client-sts": "3.1169.0",
+        "@aws-sdk/lib-storage": "3.1169.0",
+        "@aws-sdk/s3-presigned-post": "3.1162.0",
+        "@aws-sdk/s3-request-presigner": "3.1162.0",
+    },
+}
+UPPY: Final = {
+    "type": "module",
+    "dependencies": {"@uppy/core": "6.3.1", "@uppy/aws-s3": "6.3.1", "esbuild": "0.28.2"},
+}
+
+
+def installed(name: str, wanted: Mapping[str, object]) -> Path:
+    """The folder with its node_modules. At once where it is there."""
+    place = PEERS / name
+    place.mkdir(parents=True, exist_ok=True)
+    manifest, stamp = place / "package.json", place / ".stamp"
+    manifest.write_text(json.dumps({"name": f"{name}-peer", "private": True, **wanted}, indent=2))
+    digest = stamps.digest_of([manifest])
+    if stamps.is_current(stamp, digest):
+        return place
+    node = front_end.ensure_node()
+    shutil.rmtree(place / "node_modules", ignore_errors=True)
+    installers.run(
+        [
+            *node.npm,
+            "install",
+            "--prefix",
+            place,
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--no-package-lock",
+        ],
+        name=f"npm-{name}",
+        doing=f"install {name} to measure beside",
+        source="an npm registry",
+        env=node.environment(),
+    )
+    stamps.write(stamp, digest)
+    return place
+
+
+@contextmanager
+def running_companion(path: Path, store: SwiftServer, bucket: str) -> Iterator[int]:
+    """The port of a Companion that signs for the same bucket as the product."""
+    place = installed("companion", COMPANION)
+    port = free_port()
+    environment = {
+        **os.environ,
+        "NODE_ENV": "production",
+        "COMPANION_SECRET": "x" * 32,
+        "COMPANION_PREAUTH_SECRET": "y" * 32,
+        "COMPANION_DOMAIN": f"localhost:{port}",
+        "COMPANION_PORT": str(port),
+        "COMPANION_PROTOCOL": "http",
+        "COMPANION_DATADIR": str(path),
+        "COMPANION_CLIENT_ORIGINS": "http://localhost",
+        "COMPANION_UPLOAD_URLS": "^http://127\\.0\\.0\\.1",
+        "COMPANION_AWS_KEY": store.access_key,
+        "COMPANION_AWS_SECRET": store.secret_key,
+        "COMPANION_AWS_BUCKET": bucket,
+        "COMPANION_AWS_REGION": store.region,
+        "COMPANION_AWS_ENDPOINT": store.endpoint,
+        "COMPANION_AWS_FORCE_PATH_STYLE": "true",
+    }
+    server = Server(
+        [front_end.ensure_node().node, place / "node_modules" / "@uppy" / "companion" / "bin" / "companion"],
+        log=path / "companion.log",
+        env=environment,
+        cwd=place,
+    )
+    try:
+        server.wait_until(lambda: answers(f"http://127.0.0.1:{port}{companion_path(0)}"), within_s=60)
+        yield port
+    finally:
+        server.stop()
+
+
+def companion_path(number: int) -> str:
+    return f"/s3/params?filename=IMG_{number:04d}.jpg&type=image/jpeg"
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - an address of ours
+            return bool(answer.read())
+    except (urllib.error.URLError, OSError):
+        return False
