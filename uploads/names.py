@@ -17,8 +17,8 @@ def display_name(raw: str) -> str:
     stem, dot, extension = name.rpartition(".")
     if not name.strip(". "):
         return NAMELESS
-    if not stem.strip(". "):
-        return f"{NAMELESS}.{extension}" if dot else name
+    if dot and not stem.strip(". "):
+        return shortened(f"{NAMELESS}.{extension}")
     return shortened(name)
 
 

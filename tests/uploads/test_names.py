@@ -41,6 +41,8 @@ def test_a_name_is_shown_without_what_could_mislead(raw, shown):
 @given(TEXT)
 @example("e\u200b\u0301.jpg")
 @example("x" * 300 + "." + "é" * 300)
+@example("no extension " * 30)
+@example("." + "x" * 300)
 @example("\u1e9b\u0323" * 100)
 def test_a_shown_name_is_never_empty_long_or_invisible(raw):
     shown = display_name(raw)
