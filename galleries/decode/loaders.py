@@ -1,7 +1,7 @@
 """In the child: opens a file with the one loader its real type names, and asks the header before any pixel is made.
 
-libvips would choose a loader by content, and some of its loaders read other files or were never fuzzed (CVE-2026-66066);
-so no call here lets it choose.
+libvips would choose a loader by content, and some of its loaders read other files or were never fuzzed
+(CVE-2026-66066); so no call here lets it choose.
 """
 
 import os
@@ -15,9 +15,14 @@ from galleries.decode import exif
 from galleries.decode.wire import MAX_PIXELS, MAX_SIDE_PX
 from galleries.renditions import VIEW
 
-# What is left for the last, careful shrink after the decoder's own coarse one: at 1.5 the root mean square difference
-# from a full decode is 1 of 255 on 24 MP of noisy detail, and decoding costs two thirds.
+# What is left for the last, careful shrink after the decoder's own coarse one: at 1.5 the root mean square
+# difference from a full decode is 1 of 255 on 24 MP of noisy detail, and decoding costs two thirds.
 _LEFT_TO_SHRINK: Final = 1.5
+
+# EXIF 2.32, 4.6.4: orientations from 5 on lie on their side.
+_FIRST_ON_ITS_SIDE: Final = 5
+
+Original = int | bytes  # an open descriptor, or a picture found inside another file
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer, not a failure
@@ -31,18 +36,18 @@ class Refused(Exception):  # noqa: N818 - it is an answer, not a failure
 
 @dataclass(frozen=True)
 class Negative:
-    """A photo whose header is read and whose pixels are not. `image` carries its orientation tag still to be obeyed."""
+    """A photo whose header is read. `image` carries its orientation tag still to be obeyed."""
 
     image: pyvips.Image
-    width_px: int  # upright, as the photo was, not as `image` may already be shrunk
+    width_px: int  # of the whole photo, upright; `image` may be shrunk already and lie on its side
     height_px: int
     notes: exif.CameraNotes
     warnings: list[str] = field(default_factory=list)
 
 
 def open_negative(descriptor: int, media_type: str) -> Negative:
-    """Raises: Refused (too_many_pixels, too_long_side, unsupported_format); pyvips.Error for a header beyond reading."""
-    loader = LOADERS.get(media_type)
+    """Raises: Refused; pyvips.Error for a header beyond reading."""
+    loader = _LOADERS.get(media_type)
     if loader is None:
         raise Refused("unsupported_format")
     return loader(descriptor)
@@ -56,44 +61,101 @@ def gate(width_px: int, height_px: int) -> None:
         raise Refused("too_many_pixels", width_px=width_px, height_px=height_px)
 
 
-def _load(loader: str, descriptor: int, **options: Any) -> pyvips.Image:
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    source = pyvips.Source.new_from_descriptor(descriptor)
-    # Truncated pixels would otherwise be published as grey ones.
-    return pyvips.Operation.call(loader, source, access="sequential", fail_on="truncated", **options)
-
-
-def _jpeg(descriptor: int) -> Negative:
-    header = _load("jpegload_source", descriptor)
+def open_jpeg(original: Original) -> Negative:
+    header = load("jpegload_source", original)
     negative = _negative(header)
-    shrink = max(factor for factor in (1, 2, 4, 8) if factor == 1 or _leaves_enough(header, factor))
-    image = _load("jpegload_source", descriptor, shrink=shrink) if shrink > 1 else header
+    longest_px = max(header.width, header.height)
+    shrink = max(
+        factor
+        for factor in (1, 2, 4, 8)
+        if factor == 1 or longest_px / factor >= VIEW.longest_side_px * _LEFT_TO_SHRINK
+    )
+    image = load("jpegload_source", original, shrink=shrink) if shrink > 1 else header
     return Negative(image, negative.width_px, negative.height_px, negative.notes, negative.warnings)
 
 
-def _leaves_enough(header: pyvips.Image, factor: int) -> bool:
-    return max(header.width, header.height) / factor >= VIEW.longest_side_px * _LEFT_TO_SHRINK
+def open_tiff(original: Original) -> Negative:
+    """The first page alone: a hundred pages are not a photo."""
+    return _negative(load("tiffload_source", original), exif.from_tiff(reader_of(original)))
 
 
-def _still(loader: str) -> Callable[[int], Negative]:
-    return lambda descriptor: _negative(_load(loader, descriptor))
+def load(loader: str, original: Original, **options: Any) -> pyvips.Image:
+    # Pixels which are not there would otherwise be published as grey ones.
+    return pyvips.Operation.call(
+        loader, _source(original), access="sequential", fail_on="truncated", **options
+    )
 
 
-def _negative(header: pyvips.Image) -> Negative:
+def with_orientation(image: pyvips.Image, orientation: int) -> pyvips.Image:
+    turned = image.copy()
+    turned.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+    return turned
+
+
+def upright(width_px: int, height_px: int, orientation: int) -> tuple[int, int]:
+    return (height_px, width_px) if orientation >= _FIRST_ON_ITS_SIDE else (width_px, height_px)
+
+
+def reader_of(original: Original) -> exif.ReadAt:
+    if isinstance(original, bytes):
+        return lambda offset, size: original[offset : offset + size]
+    return lambda offset, size: os.pread(original, size, offset)
+
+
+def _source(original: Original) -> pyvips.Source:
+    if isinstance(original, bytes):
+        return pyvips.Source.new_from_memory(original)
+    os.lseek(original, 0, os.SEEK_SET)
+    return pyvips.Source.new_from_descriptor(original)
+
+
+def _still(loader: str) -> Callable[[Original], Negative]:
+    """An animation is shown by its first frame: `n` stays 1, since 20,000 frames fit into half a megabyte."""
+    return lambda original: _negative(load(loader, original))
+
+
+def _negative(header: pyvips.Image, notes: exif.CameraNotes | None = None) -> Negative:
     gate(header.width, header.height)
-    on_its_side = header.get("orientation") >= 5 if header.get_typeof("orientation") else False  # noqa: PLR2004
-    width_px, height_px = (header.height, header.width) if on_its_side else (header.width, header.height)
+    orientation = header.get("orientation") if header.get_typeof("orientation") else 1
+    width_px, height_px = upright(header.width, header.height, orientation)
     has_more = header.get_typeof("n-pages") and header.get("n-pages") > 1
-    return Negative(header, width_px, height_px, _notes(header), ["first_frame_only"] if has_more else [])
+    warnings = ["first_frame_only"] if has_more else []
+    return Negative(header, width_px, height_px, notes or _notes(header), warnings)
 
 
 def _notes(header: pyvips.Image) -> exif.CameraNotes:
-    return exif.from_bytes(header.get("exif-data")) if header.get_typeof("exif-data") else exif.CameraNotes()
+    if not header.get_typeof("exif-data"):
+        return exif.CameraNotes()
+    return exif.from_bytes(bytes(header.get("exif-data")))
 
 
-LOADERS: Final[dict[str, Callable[[int], Negative]]] = {
-    "image/jpeg": _jpeg,
+def _heic(descriptor: Original) -> Negative:
+    from galleries.decode.heic import open_heic
+
+    return open_heic(descriptor)
+
+
+def _raw(descriptor: Original) -> Negative:
+    from galleries.decode.raw import open_raw
+
+    return open_raw(descriptor)
+
+
+_LOADERS: Final[dict[str, Callable[[Original], Negative]]] = {
+    "image/jpeg": open_jpeg,
     "image/png": _still("pngload_source"),
     "image/webp": _still("webpload_source"),
     "image/gif": _still("gifload_source"),
+    "image/tiff": open_tiff,
+    "image/avif": _still("heifload_source"),
+    "image/heic": _heic,
+    "image/heif": _heic,
+    "image/x-canon-cr2": _raw,
+    "image/x-canon-cr3": _raw,
+    "image/x-nikon-nef": _raw,
+    "image/x-sony-arw": _raw,
+    "image/x-adobe-dng": _raw,
+    "image/x-fuji-raf": _raw,
+    "image/x-olympus-orf": _raw,
+    "image/x-panasonic-rw2": _raw,
 }

@@ -1,0 +1,120 @@
+"""In the child: RAW, by LibRaw. Shown is what the camera showed on its back; where it kept none, a quick development."""
+
+import io
+import os
+from typing import Any, Final
+
+import pyvips
+import rawpy
+
+from galleries.decode import exif
+from galleries.decode.loaders import (
+    Negative,
+    Original,
+    Refused,
+    gate,
+    open_jpeg,
+    open_tiff,
+    reader_of,
+    upright,
+    with_orientation,
+)
+from galleries.renditions import VIEW
+
+# LibRaw's `flip` in the words of EXIF: https://www.libraw.org/docs/API-datastruct-eng.html#libraw_image_sizes_t
+_ORIENTATION_OF_FLIP: Final = {0: 1, 3: 3, 5: 8, 6: 6}
+
+# Below it a preview is a stamp beside the photo, as some DNG carry, and developing is worth its seconds.
+_LEAST_PREVIEW_PX: Final = VIEW.longest_side_px * 5 // 8
+
+# Where a CR3 keeps its two EXIF directories, each a TIFF of its own: before 64 KiB in every file seen.
+_CR3_HEAD_BYTES: Final = 64 * 1024
+
+
+def open_raw(original: Original) -> Negative:
+    """Raises: Refused; pyvips.Error."""
+    try:
+        with rawpy.imread(io.BytesIO(_bytes_of(original))) as raw:
+            return _open(raw, original)
+    except rawpy.LibRawFileUnsupportedError as error:
+        return _as_plain_tiff(original, error)
+    except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
+        raise Refused(_code(error), str(error)) from error
+
+
+def _open(raw: Any, original: Original) -> Negative:
+    sizes = raw.sizes
+    gate(sizes.width, sizes.height)
+    orientation = _ORIENTATION_OF_FLIP.get(sizes.flip, 1)
+    size = upright(sizes.width, sizes.height, orientation)
+    preview = _preview(raw, longest_px=max(size))
+    notes = _notes(original, preview)
+    if preview is None:
+        return Negative(_developed(raw), *size, notes)
+    return Negative(_turned(preview, orientation, is_portrait=size[1] > size[0]), *size, notes)
+
+
+def _preview(raw: Any, *, longest_px: int) -> Negative | None:
+    """The largest JPEG that the camera put beside its data, when it is large enough to stand for it."""
+    try:
+        found = raw.extract_thumb()
+        if found.format != rawpy.ThumbFormat.JPEG:
+            return None
+        preview = open_jpeg(bytes(found.data))
+    except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError, pyvips.Error, Refused):
+        return None  # the data itself may be whole
+    is_large_enough = max(preview.width_px, preview.height_px) >= min(_LEAST_PREVIEW_PX, longest_px // 2)
+    return preview if is_large_enough else None
+
+
+def _turned(preview: Negative, orientation: int, *, is_portrait: bool) -> pyvips.Image:
+    """Some previews say how they lie, some are upright already, and most leave it to the file around them."""
+    tagged = preview.image.get("orientation") if preview.image.get_typeof("orientation") else 1
+    is_upright = is_portrait and preview.height_px > preview.width_px
+    return preview.image if tagged > 1 or is_upright else with_orientation(preview.image, orientation)
+
+
+def _developed(raw: Any) -> pyvips.Image:
+    """A quarter of the pixels, upright, with the camera's own white."""
+    pixels = raw.postprocess(half_size=True, use_camera_wb=True, output_bps=8)
+    height_px, width_px, bands = pixels.shape
+    image = pyvips.Image.new_from_memory(pixels.tobytes(), width_px, height_px, bands, "uchar")
+    return image.copy(interpretation="srgb")
+
+
+def _notes(original: Original, preview: Negative | None) -> exif.CameraNotes:
+    read_at = reader_of(original)
+    for notes in (exif.from_tiff(read_at), _cr3_notes(read_at)):
+        if not notes.is_empty:
+            return notes
+    return preview.notes if preview else exif.CameraNotes()
+
+
+def _cr3_notes(read_at: exif.ReadAt) -> exif.CameraNotes:
+    head = read_at(0, _CR3_HEAD_BYTES)
+    main_at, exif_at = head.find(b"CMT1"), head.find(b"CMT2")
+    if head[4:12] != b"ftypcrx " or min(main_at, exif_at) < 0:
+        return exif.CameraNotes()
+    return exif.from_directories(_block(head, main_at + 4), _block(head, exif_at + 4))
+
+
+def _block(head: bytes, start: int) -> exif.ReadAt:
+    return lambda offset, size: head[start + offset : start + offset + size]
+
+
+def _as_plain_tiff(original: Original, error: Exception) -> Negative:
+    """A TIFF saved by a camera maker's own program looks like its RAW from outside."""
+    try:
+        return open_tiff(original)
+    except pyvips.Error:
+        raise Refused("unsupported_format", str(error)) from error
+
+
+def _bytes_of(original: Original) -> bytes:
+    if isinstance(original, bytes):
+        return original
+    return os.pread(original, os.fstat(original).st_size, 0)
+
+
+def _code(error: Exception) -> str:
+    return "memory" if isinstance(error, rawpy.LibRawUnsufficientMemoryError) else "damaged_photo"
