@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import TYPE_CHECKING
+
+from dev.places import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +17,7 @@ def digest_of(files: Iterable[Path], *words: str) -> str:
     """One hash of all names and contents below `files` (folders are walked) and of `words`."""
     whole = hashlib.sha256()
     for file in sorted(_files_in(files)):
-        whole.update(f"{file}\0{file.stat().st_size}\0".encode())
+        whole.update(f"{os.path.relpath(file, ROOT)}\0{file.stat().st_size}\0".encode())
         whole.update(file.read_bytes())
     whole.update("\0".join(words).encode())
     return whole.hexdigest()
