@@ -1,0 +1,119 @@
+"""What staff do to uploads: the sender's own steps, on anybody's rows; each says what it did or why not."""
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from django.db import transaction
+
+from accounts.models import User
+from accounts.staff import Mended
+from uploads import announce, clock, sweep
+from uploads.control import Outcome, Staff, cancel, retry
+from uploads.limits import MAX_BATCH_ITEMS
+from uploads.models import Discard, Upload
+from uploads.states import Event, State
+from uploads.wire import error_of
+
+WORDS: Final = {
+    Event.CHECK_AGAIN: "will be checked again",
+    Event.REOPEN_BYTES: "will go on when the sender sends the bytes again",
+    Event.CANCEL: "cancelled",
+}
+GALLERY_GONE: Final = "the gallery was deleted"
+Step = Callable[[Staff, Sequence[uuid.UUID]], list[Outcome]]
+
+
+def retry_uploads(user: User, upload_ids: Sequence[uuid.UUID]) -> Mended:
+    """Failed uploads of living galleries go on; the others are counted by why they do not."""
+    return by_step(user, upload_ids, retry, why_not_retried)
+
+
+def cancel_uploads(user: User, upload_ids: Sequence[uuid.UUID]) -> Mended:
+    return by_step(user, upload_ids, cancel, why_not_cancelled)
+
+
+def by_step(
+    user: User, upload_ids: Sequence[uuid.UUID], step: Step, why_not: Callable[[Upload], str]
+) -> Mended:
+    mended = Mended()
+    gone = set(
+        Upload.objects.filter(pk__in=upload_ids, gallery__deleted_at__isnull=False).values_list(
+            "pk", flat=True
+        )
+    )
+    if gone:
+        mended.left[GALLERY_GONE] += len(gone)
+    for some in in_batches([each for each in upload_ids if each not in gone]):
+        for outcome in step(Staff(user), some):
+            note(mended, outcome, why_not)
+    return mended
+
+
+def note(mended: Mended, outcome: Outcome, why_not: Callable[[Upload], str]) -> None:
+    if outcome.upload is None:
+        mended.left["gone"] += 1
+    elif outcome.moved is not None:
+        mended.note(WORDS[outcome.moved], outcome.upload)
+    elif outcome.refusal is not None:
+        mended.left[outcome.refusal.message.rstrip(".")] += 1
+    else:
+        mended.left[why_not(outcome.upload)] += 1
+
+
+def why_not_retried(upload: Upload) -> str:
+    if upload.state != State.FAILED:
+        return f"{upload.state}, not failed"
+    error = error_of(upload) or {}
+    return f"trying again does not help ({error.get('code')})"
+
+
+def why_not_cancelled(upload: Upload) -> str:
+    return f"{upload.state} already"
+
+
+def requeue_uploads(upload_ids: Sequence[uuid.UUID]) -> Mended:
+    """Rings for uploads that wait: at once for those put off, again for those a lost worker holds.
+
+    No state is touched: a worker claims the rows as it always does. Safe to repeat.
+    """
+    mended, now = Mended(), clock.now()
+    with transaction.atomic():
+        for upload in Upload.objects.filter(pk__in=upload_ids).select_for_update():
+            if upload.state == State.UPLOADED:
+                mended.note("put before the workers again", upload)
+            elif upload.state != State.VERIFYING:
+                mended.left[f"{upload.state}, not waiting"] += 1
+            elif upload.lease_until is not None and upload.lease_until >= now:
+                mended.left["a worker has it in hand"] += 1
+            else:
+                mended.note("put before the workers again", upload)
+        Upload.objects.filter(pk__in=upload_ids, state=State.UPLOADED, try_after__gt=now).update(
+            try_after=now
+        )
+        if mended.done:
+            announce.ring_after_commit()
+    return mended
+
+
+def throw_away(discard_ids: Sequence[int]) -> Mended:
+    """The janitor's own step, now, for what is due. What is not due can still be written by a signed URL."""
+    mended, now = Mended(), clock.now()
+    chosen = list(Discard.objects.filter(pk__in=discard_ids))
+    due = [each for each in chosen if each.not_before <= now]
+    if len(due) < len(chosen):
+        mended.left["not due yet"] += len(chosen) - len(due)
+    still_named = sweep.named_keys([each.key for each in due])
+    for each in due:
+        if sweep.thrown_away(each, keep_object=each.key in still_named):
+            mended.note("thrown away", each)
+        else:
+            mended.left["the storage does not answer"] += 1
+    Discard.objects.filter(pk__in=[each.pk for each in mended.done.get("thrown away", [])]).delete()
+    return mended
+
+
+def in_batches(upload_ids: Sequence[uuid.UUID]) -> Iterator[Sequence[uuid.UUID]]:
+    """The steps take at most a hundred: their locks are short."""
+    for first in range(0, len(upload_ids), MAX_BATCH_ITEMS):
+        yield upload_ids[first : first + MAX_BATCH_ITEMS]
