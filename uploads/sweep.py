@@ -33,7 +33,8 @@ def sweep() -> None:
 
 def ring_if_work_waits() -> None:
     """A bell that was lost, or a lease that ran out."""
-    if Upload.objects.claimable(clock.now()).exists():
+    now = clock.now()
+    if Upload.objects.waiting(now).exists() or Upload.objects.abandoned(now).exists():
         announce.quietly(announce.ring)
 
 

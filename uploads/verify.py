@@ -13,11 +13,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import BinaryIO, Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Min
+from django.db.models import Count
 
 from galleries.decode.developer import Developed, Developer
 from galleries.errors import GalleryError
@@ -37,7 +37,7 @@ from uploads.errors import (
 )
 from uploads.lanes.base import StoredPart, lanes_of
 from uploads.limits import DEAD_ATTEMPT_KEPT, LEASE, MAX_TRIES, RETRY_BASE, RETRY_CAP
-from uploads.models import Discard, Upload, UploadQuerySet, move_to
+from uploads.models import Discard, Upload, move_to
 from uploads.presign import plan_of
 from uploads.sniff import SNIFF_BYTES, sniff
 from uploads.states import Event, State
@@ -71,10 +71,9 @@ class Verified:
 
 
 def claim_next() -> Upload | None:
-    """The oldest waiting upload of the owner with the fewest in work; a row whose lease ran out comes first."""
+    """A row whose lease ran out, else the oldest waiting upload of the owner with the fewest in work."""
     now = clock.now()
-    waiting = Upload.objects.claimable(now)
-    while (candidate := fairest(waiting)) is not None:
+    while (candidate := abandoned_one(now) or fairest(now)) is not None:
         event = Event.TAKE_OVER if candidate.state == State.VERIFYING else Event.CLAIM
         try:
             with transaction.atomic():
@@ -90,20 +89,22 @@ def claim_next() -> Upload | None:
     return None
 
 
-def fairest(waiting: UploadQuerySet) -> Upload | None:
-    """Three queries, whatever the length of the queue."""
-    owners = list(
-        waiting.values("owner_id")
-        .annotate(oldest=Min("try_after"))
-        .order_by("oldest")
-        .values_list("owner_id", flat=True)
-    )
+def abandoned_one(now: datetime) -> Upload | None:
+    return Upload.objects.abandoned(now).order_by("lease_until").select_related("gallery").first()
+
+
+def fairest(now: datetime) -> Upload | None:
+    """Three queries, each by index, whatever the length of the queue."""
+    owners = list(Upload.objects.waiting(now).order_by().values_list("owner_id", flat=True).distinct())
     if not owners:
         return None
-    in_work = Upload.objects.filter(state=State.VERIFYING, owner_id__in=owners, lease_until__gte=clock.now())
-    busy = dict(in_work.values_list("owner_id").annotate(Count("pk")))
+    busy: dict[uuid.UUID, int] = {}
+    if len(owners) > 1:
+        in_work = Upload.objects.filter(state=State.VERIFYING, owner_id__in=owners)
+        busy = dict(in_work.values_list("owner_id").annotate(Count("pk")))
     owner_id = min(owners, key=lambda each: busy.get(each, 0))
-    return waiting.filter(owner_id=owner_id).order_by("try_after", "pk").select_related("gallery").first()
+    mine = Upload.objects.waiting(now).filter(owner_id=owner_id)
+    return mine.order_by("try_after", "pk").select_related("gallery").first()
 
 
 def verify(upload: Upload, developer: Developer) -> None:
