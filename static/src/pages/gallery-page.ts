@@ -88,7 +88,7 @@ export class GalleryPage {
       galleryId: this.#id,
       view: "shelf",
       fromIndex: 0,
-      count: this.#shelf.capacity(),
+      count: this.#shelf.capacity(partOf(this.#main, "wall").clientWidth),
     });
     void this.#store.begin(readPhotoPage(embeddedJson(this.#main)));
   }

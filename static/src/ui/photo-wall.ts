@@ -3,7 +3,7 @@
 import { element, setAttributes, setText } from "./element.ts";
 import { icon } from "./icons.ts";
 import { justify, type Wall } from "./justified-layout.ts";
-import { decodeThumbhash } from "./thumbhash.ts";
+import { decodeThumbhash, meanColor } from "./thumbhash.ts";
 import { type Span, tileInNextRow, tilesBetween } from "./visible-span.ts";
 import { ratioOf, type WallPhoto } from "./wall-photo.ts";
 
@@ -35,6 +35,7 @@ const FAST_PX_PER_MS = 4;
 const SETTLED_AFTER_MS = 90;
 const BLURRED_BEYOND = 1.35;
 const PLACEHOLDER_BUDGET_MS = 4;
+const MOST_SPARE = 80;
 const LONG_PRESS_MS = 450;
 
 type Anchor = Readonly<{ id: string; offset: number }>;
@@ -43,6 +44,8 @@ export class PhotoWall {
   readonly #root: HTMLElement;
   readonly #options: WallOptions;
   readonly #tiles = new Map<string, Tile>();
+  /** Tiles out of view, to be used again: making an element costs more than changing it. */
+  readonly #spare: Tile[] = [];
   readonly #selected = new Set<string>();
   readonly #ends = new AbortController();
   readonly #observer = new ResizeObserver(() => this.#onResize());
@@ -158,8 +161,8 @@ export class PhotoWall {
       const isOutside = tile.index < span.first || tile.index >= span.end;
       // What holds the focus stays, or the keyboard would lose its place.
       if (isGone || (isOutside && !tile.box.contains(document.activeElement))) {
-        tile.box.remove();
         this.#tiles.delete(id);
+        this.#putAside(tile);
       }
     }
   }
@@ -176,13 +179,29 @@ export class PhotoWall {
   }
 
   #addTile(photo: WallPhoto, index: number): Tile {
-    const tile = makeTile(photo, index, this.#options);
+    const tile = this.#spare.pop() ?? this.#makeTile(photo, index);
+    refreshTile(tile, photo, this.#options);
     if (this.#arrived.has(photo.id)) {
       tile.box.append(element("span", { class: "tile-arrived" }, icon("check")));
     }
+    tile.box.hidden = false;
     this.#tiles.set(photo.id, tile);
+    return tile;
+  }
+
+  #makeTile(photo: WallPhoto, index: number): Tile {
+    const tile = makeTile(photo, index, this.#options);
     this.#root.append(tile.box);
     return tile;
+  }
+
+  #putAside(tile: Tile): void {
+    if (this.#spare.length < MOST_SPARE) {
+      blank(tile);
+      this.#spare.push(tile);
+    } else {
+      tile.box.remove();
+    }
   }
 
   #loadPictures(): void {
@@ -198,6 +217,9 @@ export class PhotoWall {
   }
 
   #drawPlaceholders(): void {
+    if (this.#isFast) {
+      return;
+    }
     const start = performance.now();
     for (const tile of this.#tiles.values()) {
       if (performance.now() - start > PLACEHOLDER_BUDGET_MS) {
@@ -364,8 +386,19 @@ function makeTile(photo: WallPhoto, index: number, options: WallOptions): Tile {
   const tile: Tile = { box, link, image, canvas, select, photo, index, hasPlaceholder: false };
   image.addEventListener("load", () => box.setAttribute("data-loaded", ""));
   image.addEventListener("error", () => box.removeAttribute("data-loaded"));
-  refreshTile(tile, photo, options);
   return tile;
+}
+
+/** As new: what it showed of one photo must not show under another. */
+function blank(tile: Tile): void {
+  tile.box.hidden = true;
+  tile.box.removeAttribute("data-photo-id");
+  tile.box.removeAttribute("data-loaded");
+  tile.box.querySelector(".tile-arrived")?.remove();
+  tile.image.removeAttribute("src");
+  tile.canvas.width = 1;
+  tile.canvas.height = 1;
+  tile.hasPlaceholder = false;
 }
 
 function selectButton(): HTMLButtonElement {
@@ -379,6 +412,7 @@ function selectButton(): HTMLButtonElement {
 function refreshTile(tile: Tile, photo: WallPhoto, options: WallOptions): void {
   tile.photo = photo;
   tile.box.dataset["photoId"] = photo.id;
+  tile.box.style.backgroundColor = (photo.thumbhash === null ? null : meanColor(photo.thumbhash)) ?? "";
   setAttributes(tile.link, { href: options.photoUrl(photo), "aria-label": photo.name });
   tile.select?.setAttribute("aria-label", `Select ${photo.name}`);
   const name = tile.box.querySelector(".tile-name");
@@ -415,7 +449,7 @@ function drawPlaceholder(tile: Tile): void {
   }
   tile.hasPlaceholder = true;
   const placeholder = tile.photo.thumbhash === null ? null : decodeThumbhash(tile.photo.thumbhash);
-  const context = placeholder === null ? null : tile.canvas.getContext("2d");
+  const context = placeholder === null ? null : tile.canvas.getContext("2d", { willReadFrequently: true });
   if (placeholder === null || context === null) {
     return;
   }

@@ -17,7 +17,7 @@ export type ProblemActions = Readonly<{ onRetry: (code: string) => void; onClear
 type Group = Readonly<{
   box: HTMLElement;
   sentence: HTMLElement;
-  summary: HTMLElement;
+  disclosure: HTMLElement;
   names: HTMLElement;
   retry: HTMLButtonElement;
 }>;
@@ -47,9 +47,9 @@ export class ProblemList {
 
   #draw(problem: Problem): void {
     const group = this.#groups.get(problem.code) ?? this.#add(problem);
-    const sentence = sentenceAbout(problem.code, problem.count);
+    const sentence = sentenceOfGroup(problem);
     setText(group.sentence, sentence);
-    setText(group.summary, problem.count === 1 ? "Which file" : "Which files");
+    group.disclosure.hidden = problem.count === 1;
     const lines = namesOf(problem);
     if (group.names.childElementCount !== lines.length) {
       group.names.replaceChildren(...lines.map((line) => element("li", {}, line)));
@@ -69,8 +69,8 @@ export class ProblemList {
 
   #make(code: string): Group {
     const sentence = element("p");
-    const summary = element("summary");
     const names = element("ul");
+    const disclosure = element("details", {}, element("summary", {}, "Which files"), names);
     const retry = element("button", { type: "button", class: "button button-small" });
     const clear = element("button", { type: "button", class: "button button-small button-plain" }, "Clear");
     retry.addEventListener("click", () => this.#actions.onRetry(code));
@@ -79,11 +79,19 @@ export class ProblemList {
       "li",
       { class: "problem", "data-problem": code },
       icon("warning"),
-      element("div", { class: "problem-words" }, sentence, element("details", {}, summary, names)),
+      element("div", { class: "problem-words" }, sentence, disclosure),
       element("div", { class: "actions" }, retry, clear),
     );
-    return { box, sentence, summary, names, retry };
+    return { box, sentence, disclosure, names, retry };
   }
+}
+
+function sentenceOfGroup(problem: Problem): string {
+  const sentence = sentenceAbout(problem.code, problem.count);
+  const [name] = problem.names;
+  return problem.count === 1 && name !== undefined
+    ? `${shortenInTheMiddle(name, NAME_CHARS)}: ${sentence}`
+    : sentence;
 }
 
 function namesOf(problem: Problem): readonly string[] {

@@ -50,6 +50,19 @@ export function decodeThumbhash(base64: string): Placeholder | null {
   return paint([luma, first, second], shape.ratio);
 }
 
+/** The mean colour, for when there is no time for the picture: six numbers of the header. */
+export function meanColor(base64: string): string | null {
+  const bytes = bytesOf(base64);
+  if (bytes === null || bytes.length < MIN_HASH_BYTES) {
+    return null;
+  }
+  const { luma, first, second } = headerOf(bytes);
+  const [red, green, blue] = colorOf(luma, first, second).map((share) =>
+    Math.round(255 * Math.min(1, Math.max(0, share))),
+  );
+  return `rgb(${red} ${green} ${blue})`;
+}
+
 function bytesOf(base64: string): Uint8Array | null {
   try {
     return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
@@ -111,17 +124,20 @@ function paint(channels: readonly [Channel, Channel, Channel], ratio: number): P
   const [luma, first, second] = channels.map((channel) => spread(channel, width, height));
   const rgba = new Uint8ClampedArray(width * height * 4);
   for (let pixel = 0; pixel < width * height; pixel += 1) {
-    const l = luma?.[pixel] ?? 0;
-    const p = first?.[pixel] ?? 0;
-    const q = second?.[pixel] ?? 0;
-    const blue = l - (2 / 3) * p;
-    const red = (3 * l - blue + q) / 2;
+    const [red, green, blue] = colorOf(luma?.[pixel] ?? 0, first?.[pixel] ?? 0, second?.[pixel] ?? 0);
     rgba[pixel * 4] = 255 * red;
-    rgba[pixel * 4 + 1] = 255 * (red - q);
+    rgba[pixel * 4 + 1] = 255 * green;
     rgba[pixel * 4 + 2] = 255 * blue;
     rgba[pixel * 4 + 3] = 255;
   }
   return { width, height, rgba };
+}
+
+/** From lightness, yellow against blue and red against green to red, green and blue. */
+function colorOf(luma: number, first: number, second: number): [number, number, number] {
+  const blue = luma - (2 / 3) * first;
+  const red = (3 * luma - blue + second) / 2;
+  return [red, red - second, blue];
 }
 
 /** The inverse cosine transform, one axis after the other: across, then down. */

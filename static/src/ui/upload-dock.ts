@@ -178,6 +178,7 @@ export class UploadDock {
     const root = this.#root;
     root.dataset["progressPercent"] = String(total.percent);
     root.dataset["phase"] = total.phase;
+    root.toggleAttribute("data-troubled", total.failedCount > 0);
     root.toggleAttribute("data-halted", total.paused || total.waitingFor !== null);
     this.#bar.style.transform = `scaleX(${total.percent / 100})`;
     setText(this.#figures, figuresOf(total).join(" · "));

@@ -9,8 +9,9 @@ import { STATE_ICONS, shareSent, stateWords } from "./upload-words.ts";
 
 // More would push the wall out of sight, and the list has them all.
 const SHELF_ROWS = 2;
-// As in the style sheet: the least a tile is wide, with the gap beside it.
-const TILE_PX = { narrow: 100, wide: 128 } as const;
+// As in the style sheet: the least a tile is wide, and the gap beside it.
+const TILE_PX = { narrow: 96, wide: 120 } as const;
+const GAP_PX = { narrow: 4, wide: 8 } as const;
 const NARROW_PX = 700;
 const PICTURE_PX = 200;
 // Decoding is the browser's, off this thread, but two at a time keep memory and scrolling calm.
@@ -42,11 +43,11 @@ export class UploadShelf {
     root.hidden = true;
   }
 
-  /** How many tiles fill its rows at the present width. */
-  capacity(): number {
-    const width = this.#root.parentElement?.clientWidth ?? window.innerWidth;
-    const tileWidth = window.innerWidth < NARROW_PX ? TILE_PX.narrow : TILE_PX.wide;
-    return SHELF_ROWS * Math.max(1, Math.floor(width / tileWidth));
+  /** How many tiles fill its rows in a page of this width. */
+  capacity(widthPx: number): number {
+    const size = window.innerWidth < NARROW_PX ? "narrow" : "wide";
+    const columns = Math.floor((widthPx + GAP_PX[size]) / (TILE_PX[size] + GAP_PX[size]));
+    return SHELF_ROWS * Math.max(1, columns);
   }
 
   show(rows: readonly RowView[], rowCount: number): void {
