@@ -1,5 +1,6 @@
 """One set of settings, read from the environment; the defaults need no service and write below DATA_DIR only."""
 
+import logging
 import secrets
 import sys
 from pathlib import Path
@@ -245,9 +246,21 @@ CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ["/api/docs"],
 }
 
+
+def is_about_health(record: logging.LogRecord) -> bool:
+    """A part that is not up yet is the answer of /healthz, not an error of ours."""
+    return getattr(getattr(record, "request", None), "path", "") == "/healthz"
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {
+        "but_health": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: not is_about_health(record),
+        }
+    },
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
     "root": {
@@ -258,6 +271,6 @@ LOGGING = {
         "botocore": {"level": "WARNING"},
         "boto3": {"level": "WARNING"},
         # Every refused call is an answer with a code, not an event of its own.
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["but_health"]},
     },
 }

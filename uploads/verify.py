@@ -37,7 +37,7 @@ from uploads.errors import (
 )
 from uploads.lanes.base import StoredPart, lanes_of
 from uploads.limits import DEAD_ATTEMPT_KEPT, LEASE, MAX_TRIES, RETRY_BASE, RETRY_CAP
-from uploads.models import Discard, Upload, move_to
+from uploads.models import Discard, Upload, UploadQuerySet, move_to
 from uploads.presign import plan_of
 from uploads.sniff import SNIFF_BYTES, sniff
 from uploads.states import Event, State
@@ -71,26 +71,28 @@ class Verified:
 
 
 def claim_next() -> Upload | None:
-    """A row whose lease ran out, else the oldest waiting upload of the owner with the fewest in work."""
+    """A row whose lease ran out, else the oldest waiting upload of the owner with the fewest in work.
+
+    Looked for and taken in one transaction, on rows no other worker holds, so that no two ever reach for the same.
+    """
     now = clock.now()
-    while (candidate := abandoned_one(now) or fairest(now)) is not None:
+    with transaction.atomic():
+        candidate = abandoned_one(now) or fairest(now)
+        if candidate is None:
+            return None
         event = Event.TAKE_OVER if candidate.state == State.VERIFYING else Event.CLAIM
-        try:
-            with transaction.atomic():
-                return move_to(
-                    candidate,
-                    event,
-                    lease_token=uuid.uuid4(),
-                    lease_until=now + LEASE,
-                    tries=candidate.tries + 1,
-                )
-        except WrongState:
-            continue  # another worker was faster
-    return None
+        return move_to(
+            candidate, event, lease_token=uuid.uuid4(), lease_until=now + LEASE, tries=candidate.tries + 1
+        )
+
+
+def first_free(waiting: UploadQuerySet) -> Upload | None:
+    """SQLite locks the whole database instead, which comes to the same."""
+    return waiting.select_related("gallery").select_for_update(of=("self",), skip_locked=True).first()
 
 
 def abandoned_one(now: datetime) -> Upload | None:
-    return Upload.objects.abandoned(now).order_by("lease_until").select_related("gallery").first()
+    return first_free(Upload.objects.abandoned(now).order_by("lease_until"))
 
 
 def fairest(now: datetime) -> Upload | None:
@@ -104,7 +106,7 @@ def fairest(now: datetime) -> Upload | None:
         busy = dict(in_work.values_list("owner_id").annotate(Count("pk")))
     owner_id = min(owners, key=lambda each: busy.get(each, 0))
     mine = Upload.objects.waiting(now).filter(owner_id=owner_id)
-    return mine.order_by("try_after", "pk").select_related("gallery").first()
+    return first_free(mine.order_by("try_after", "pk"))
 
 
 def verify(upload: Upload, developer: Developer) -> None:
