@@ -19,7 +19,9 @@ def create(actor: Actor, title: str, *, idempotency_key: str | None = None) -> G
     """
     try:
         with transaction.atomic():
-            return Gallery.objects.create(owner=actor.user, title=title, idempotency_key=idempotency_key)
+            return Gallery.objects.create(
+                owner=actor.user, title=title, idempotency_key=idempotency_key or ""
+            )
     except IntegrityError as err:
         known = Gallery.objects.get(owner=actor.user, idempotency_key=idempotency_key)
         if known.title != title:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import connection, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -40,7 +40,7 @@ class Gallery(models.Model):
     byte_count = models.PositiveBigIntegerField(default=0)
     version = models.PositiveBigIntegerField(default=1)
     round_started_at = models.DateTimeField(null=True, blank=True)
-    idempotency_key = models.CharField(max_length=100, null=True, blank=True)
+    idempotency_key = models.CharField(max_length=100, blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
@@ -52,7 +52,7 @@ class Gallery(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["owner", "idempotency_key"],
-                condition=Q(idempotency_key__isnull=False),
+                condition=~Q(idempotency_key=""),
                 name="gallery_once_per_key",
             ),
             models.CheckConstraint(condition=Q(sort__in=GallerySort.values), name="gallery_sort_is_known"),
@@ -82,6 +82,9 @@ class PhotoQuerySet(models.QuerySet["Photo"]):
 
     def beyond_restore(self, now: datetime) -> Self:
         return self.filter(status=PhotoStatus.DELETED, deleted_at__lte=now - DELETED_KEPT_FOR)
+
+    def of_forgotten_galleries(self, now: datetime) -> Self:
+        return self.filter(gallery__deleted_at__lte=now - DELETED_KEPT_FOR)
 
 
 class Photo(models.Model):
@@ -168,6 +171,15 @@ class Rendition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.photo_id}"
+
+
+def lock_galleries(galleries: GalleryQuerySet) -> None:
+    """Whoever moves rows of a gallery holds its lock first: in another order two of them wait for each other.
+
+    One query, none on SQLite, where a transaction has all of the database.
+    """
+    if connection.features.has_select_for_update:
+        list(galleries.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
 
 
 def raise_version(gallery_id: uuid.UUID, *, photos: int = 0, size: int = 0) -> int:

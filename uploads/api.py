@@ -150,7 +150,7 @@ def upload_status(request: HttpRequest, upload_id: UUID) -> HttpResponse:
 def uploads(request: HttpRequest, gallery_id: UUID, page: Query[UploadsQuery]) -> HttpResponse:
     actor = actor_of_call(request)
     gallery = get_gallery(actor, gallery_id, Action.UPLOAD)
-    listed = queries.list_uploads(actor, gallery, states=page.state, cursor=page.cursor, limit=page.limit)
+    listed = queries.list_uploads(gallery, states=page.state, cursor=page.cursor, limit=page.limit)
     rows = [wire.upload_out(each, state=listed.shown_states.get(each.pk)) for each in listed.uploads]
     return JsonResponse({"uploads": rows, "next_cursor": listed.next_cursor, "version": listed.version})
 

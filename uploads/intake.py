@@ -10,10 +10,10 @@ from django.db import transaction
 from django.db.models import Count, Sum
 
 from galleries.access import Actor
+from galleries.curation import bring_back, is_restorable
 from galleries.errors import GalleryDeleted, GalleryError
 from galleries.models import Gallery, Photo, PhotoStatus, raise_version
 from galleries.objects.base import original_key
-from galleries.curation import bring_back, is_restorable
 from uploads import announce, clock
 from uploads.bulk_insert import insert
 from uploads.errors import (
@@ -89,10 +89,8 @@ def register(
         gallery = Gallery.objects.select_for_update().get(pk=gallery_id)
         if gallery.deleted_at is not None:
             raise GalleryDeleted(id=str(gallery_id))
-        intake = Batch(Context(actor, gallery, lanes, now, birth), known_of(actor, gallery, files)).take_in(
-            files
-        )
-    return intake
+        batch = Batch(Context(actor, gallery, lanes, now, birth), known_of(actor, gallery, files))
+        return batch.take_in(files)
 
 
 @dataclass(frozen=True)
@@ -179,7 +177,7 @@ class Batch:
             return
         if photo is not None and is_restorable(photo, self.now):
             self.restored.append(photo)
-        elif begins_anew(upload, file):
+        elif begins_anew(upload):
             self.reopen(upload, file)
 
     def reopen(self, upload: Upload, file: DeclaredFile) -> None:
@@ -245,7 +243,7 @@ def refuse_unfit(file: DeclaredFile) -> None:
         raise UnsupportedType(type=file.type[:80])
 
 
-def begins_anew(upload: Upload, file: DeclaredFile) -> bool:
+def begins_anew(upload: Upload) -> bool:
     if upload.state == State.FAILED:
         return upload.error_code in BYTES_ARE_BAD or upload.error_code == Duplicate.code
     return upload.state in ENDED_STATES

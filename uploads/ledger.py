@@ -1,6 +1,6 @@
-"""How many bytes of the files now on their way have been stored, per gallery, in Redis. Nothing of it is truth:
-lost with Redis, it is filled again by the next reports.
+"""How many bytes of the files now on their way have been stored, per gallery, in Redis.
 
+Nothing of it is truth: lost with Redis, it is filled again by the next reports.
 One script does each report, so that it is atomic, idempotent and monotone per file.
 """
 

@@ -22,9 +22,7 @@ class UploadPage:
     version: int
 
 
-def list_uploads(
-    actor: Actor, gallery: Gallery, *, states: Sequence[str], cursor: str | None, limit: int
-) -> UploadPage:
+def list_uploads(gallery: Gallery, *, states: Sequence[str], cursor: str | None, limit: int) -> UploadPage:
     """One query and one round trip to Redis. Pages by id: rows that come meanwhile are announced, not missed.
 
     Raises: BadRequest for an unknown state or cursor.

@@ -1,4 +1,7 @@
-"""Pure: first bytes -> real media type. Twin of static/src/domain/sniff.ts; tests/vectors/sniff.json keeps both honest."""
+"""Pure: first bytes -> real media type.
+
+The twin is static/src/domain/sniff.ts; tests/vectors/sniff.json keeps both honest.
+"""
 
 import struct
 from collections.abc import Iterator

@@ -10,13 +10,13 @@ from galleries.errors import StorageUnavailable
 from galleries.models import Photo, Rendition, raise_version
 from galleries.objects.base import store_named
 from uploads import announce, clock, heartbeats
+from uploads.errors import WrongState
+from uploads.intake import discard_of
 from uploads.lanes.base import lanes_of
 from uploads.limits import ADOPT_AFTER, UPLOAD_LIFE
 from uploads.models import Discard, Upload, move_to
 from uploads.presign import Look, look
 from uploads.states import Event, State
-from uploads.errors import WrongState
-from uploads.intake import discard_of
 
 log = logging.getLogger(__name__)
 AT_A_TIME = 200
@@ -96,10 +96,7 @@ def tidy() -> None:
     """Deletes what the list of discards names and no row does."""
     due = list(Discard.objects.filter(not_before__lte=clock.now()).order_by("not_before")[:AT_A_TIME])
     still_named = named_keys([each.key for each in due])
-    done: list[int] = []
-    for each in due:
-        if thrown_away(each, keep_object=each.key in still_named):
-            done.append(each.pk)
+    done = [each.pk for each in due if thrown_away(each, keep_object=each.key in still_named)]
     Discard.objects.filter(pk__in=done).delete()
 
 

@@ -111,9 +111,10 @@ def fairest(now: datetime) -> Upload | None:
 
 def verify(upload: Upload, developer: Developer) -> None:
     """Takes a claimed upload to its end, or puts it back. Raises nothing: one bad file never harms another."""
+    if upload.tries > MAX_TRIES:
+        settle(upload, GaveUp(tries=upload.tries - 1))
+        return
     try:
-        if upload.tries > MAX_TRIES:
-            raise GaveUp(tries=upload.tries - 1)
         with developed_original(upload, developer) as verified:
             publish(upload, verified)
     except WrongState:
@@ -141,9 +142,8 @@ def put_back(upload: Upload, error: GalleryError) -> None:
     delay = min(RETRY_CAP, RETRY_BASE * 2**upload.tries)
     log.info("verify.put_back upload_id=%s code=%s tries=%d", upload.pk, error.code, upload.tries)
     with transaction.atomic():
-        move_to(
-            upload, Event.PUT_BACK, lease_until=None, try_after=clock.now() + delay * random.uniform(0.5, 1)
-        )  # noqa: S311
+        jitter = random.uniform(0.5, 1)  # noqa: S311  spreads retries, guards nothing
+        move_to(upload, Event.PUT_BACK, lease_until=None, try_after=clock.now() + delay * jitter)
         announce_upload(upload)
 
 

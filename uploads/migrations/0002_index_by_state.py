@@ -5,36 +5,35 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('galleries', '0001_initial'),
-        ('uploads', '0001_initial'),
+        ("galleries", "0001_initial"),
+        ("uploads", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.RemoveIndex(
-            model_name='upload',
-            name='upload_waiting',
+            model_name="upload",
+            name="upload_waiting",
         ),
         migrations.RemoveIndex(
-            model_name='upload',
-            name='upload_leased',
+            model_name="upload",
+            name="upload_leased",
         ),
         migrations.RemoveIndex(
-            model_name='upload',
-            name='upload_silent',
+            model_name="upload",
+            name="upload_silent",
         ),
         migrations.AddIndex(
-            model_name='upload',
-            index=models.Index(fields=['state', 'owner', 'try_after'], name='upload_waiting'),
+            model_name="upload",
+            index=models.Index(fields=["state", "owner", "try_after"], name="upload_waiting"),
         ),
         migrations.AddIndex(
-            model_name='upload',
-            index=models.Index(fields=['state', 'lease_until'], name='upload_leased'),
+            model_name="upload",
+            index=models.Index(fields=["state", "lease_until"], name="upload_leased"),
         ),
         migrations.AddIndex(
-            model_name='upload',
-            index=models.Index(fields=['state', 'active_at'], name='upload_silent'),
+            model_name="upload",
+            index=models.Index(fields=["state", "active_at"], name="upload_silent"),
         ),
     ]
