@@ -28,9 +28,6 @@ ORIGINAL_KEY: Final = re.compile(rf"originals/[0-9a-f]{{2}}/{HEX_UUID}/[1-9][0-9
 RENDITION_KEY: Final = re.compile(
     rf"renditions/[0-9a-f]{{2}}/{HEX_UUID}/[a-z]{{1,20}}-[0-9a-f]{{4,64}}", re.ASCII
 )
-KEY_PREFIX: Final = re.compile(
-    r"(originals|renditions)/([0-9a-f]{2}/([0-9a-f-]{1,36}(/[0-9a-z-]{0,80}){0,2})?)?"
-)
 
 # The class that speaks for each class of STORAGES; named, so that a local site never imports boto3.
 STORE_CLASSES: Final[Mapping[str, str]] = {

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Self
@@ -194,10 +194,6 @@ class LocalStore(ObjectStore):
         del key, download_name, content_type
         return None
 
-    def drop_abandoned(self, *, older_than: timedelta) -> int:
-        """Removes what a killed process left unfinished; answers how many files that were."""
-        return sum(drop_if_older(path, older_than) for path in files_of(self.incoming_folder))
-
     @contextmanager
     def _opened(self, key: str) -> Generator[tuple[int, StoredObject]]:
         with storage_errors():
@@ -311,15 +307,3 @@ def sorted_entries(folder: Path) -> list[os.DirEntry[str]]:
             return sorted(entries, key=lambda entry: entry.name)
     except ObjectMissing:
         return []
-
-
-def files_of(folder: Path) -> list[Path]:
-    return [folder / entry.name for entry in sorted_entries(folder)]
-
-
-def drop_if_older(path: Path, age: timedelta) -> bool:
-    with storage_errors(), suppress(FileNotFoundError):
-        if time.time() - path.stat().st_mtime > age.total_seconds():
-            path.unlink()
-            return True
-    return False

@@ -1,9 +1,11 @@
 """One bucket: its clients, its signer, and the words of its errors. S3Store and S3Lanes share it."""
 
 import logging
+import os
+import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final
 
 import boto3
@@ -39,6 +41,17 @@ PARAMETER_HEADERS: Final[Mapping[str, str]] = {
     "StorageClass": "x-amz-storage-class",
     "Tagging": "x-amz-tagging",
 }
+
+
+# Clients are safe in threads, but not the making of them.
+making_clients: Final = threading.Lock()
+
+
+@cache
+def session_of(process_id: int) -> Any:
+    """Reads boto3's own data once a process: a second client of one session costs a twentieth."""
+    del process_id
+    return boto3.session.Session()
 
 
 class S3Bucket:
@@ -123,21 +136,22 @@ class S3Bucket:
             max_pool_connections=MAX_CONNECTIONS,
             tcp_keepalive=True,
         )
-        # A session of its own: boto3's default one is not safe to make clients from in threads.
-        return boto3.session.Session().client(
-            "s3",
-            endpoint_url=self._options.get("endpoint_url"),
-            region_name=self.region,
-            aws_access_key_id=self._options.get("access_key"),
-            aws_secret_access_key=self._options.get("secret_key"),
-            aws_session_token=self._options.get("security_token"),
-            config=config,
-        )
+        with making_clients:
+            return session_of(os.getpid()).client(
+                "s3",
+                endpoint_url=self._options.get("endpoint_url"),
+                region_name=self.region,
+                aws_access_key_id=self._options.get("access_key"),
+                aws_secret_access_key=self._options.get("secret_key"),
+                aws_session_token=self._options.get("security_token"),
+                config=config,
+            )
 
     @cached_property
     def _role(self) -> Any:
         """Those of the environment or of the host, which renew themselves."""
-        found = boto3.session.Session().get_credentials()
+        with making_clients:
+            found = session_of(os.getpid()).get_credentials()
         if found is None:
             raise ImproperlyConfigured(
                 "No credentials for S3: set S3_ACCESS_KEY_ID, or give the host a role."

@@ -17,6 +17,7 @@ from config import local_door
 from config.local_door import MAX_DRAINED_BYTES
 from galleries.errors import ObjectMissing
 from galleries.objects.base import forget_stores
+from uploads.errors import SessionGone
 from uploads.lanes.base import lanes_of
 
 PHOTO = bytes(range(256)) * 4096
@@ -289,17 +290,31 @@ def test_a_link_in_place_of_an_object_is_no_object(local_stage, tmp_path):
         list(local_stage.store.read(local_stage.key()))
 
 
-def test_what_a_killed_process_left_is_dropped_after_its_time(local_stage):
-    abandoned, fresh = local_stage.store.incoming(), local_stage.store.incoming()
-    long_ago_s = time.time() - 3601
-    os.utime(abandoned.path, (long_ago_s, long_ago_s))
+@pytest.mark.parametrize(("age_s", "dropped"), [(3599, 0), (3601, 4)])
+def test_what_a_killed_process_left_is_dropped_after_its_time(local_stage, age_s, dropped):
+    session = local_stage.lanes.create_multipart(local_stage.key(), content_type=TYPE)
+    sessions = local_stage.store.root / ".multipart"
+    for name in (".incoming/00", ".incoming/01"):
+        (local_stage.store.root / name).write_bytes(PHOTO)
+    for name in ("00.opening", "01.ended"):
+        (sessions / name).mkdir()
+    now_s = local_stage.lanes.clock()
+    local_stage.lanes.clock = lambda: now_s + age_s
 
-    dropped = local_stage.store.drop_abandoned(older_than=timedelta(hours=1))
+    assert local_stage.lanes.drop_abandoned(older_than=timedelta(hours=1)) == dropped
 
-    assert dropped == 1
-    assert incoming_files(local_stage) == [fresh.path]
-    for incoming in (abandoned, fresh):
-        incoming.discard()
+    assert len(incoming_files(local_stage)) == 2 - dropped / 2
+    assert local_stage.lanes.list_parts(local_stage.key(), session) == []
+
+
+def test_a_session_that_is_not_whole_is_no_session(local_stage):
+    session = local_stage.lanes.create_multipart(local_stage.key(), content_type=TYPE)
+    folder = local_stage.store.root / ".multipart" / session
+    folder.rename(folder.with_suffix(".opening"))
+
+    assert list(local_stage.lanes.list_sessions("originals/")) == []
+    with pytest.raises(SessionGone):
+        local_stage.lanes.list_parts(local_stage.key(), session)
 
 
 def test_the_lanes_of_a_store_are_made_once(local_stage):

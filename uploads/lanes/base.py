@@ -9,7 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from django.core.exceptions import ImproperlyConfigured
@@ -107,6 +107,11 @@ class UploadLanes(ABC):
     @abstractmethod
     def list_sessions(self, prefix: str) -> Iterator[OpenSession]:
         """Every multipart session still open below that prefix of keys, also those no row knows."""
+
+    def drop_abandoned(self, *, older_than: timedelta) -> int:
+        """Removes what killed processes left half written, where no rule of the store does; how much."""
+        del older_than
+        return 0
 
     def needs_bound_copy(self, lane: Lane, *, is_all_signed: bool) -> bool:
         """Whether a used URL could still change what it wrote, unless a copy is taken out of its reach.

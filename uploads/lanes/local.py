@@ -7,7 +7,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
@@ -43,6 +43,8 @@ PLAN_NAME: Final = "plan.json"
 URL_LIFE_S: Final = int(SIGNED_URL_LIFE.total_seconds())
 # Parts may still land while a session is being emptied; they can't once its folder has another name.
 ENDED_SUFFIX: Final = ".ended"
+# A session that a killed process has half opened never has a session's name.
+OPENING_SUFFIX: Final = ".opening"
 
 
 class LocalLanes(UploadLanes):
@@ -94,12 +96,15 @@ class LocalLanes(UploadLanes):
     def create_multipart(self, key: str, *, content_type: str) -> str:
         tell_store_call(self.store.name, "create_multipart")
         session = secrets.token_hex(16)
-        folder = self._sessions_folder / session
-        with storage_errors():
-            folder.mkdir(parents=True, mode=0o700)
-            (folder / PLAN_NAME).write_text(json.dumps({"key": key, "content_type": content_type}))
-            for each in (folder, self._sessions_folder, self.store.root):
-                sync_folder(each)
+        opening = self._sessions_folder / f"{session}{OPENING_SUFFIX}"
+        plan = json.dumps({"key": key, "content_type": content_type}).encode()
+        with storage_errors(), self.store.incoming() as incoming:
+            opening.mkdir(parents=True, mode=0o700)
+            incoming.write([plan])
+            incoming.settle_into(opening, PLAN_NAME)
+            opening.rename(self._sessions_folder / session)
+            for folder in (self._sessions_folder, self.store.root):
+                sync_folder(folder)
         return session
 
     def create_multiparts(self, wanted: Sequence[tuple[str, str]]) -> list[str | StorageUnavailable]:
@@ -143,6 +148,21 @@ class LocalLanes(UploadLanes):
         with suppress(SessionGone):
             self._folder_of(key, session)
             self._end(session)
+
+    def drop_abandoned(self, *, older_than: timedelta) -> int:
+        """Bodies that were never settled, and sessions that were never fully opened or fully ended."""
+        before_s = self.clock() - older_than.total_seconds()
+        bodies = sorted_entries(self.store.incoming_folder)
+        folders = [
+            entry for entry in sorted_entries(self._sessions_folder) if not SESSION.fullmatch(entry.name)
+        ]
+        abandoned = [entry for entry in bodies + folders if is_older(entry, before_s)]
+        for entry in abandoned:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                Path(entry.path).unlink(missing_ok=True)
+        return len(abandoned)
 
     def take(self, terms: WriteTerms) -> IncomingFile:
         """The file for a body whose URL has been checked.
@@ -214,6 +234,14 @@ class LocalLanes(UploadLanes):
         with storage_errors(), suppress(FileNotFoundError):
             folder.rename(ended)
         shutil.rmtree(ended, ignore_errors=True)
+
+
+def is_older(entry: os.DirEntry[str], before_s: float) -> bool:
+    """False for what is gone meanwhile: its owner has settled or ended it."""
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime < before_s
+    except FileNotFoundError:
+        return False
 
 
 def planned_key(folder: Path) -> str:
