@@ -27,7 +27,8 @@ export function crc32(bytes: Uint8Array, previous = 0): number {
   const head = Math.min((4 - (bytes.byteOffset & 3)) & 3, bytes.length);
   const wordCount = ((bytes.length - head) >>> 4) << 2;
   let crc = byteByByte(bytes, 0, head, ~previous);
-  crc = wordByWord(new Int32Array(bytes.buffer, bytes.byteOffset + head, wordCount), crc);
+  // A view of no words would still have to begin at a multiple of four.
+  if (wordCount > 0) crc = wordByWord(new Int32Array(bytes.buffer, bytes.byteOffset + head, wordCount), crc);
   return ~byteByByte(bytes, head + wordCount * 4, bytes.length, crc) >>> 0;
 }
 

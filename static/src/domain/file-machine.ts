@@ -387,8 +387,9 @@ type SlotEvent = EventOf<"started" | "signed" | "moved" | "part_stored" | "store
 function onSlots(state: FileState, event: SlotEvent): FileStep {
   if (isHeld(state)) {
     const step = onSlots(state.held, event);
-    // Where something moves for a file thought to be cut off, it is not, or no longer.
-    return event.type === "pause_over" || event.type === "store_failed" ? holdAgain(state, step) : step;
+    // Where the store or the server is heard, the file is not cut off any more.
+    const isHeard = event.type === "signed" || event.type === "moved" || event.type === "part_stored";
+    return isHeard ? step : holdAgain(state, step);
   }
   switch (state.name) {
     case "queued":

@@ -49,6 +49,9 @@ const REGISTER_GATHER_MS = 10;
 const COMPLETE_GATHER_MS = 500;
 const CANCEL_GATHER_MS = 20;
 
+/** The upload as it was when its file was removed. */
+type Cancellation = { readonly entry: FileEntry; readonly uploadId: string };
+
 type Control = Extract<
   EngineRequest,
   { type: "pause" | "resume" | "cancel" | "remove" | "retry" | "keep_both" }
@@ -65,7 +68,7 @@ export class Engine {
   readonly #registrar: Batcher<FileEntry>;
   readonly #reopener: Batcher<FileEntry>;
   readonly #completer: Batcher<FileEntry>;
-  readonly #canceller: Batcher<FileEntry>;
+  readonly #canceller: Batcher<Cancellation>;
   readonly #confirmations = new Map<string, Confirmations>();
   #watchedId: string | null = null;
 
@@ -120,7 +123,13 @@ export class Engine {
     this.#registrar = this.#batcher(REGISTER_GATHER_MS, (entries) => this.#register(entries));
     this.#reopener = this.#batcher(CANCEL_GATHER_MS, (entries) => this.#reopen(entries));
     this.#completer = this.#batcher(COMPLETE_GATHER_MS, (entries) => this.#complete(entries));
-    this.#canceller = this.#batcher(CANCEL_GATHER_MS, (entries) => this.#cancel(entries));
+    this.#canceller = new Batcher({
+      clock,
+      delayMs: CANCEL_GATHER_MS,
+      maxItems: MAX_BATCH_ITEMS,
+      groupOf: () => null,
+      send: (cancellations) => this.#cancel(cancellations),
+    });
     network.onOnline(() => {
       for (const confirmations of this.#confirmations.values()) confirmations.reopenNow();
     });
@@ -237,7 +246,7 @@ export class Engine {
         this.#completer.add(entry);
         break;
       case "cancel":
-        this.#canceller.add(entry);
+        this.#canceller.add({ entry, uploadId: uploadIdOf(entry) });
         break;
       case "rest":
         this.#rest(entry, command.attempt);
@@ -317,10 +326,15 @@ export class Engine {
     this.#tellAll(wanted, answer, (entry, row) => this.#takeRow(entry, row));
   }
 
-  async #cancel(entries: readonly FileEntry[]): Promise<void> {
-    const ids = entries.map(uploadIdOf);
+  /** Only what was verified before is news to the file: it may have been picked again by now. */
+  async #cancel(cancellations: readonly Cancellation[]): Promise<void> {
+    const ids = cancellations.map(({ uploadId }) => uploadId);
     const answer = await this.#connection.call(() => this.#ports.api.cancel(ids));
-    this.#tellAll(entries, answer, (entry, row) => this.#takeRow(entry, row));
+    if (!answer.ok) return;
+    cancellations.forEach(({ entry }, index) => {
+      const row = answer.value[index];
+      if (row?.state === "verified") this.#dispatch(entry, { type: "row", row });
+    });
   }
 
   /** One item of a bulk answer, or its refusal. */

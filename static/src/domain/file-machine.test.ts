@@ -1,0 +1,402 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { failureHere, MAX_RESENDS } from "./failure.ts";
+import {
+  chosenFile,
+  type FileCommand,
+  type FileEvent,
+  type FileState,
+  fileMachine,
+  type RowNews,
+} from "./file-machine.ts";
+import { planParts } from "./part-plan.ts";
+import { MAX_STORE_TROUBLES } from "./retry.ts";
+import { isEnded, percentOf, tallyOf } from "./tally.ts";
+import type { UploadRowState } from "./wire.ts";
+
+const FILE_BYTES = 20 * 1024 * 1024; // three parts
+const PLAN = planParts(FILE_BYTES);
+const AWAY = { type: "away", why: "offline" } as const;
+const REFUSED = {
+  type: "refused",
+  failure: { code: "gallery_full", retryable: false, photoId: null },
+} as const;
+const BUSY = { type: "refused", failure: failureHere("storage_unavailable") } as const;
+
+function row(state: UploadRowState | null, version: number, code: string | null = null): RowNews {
+  const failure = code === null ? null : { code, retryable: true, photoId: null };
+  return { id: "row-1", state, version, failure, photoId: state === "verified" ? "photo-1" : null };
+}
+
+function registered(state: UploadRowState): FileEvent {
+  return { type: "registered", row: row(state, 1, state === "failed" ? "not_an_image" : null) };
+}
+
+function news(state: UploadRowState, version = 9, code: string | null = null): FileEvent {
+  return { type: "row", row: row(state, version, code ?? (state === "failed" ? "not_an_image" : null)) };
+}
+
+function after(...events: readonly FileEvent[]): FileState {
+  return events.reduce((state, event) => fileMachine(state, event)[0], chosenFile(FILE_BYTES));
+}
+
+const TO_SLOT: readonly FileEvent[] = [{ type: "inspected" }, registered("registered")];
+const SIGNED: FileEvent = { type: "signed", plan: PLAN, storedParts: [] };
+const TO_SENDING: readonly FileEvent[] = [...TO_SLOT, { type: "started" }, SIGNED];
+const ALL_STORED: readonly FileEvent[] = [1, 2, 3].map((number) => ({ type: "part_stored", number }));
+
+const STATES = {
+  inspecting: after(),
+  invalid: after({ type: "rejected", reasons: ["not_an_image"] }),
+  queued_row: after({ type: "inspected" }),
+  queued_slot: after(...TO_SLOT),
+  queued_pause: after(...TO_SENDING, { type: "store_failed" }),
+  signing: after(...TO_SLOT, { type: "started" }),
+  uploading: after(...TO_SENDING),
+  confirming: after(...TO_SENDING, ...ALL_STORED),
+  done: after(...TO_SENDING, ...ALL_STORED, news("verified")),
+  duplicate: after(
+    { type: "inspected" },
+    { type: "refused", failure: { ...failureHere("duplicate"), photoId: "p" } },
+  ),
+  waiting_offline: after(...TO_SLOT, AWAY),
+  waiting_file: after(...TO_SLOT, { type: "unreadable" }),
+  paused: after(...TO_SENDING, { type: "pause" }),
+  paused_early: after({ type: "pause" }),
+  failed: after(...TO_SENDING, ...ALL_STORED, news("failed", 9, "decoder_died")),
+  removed: after(...TO_SENDING, { type: "remove" }),
+} as const;
+type Name = keyof typeof STATES;
+
+const EVENTS = {
+  chosen: { type: "chosen" },
+  inspected: { type: "inspected" },
+  rejected: { type: "rejected", reasons: ["empty_file"] },
+  unreadable: { type: "unreadable" },
+  registered: registered("registered"),
+  registered_signed: registered("signed"),
+  registered_uploaded: registered("uploaded"),
+  registered_verified: registered("verified"),
+  registered_failed: registered("failed"),
+  row_old: news("failed", -1),
+  row_signed: news("signed"),
+  row_uploaded: news("uploaded"),
+  row_verified: news("verified", 12),
+  row_failed: news("failed", 12),
+  row_mismatch: news("failed", 12, "checksum_mismatch"),
+  row_cancelled: news("cancelled", 12),
+  row_expired: news("expired", 12),
+  refused: REFUSED,
+  busy: BUSY,
+  started: { type: "started" },
+  signed: SIGNED,
+  signed_whole: { type: "signed", plan: PLAN, storedParts: [1, 2, 3] },
+  moved: { type: "moved", bytes: 5 },
+  part_stored: { type: "part_stored", number: 1 },
+  store_failed: { type: "store_failed" },
+  pause_over: { type: "pause_over" },
+  away: AWAY,
+  back: { type: "back" },
+  pause: { type: "pause" },
+  resume: { type: "resume" },
+  remove: { type: "remove" },
+  retry: { type: "retry" },
+  keep_both: { type: "keep_both" },
+} as const satisfies Record<string, FileEvent>;
+
+// Every move there is. Whatever is not named here stays where it is and asks for nothing.
+const MOVES: { readonly [From in Name]?: Partial<Record<keyof typeof EVENTS, string>> } = {
+  inspecting: {
+    inspected: "queued +register",
+    rejected: "invalid",
+    unreadable: "waiting +withdraw",
+    pause: "paused",
+    remove: "removed +withdraw",
+  },
+  invalid: { chosen: "inspecting +inspect", remove: "removed +withdraw" },
+  queued_row: {
+    unreadable: "waiting +withdraw",
+    registered: "queued +offer",
+    registered_signed: "queued +offer",
+    registered_uploaded: "confirming",
+    registered_verified: "done",
+    registered_failed: "failed",
+    refused: "failed",
+    busy: "failed",
+    away: "waiting",
+    pause: "paused +withdraw",
+    remove: "removed +withdraw",
+  },
+  queued_slot: {
+    unreadable: "waiting +withdraw",
+    row_uploaded: "confirming +withdraw",
+    row_verified: "done +withdraw",
+    row_failed: "failed +withdraw",
+    row_mismatch: "queued +withdraw +reopen",
+    row_cancelled: "removed +withdraw",
+    row_expired: "queued +withdraw +register",
+    started: "signing",
+    away: "waiting",
+    pause: "paused +withdraw",
+    remove: "removed +withdraw +cancel",
+  },
+  queued_pause: {
+    unreadable: "waiting +withdraw",
+    row_uploaded: "confirming +withdraw",
+    row_verified: "done +withdraw",
+    row_failed: "failed +withdraw",
+    row_mismatch: "queued +withdraw +reopen",
+    row_cancelled: "removed +withdraw",
+    row_expired: "queued +withdraw +register",
+    pause_over: "queued +offer",
+    away: "waiting",
+    pause: "paused +withdraw",
+    remove: "removed +withdraw +cancel",
+  },
+  signing: {
+    unreadable: "waiting +withdraw",
+    row_uploaded: "confirming +withdraw",
+    row_verified: "done +withdraw",
+    row_failed: "failed +withdraw",
+    row_mismatch: "queued +withdraw +reopen",
+    row_cancelled: "removed +withdraw",
+    row_expired: "queued +withdraw +register",
+    refused: "failed +withdraw",
+    busy: "queued +withdraw +rest",
+    signed: "uploading",
+    signed_whole: "confirming +complete",
+    part_stored: "uploading",
+    store_failed: "queued +withdraw +rest",
+    away: "waiting",
+    pause: "paused +withdraw",
+    remove: "removed +withdraw +cancel",
+  },
+  uploading: {
+    unreadable: "waiting +withdraw",
+    row_uploaded: "confirming +withdraw",
+    row_verified: "done +withdraw",
+    row_failed: "failed +withdraw",
+    row_mismatch: "queued +withdraw +reopen",
+    row_cancelled: "removed +withdraw",
+    row_expired: "queued +withdraw +register",
+    refused: "failed +withdraw",
+    busy: "queued +withdraw +rest",
+    signed_whole: "confirming +complete",
+    store_failed: "queued +withdraw +rest",
+    away: "waiting",
+    pause: "paused +withdraw",
+    remove: "removed +withdraw +cancel",
+  },
+  confirming: {
+    row_signed: "queued +offer",
+    row_verified: "done",
+    row_failed: "failed",
+    row_mismatch: "queued +reopen",
+    row_cancelled: "removed",
+    row_expired: "queued +register",
+    refused: "failed +withdraw",
+    busy: "queued +withdraw +rest",
+    remove: "removed +withdraw +cancel",
+  },
+  done: { chosen: "inspecting +inspect" },
+  duplicate: { chosen: "inspecting +inspect", keep_both: "queued +register" },
+  waiting_offline: {
+    unreadable: "waiting +withdraw",
+    row_uploaded: "confirming +withdraw",
+    row_verified: "done +withdraw",
+    row_failed: "failed +withdraw",
+    row_mismatch: "waiting +withdraw +reopen",
+    row_cancelled: "removed +withdraw",
+    row_expired: "waiting +withdraw +register",
+    signed: "queued",
+    signed_whole: "queued",
+    moved: "queued",
+    part_stored: "queued",
+    back: "queued",
+    pause: "paused +withdraw",
+    remove: "removed +withdraw +cancel",
+  },
+  waiting_file: {
+    chosen: "inspecting +inspect",
+    row_uploaded: "confirming +withdraw",
+    row_verified: "done +withdraw",
+    row_failed: "failed +withdraw",
+    row_mismatch: "queued +withdraw +reopen",
+    row_cancelled: "removed +withdraw",
+    row_expired: "queued +withdraw +register",
+    remove: "removed +withdraw +cancel",
+    retry: "inspecting +inspect",
+  },
+  paused: {
+    row_uploaded: "confirming +withdraw",
+    row_verified: "done +withdraw",
+    row_failed: "failed +withdraw",
+    row_mismatch: "queued +withdraw +reopen",
+    row_cancelled: "removed +withdraw",
+    row_expired: "paused +withdraw",
+    registered_uploaded: "confirming +withdraw",
+    registered_verified: "done +withdraw",
+    registered_failed: "failed +withdraw",
+    resume: "queued +offer",
+    remove: "removed +withdraw +cancel",
+  },
+  paused_early: {
+    row_uploaded: "confirming +withdraw",
+    row_verified: "done +withdraw",
+    row_failed: "failed +withdraw",
+    row_mismatch: "queued +withdraw +reopen",
+    row_cancelled: "removed +withdraw",
+    row_expired: "paused +withdraw",
+    registered_uploaded: "confirming +withdraw",
+    registered_verified: "done +withdraw",
+    registered_failed: "failed +withdraw",
+    resume: "inspecting +inspect",
+    remove: "removed +withdraw",
+  },
+  failed: {
+    chosen: "inspecting +inspect",
+    row_uploaded: "failed",
+    row_verified: "done",
+    remove: "removed +withdraw +cancel",
+    retry: "queued +reopen",
+  },
+  removed: {
+    chosen: "inspecting +inspect",
+    registered: "removed +cancel",
+    registered_signed: "removed +cancel",
+    registered_uploaded: "removed +cancel",
+    registered_verified: "done",
+    row_verified: "done",
+  },
+};
+
+function told(state: FileState, commands: readonly FileCommand[]): string {
+  return [state.name, ...commands.map(({ type }) => `+${type}`)].join(" ");
+}
+
+const CASES = Object.keys(STATES).flatMap((from) =>
+  Object.keys(EVENTS).map((event) => [from as Name, event as keyof typeof EVENTS] as const),
+);
+
+test.each(CASES)("%s, when %s happens, goes where the table says", (from, event) => {
+  const [state, commands] = fileMachine(STATES[from], EVENTS[event]);
+
+  expect(told(state, commands)).toBe(MOVES[from]?.[event] ?? STATES[from].name);
+});
+
+test("wrong bytes are sent again twice by itself, then a person is asked", () => {
+  let state: FileState = STATES.confirming;
+  const told: string[] = [];
+
+  for (let attempt = 0; attempt <= MAX_RESENDS; attempt += 1) {
+    const version = 20 + attempt * 5;
+    state = fileMachine(state, news("failed", version, "checksum_mismatch"))[0];
+    told.push(state.name);
+    if (state.name !== "queued") break;
+    state = [registered("signed"), { type: "started" } as const, SIGNED, ...ALL_STORED].reduce<FileState>(
+      (before, event) => fileMachine(before, event)[0],
+      state,
+    );
+  }
+
+  expect(told).toEqual(["queued", "queued", "failed"]);
+  expect(fileMachine(state, { type: "retry" })[1]).toEqual([{ type: "reopen" }]);
+});
+
+test("a store that never works is left to a person after the last round, not before", () => {
+  let state: FileState = after(...TO_SENDING);
+  for (let round = 0; round < MAX_STORE_TROUBLES; round += 1) {
+    state = fileMachine(state, { type: "store_failed" })[0];
+    expect(state.name).toBe("queued");
+    state = [{ type: "pause_over" } as const, { type: "started" } as const, SIGNED].reduce<FileState>(
+      (before, event) => fileMachine(before, event)[0],
+      state,
+    );
+  }
+
+  const [failed] = fileMachine(state, { type: "store_failed" });
+
+  expect(failed).toMatchObject({ name: "failed", failure: { code: "storage_unavailable", retryable: true } });
+  expect(fileMachine(failed, { type: "retry" })[1]).toEqual([{ type: "offer" }]);
+});
+
+test("one stored part makes the store trusted again", () => {
+  const tired = after(
+    ...TO_SENDING,
+    { type: "store_failed" },
+    { type: "pause_over" },
+    { type: "started" },
+    SIGNED,
+  );
+
+  const [state] = fileMachine(tired, { type: "part_stored", number: 2 });
+
+  expect(state.way.troubleCount).toBe(0);
+});
+
+test("what cannot get better is not tried again", () => {
+  const failed = after(...TO_SENDING, ...ALL_STORED, {
+    type: "row",
+    row: { ...row("failed", 9), failure: { code: "unsupported_format", retryable: false, photoId: null } },
+  });
+
+  expect(fileMachine(failed, { type: "retry" })).toEqual([failed, []]);
+});
+
+test("a file that is cut off and moves again forgets that it was cut off", () => {
+  const waiting = after(...TO_SENDING, AWAY);
+
+  expect(waiting).toMatchObject({ name: "waiting", why: "offline" });
+  expect(fileMachine(waiting, { type: "part_stored", number: 1 })[0].name).toBe("uploading");
+});
+
+const anyEvent = fc.oneof(
+  fc.constantFrom<FileEvent>(...Object.values(EVENTS)),
+  fc.integer({ min: 0, max: 4 }).map<FileEvent>((number) => ({ type: "part_stored", number })),
+  fc.integer({ min: 0, max: 2 * FILE_BYTES }).map<FileEvent>((bytes) => ({ type: "moved", bytes })),
+);
+
+function checkStep(before: FileState, [next, commands]: readonly [FileState, readonly FileCommand[]]): void {
+  const { sentBytes } = next.way;
+  const isAnew = commands.some(({ type }) => type === "reopen" || type === "register" || type === "inspect");
+  expect(sentBytes).toBeGreaterThanOrEqual(isAnew ? 0 : before.way.sentBytes);
+  expect(sentBytes).toBeLessThanOrEqual(next.name === "uploading" ? FILE_BYTES - 1 : FILE_BYTES);
+  expect(next.name === "done" ? sentBytes : FILE_BYTES).toBe(FILE_BYTES);
+}
+
+test("whatever happens in whatever order, bytes never look sent before they are, nor go back on their way", () => {
+  fc.assert(
+    fc.property(fc.array(anyEvent, { maxLength: 60 }), (events) => {
+      let state: FileState = chosenFile(FILE_BYTES);
+      for (const event of events) {
+        const step = fileMachine(state, event);
+        checkStep(state, step);
+        state = step[0];
+      }
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test("any files in any states add up: chosen = done + failed + removed + waiting + on their way", () => {
+  fc.assert(
+    fc.property(fc.array(fc.array(anyEvent, { maxLength: 12 }), { maxLength: 12 }), (histories) => {
+      const states = histories.map((events) => after(...events));
+
+      const tally = tallyOf(states.map((state) => ({ name: "a", state })));
+
+      const open = states.filter((state) => !isEnded(state)).length;
+      expect(tally.chosenCount).toBe(states.length);
+      expect(tally.doneCount + tally.failedCount + tally.removedCount + open).toBe(tally.chosenCount);
+      const isWhole = open === 0 && tally.doneCount > 0;
+      expect(tally.percent === 100).toBe(isWhole);
+    }),
+  );
+});
+
+test("every byte sent is 99 percent until the last photo is confirmed", () => {
+  expect(percentOf(1000, 1000, false)).toBe(99);
+  expect(percentOf(1000, 1000, true)).toBe(100);
+  expect(percentOf(989, 1000, false)).toBe(98);
+  expect(percentOf(0, 0, false)).toBe(0);
+});
