@@ -10,7 +10,6 @@ from django.db.models import QuerySet
 from uploads import clock
 from uploads.limits import LEASE
 from uploads.models import Discard, Upload, UploadQuerySet
-from uploads.states import State
 
 # Longer than a claim ever takes where a worker listens; shorter than a person's patience.
 WAITS_TOO_LONG: Final = timedelta(minutes=2)
@@ -29,11 +28,11 @@ class Stuck(StrEnum):
 
 
 def waiting_too_long(now: datetime) -> UploadQuerySet:
-    return Upload.objects.filter(state=State.UPLOADED, try_after__lt=now - WAITS_TOO_LONG)
+    return Upload.objects.waiting(now - WAITS_TOO_LONG)
 
 
 def lease_lost(now: datetime) -> UploadQuerySet:
-    return Upload.objects.filter(state=State.VERIFYING, lease_until__lt=now)
+    return Upload.objects.abandoned(now)
 
 
 def silent(now: datetime) -> UploadQuerySet:
