@@ -10,7 +10,7 @@ from pydantic import Field, StrictBool, StringConstraints
 
 from galleries import curation, lifecycle
 from galleries.access import Action, Actor, get_gallery, get_photo
-from galleries.errors import BadRequest, BatchTooLarge, NotFound
+from galleries.errors import BadRequest, BatchTooLarge, NotFound, RestoreExpired
 from galleries.models import Photo, PhotoStatus
 from galleries.photo_wire import GalleriesOut, GalleryOut, PhotoPageOut, PhotosOut, gallery_out, photo_out
 from galleries.queries import get_photos, list_galleries, list_photos, view_of
@@ -19,6 +19,7 @@ router = Router(tags=["galleries"])
 MAX_BATCH_ITEMS = 100
 MAX_PAGE_ITEMS = 1_000
 Curate = Callable[[UUID, Sequence[UUID]], list[Photo]]
+NOBODY = UUID(int=0)  # no photo has it
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
@@ -105,7 +106,8 @@ def delete_photos(request: HttpRequest, body: IdsIn) -> HttpResponse:
 
 @router.post("/photos/restore", response=PhotosOut)
 def restore_photos(request: HttpRequest, body: IdsIn) -> HttpResponse:
-    return bulk(request, body, curation.restore_photos)
+    """Each by itself: one that was deleted too long ago keeps no other from coming back."""
+    return bulk(request, body, curation.restore_photos, expect_alive=True)
 
 
 @router.delete("/photos/{uuid:photo_id}", response={204: None})
@@ -115,7 +117,7 @@ def delete_photo(request: HttpRequest, photo_id: UUID) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def bulk(request: HttpRequest, body: IdsIn, do: Curate) -> HttpResponse:
+def bulk(request: HttpRequest, body: IdsIn, do: Curate, *, expect_alive: bool = False) -> HttpResponse:
     """Photos of several galleries in one call; unknown and foreign ids are items of their own."""
     actor = actor_of_call(request)
     if len(body.ids) > MAX_BATCH_ITEMS:
@@ -125,9 +127,15 @@ def bulk(request: HttpRequest, body: IdsIn, do: Curate) -> HttpResponse:
     for gallery_id in {photo.gallery_id for photo in own}:
         do(gallery_id, [photo.pk for photo in own if photo.gallery_id == gallery_id])
     now = {photo.pk: photo_out(photo) for photo in get_photos([photo.pk for photo in own])}
+    if expect_alive:
+        expired = RestoreExpired().as_wire()
+        now = {
+            photo_id: {**row, "error": expired} if row["status"] == PhotoStatus.DELETED else row
+            for photo_id, row in now.items()
+        }
     missing = NotFound().as_wire()
     return JsonResponse(
-        {"photos": [now.get(wanted[text]) or {"id": text, "error": missing} for text in body.ids]}
+        {"photos": [now.get(wanted[text] or NOBODY) or {"id": text, "error": missing} for text in body.ids]}
     )
 
 

@@ -9,8 +9,15 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from galleries.errors import RestoreExpired
-from galleries.models import DELETED_KEPT_FOR, Photo, PhotoStatus, raise_version
+from galleries.models import (
+    DELETED_KEPT_FOR,
+    LIVE_STATUSES,
+    Gallery,
+    Photo,
+    PhotoStatus,
+    lock_galleries,
+    raise_version,
+)
 from galleries.ports import filler
 
 
@@ -26,6 +33,7 @@ def delete_photos(gallery_id: uuid.UUID, photo_ids: Sequence[uuid.UUID]) -> list
     """Hides them at once; their bytes stay for 24 hours. Safe to repeat. Four statements."""
     now = timezone.now()
     with transaction.atomic():
+        lock_galleries(Gallery.objects.filter(pk=gallery_id))
         photos = list(Photo.objects.select_for_update().filter(gallery_id=gallery_id, pk__in=photo_ids))
         alive = [photo for photo in photos if photo.status != PhotoStatus.DELETED]
         if not alive:
@@ -47,14 +55,15 @@ def delete_photos(gallery_id: uuid.UUID, photo_ids: Sequence[uuid.UUID]) -> list
 def restore_photos(gallery_id: uuid.UUID, photo_ids: Sequence[uuid.UUID]) -> list[Photo]:
     """Gives them the state they had. Safe to repeat.
 
-    Raises: RestoreExpired when one was deleted more than 24 hours ago; none is restored then.
+    Those deleted more than 24 hours ago stay as they are; the others come back.
     """
     now = timezone.now()
     with transaction.atomic():
+        lock_galleries(Gallery.objects.filter(pk=gallery_id))
         photos = list(Photo.objects.select_for_update().filter(gallery_id=gallery_id, pk__in=photo_ids))
-        gone = [photo for photo in photos if photo.status == PhotoStatus.DELETED]
-        if not all(is_restorable(photo, now) for photo in gone):
-            raise RestoreExpired
+        gone = [
+            photo for photo in photos if photo.status == PhotoStatus.DELETED and is_restorable(photo, now)
+        ]
         if gone:
             seen = bring_back(gone)
             announce_change(gallery_id, gone, photos=seen.ready_count, size=seen.ready_bytes)
@@ -66,14 +75,31 @@ def is_restorable(photo: Photo, now: datetime) -> bool:
 
 
 def bring_back(photos: Sequence[Photo]) -> Counted:
-    """Inside the caller's transaction, on rows it holds; the caller raises the gallery's version."""
+    """Inside the caller's transaction, on rows it holds; the caller raises the gallery's version.
+
+    Who brings a photo back wants it, also where the same bytes have been added again meanwhile.
+    """
     if not photos:
         return Counted()
+    taken = bytes_taken(photos)
     for photo in photos:
         photo.status, photo.status_before_delete = photo.status_before_delete or PhotoStatus.STAGED, ""
         photo.deleted_at, photo.version = None, photo.version + 1
-    Photo.objects.bulk_update(photos, ["status", "status_before_delete", "deleted_at", "version"])
+        identity = (photo.gallery_id, photo.size, photo.crc32)
+        photo.is_wanted_copy = photo.is_wanted_copy or identity in taken
+        if photo.status in LIVE_STATUSES:
+            taken.add(identity)
+    Photo.objects.bulk_update(
+        photos, ["status", "status_before_delete", "deleted_at", "version", "is_wanted_copy"]
+    )
     return counted(photos)
+
+
+def bytes_taken(photos: Sequence[Photo]) -> set[tuple[uuid.UUID, int, str]]:
+    """Gallery, size and CRC-32 of live photos that may be the same bytes. One query."""
+    galleries, crcs = {photo.gallery_id for photo in photos}, {photo.crc32 for photo in photos}
+    live = Photo.objects.live().filter(gallery_id__in=galleries, crc32__in=crcs)
+    return set(live.values_list("gallery_id", "size", "crc32"))
 
 
 def counted(photos: Sequence[Photo]) -> Counted:

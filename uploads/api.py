@@ -47,7 +47,8 @@ def batch(request: HttpRequest, gallery_id: UUID, body: wire.BatchIn) -> HttpRes
 def sign_registered(actor: Actor, intakes: Sequence[Intake]) -> dict[UUID, dict[str, object]]:
     """New rows of the `put` lane were born signed; sessions and known rows take the longer way."""
     taken = {each.upload.pk: each.upload for each in intakes if each.upload and not each.refusal}
-    newborn = [upload for upload in taken.values() if upload.version == 1 and upload.state == State.SIGNED]
+    new = {each.upload.pk for each in intakes if each.upload and each.is_new}
+    newborn = [upload for upload in taken.values() if upload.pk in new and upload.state == State.SIGNED]
     answers = {
         upload.pk: wire.upload_out(upload, transfer=presign.first_transfer(upload)) for upload in newborn
     }
@@ -69,12 +70,11 @@ def sign(request: HttpRequest, body: wire.SignIn) -> HttpResponse:
     refuse_large(body.uploads)
     asks = [(each, ask_of(each)) for each in body.uploads]
     signed = presign.sign(actor_of_call(request), [ask for _, ask in asks if ask])
-    answers = {each.upload_id: presign.signed_out(each) for each in signed}
-    missing = NotFound()
+    answers, missing = iter(signed), NotFound()
     return JsonResponse(
         {
             "uploads": [
-                answers[str(ask.upload_id)] if ask else wire.unknown_out(each.id, missing)
+                presign.signed_out(next(answers)) if ask else wire.unknown_out(each.id, missing)
                 for each, ask in asks
             ]
         }

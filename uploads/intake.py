@@ -14,7 +14,7 @@ from galleries.curation import bring_back, is_restorable
 from galleries.errors import GalleryDeleted, GalleryError
 from galleries.models import Gallery, Photo, PhotoStatus, raise_version
 from galleries.objects.base import original_key
-from uploads import announce, clock
+from uploads import announce, clock, ledger
 from uploads.bulk_insert import insert
 from uploads.errors import (
     BYTES_ARE_BAD,
@@ -48,6 +48,7 @@ class Intake:
     file: DeclaredFile
     upload: Upload | None = None
     refusal: GalleryError | None = None
+    is_new: bool = False
 
 
 @dataclass
@@ -114,7 +115,7 @@ class Batch:
         self.copies = dict(known.copies)
         self.new: dict[str, Upload] = {}
         self.reopened: dict[str, Upload] = {}
-        self.restored: list[Photo] = []
+        self.restored: dict[str, Photo] = {}
         self.discards: list[Discard] = []
 
     def take_in(self, files: Sequence[DeclaredFile]) -> list[Intake]:
@@ -132,7 +133,7 @@ class Batch:
                 self.take_up(upload, file)
         except GalleryError as refusal:
             return Intake(file, upload, refusal)
-        return Intake(file, upload)
+        return Intake(file, upload, is_new=file.client_id in self.new)
 
     def make(self, file: DeclaredFile) -> Upload:
         refuse_unfit(file)
@@ -163,24 +164,31 @@ class Batch:
         upload.crc32 = file.crc32 or ""
         upload.is_wanted_copy = file.allow_duplicate
         upload.registered_at = upload.active_at = upload.try_after = self.now
-        if file.crc32 and not file.allow_duplicate:
-            self.copies[file.size, file.crc32] = upload.pk
 
     def take_up(self, upload: Upload, file: DeclaredFile) -> None:
         """A known file: resumed as it is, or begun anew where its last attempt has ended."""
         if upload.size != file.size:
             raise ClientIdConflict(id=str(upload.pk), known_bytes=upload.size, declared_bytes=file.size)
-        if file.client_id in self.new or file.client_id in self.reopened:
+        if file.client_id in self.new or file.client_id in self.reopened or file.client_id in self.restored:
             return
         photo = upload.photo if upload.state == State.VERIFIED else None
         if photo is not None and photo.status != PhotoStatus.DELETED:
             return
         if photo is not None and is_restorable(photo, self.now):
-            self.restored.append(photo)
+            self.restore(photo, file)
         elif begins_anew(upload):
             self.reopen(upload, file)
 
+    def restore(self, photo: Photo, file: DeclaredFile) -> None:
+        is_wished = file.allow_duplicate or photo.is_wanted_copy
+        if not is_wished and (twin := self.copies.get((photo.size, photo.crc32))):
+            raise Duplicate(photo_id=str(twin))
+        self.room.take(photo.size)
+        self.restored[file.client_id] = photo
+        self.copies[photo.size, photo.crc32] = photo.pk
+
     def reopen(self, upload: Upload, file: DeclaredFile) -> None:
+        refuse_unfit(file)
         self.refuse_copy(file)
         self.room.take(file.size)
         if upload.state != State.VERIFIED:  # a verified attempt's object belongs to its deleted photo
@@ -203,13 +211,16 @@ class Batch:
         record_births(list(self.new.values()), self.now)
         move_many(list(self.reopened.values()), Event.CHOOSE_AGAIN, fields=ATTEMPT_FIELDS)
         Discard.objects.bulk_create(self.discards)
-        restored = bring_back(self.restored)
+        restored = bring_back([*self.restored.values()])
         version = raise_version(self.gallery.pk, photos=restored.ready_count, size=restored.ready_bytes)
         announce.uploads_changed(self.gallery.pk, version=version, uploads=changed)
         if self.restored:
             announce.photos_changed(
-                self.gallery.pk, version=version, photo_ids=[photo.pk for photo in self.restored]
+                self.gallery.pk, version=version, photo_ids=[photo.pk for photo in self.restored.values()]
             )
+        # Bytes reported for the attempt before are none of this one.
+        stale = [upload.pk for upload in self.reopened.values()]
+        announce.after_commit(lambda: ledger.forget(self.gallery.pk, stale))
 
 
 ATTEMPT_FIELDS = (
@@ -272,11 +283,14 @@ def known_of(actor: Actor, gallery: Gallery, files: Iterable[DeclaredFile]) -> K
         .select_related("photo")
         .filter(gallery=gallery, actor=actor.name, client_id__in={file.client_id for file in files})
     )
-    return Known({upload.client_id: upload for upload in uploads}, copies_of(gallery.pk, files))
-
-
-def copies_of(gallery_id: uuid.UUID, files: Iterable[DeclaredFile]) -> dict[tuple[int, str], uuid.UUID]:
+    known = {upload.client_id: upload for upload in uploads}
     crcs = {file.crc32 for file in files if file.crc32}
+    return Known(
+        known, copies_of(gallery.pk, crcs | {each.photo.crc32 for each in known.values() if each.photo})
+    )
+
+
+def copies_of(gallery_id: uuid.UUID, crcs: set[str]) -> dict[tuple[int, str], uuid.UUID]:
     if not crcs:
         return {}
     rows = (

@@ -6,18 +6,20 @@ to be looked into.
 
 import logging
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Final
 
 from django.db import transaction
 
 from galleries.access import Actor
 from galleries.errors import GalleryDeleted, GalleryError, NotFound
-from galleries.models import Photo, raise_version
+from galleries.models import Gallery, Photo, lock_galleries, raise_version
 from galleries.objects.base import store_named
 from uploads import announce, clock, wire
 from uploads.errors import BadPartNumber, ChecksumConflict, Duplicate, SessionGone
+from uploads.intake import discard_of
 from uploads.lanes.base import SignedRequest, UploadLanes, lanes_of
 from uploads.limits import MAX_SIGNATURES_PER_ANSWER, SIGNED_URL_LIFE
 from uploads.models import Discard, Upload, UploadQuerySet, by_id, move_many, write_columns
@@ -53,12 +55,16 @@ class Signed:
 
 @dataclass(frozen=True)
 class Look:
-    """What the store has of one upload. `parts` maps number -> bytes; `seen_session` is what the row named then."""
+    """What the store has of one upload. `parts` maps number -> bytes; `seen_session` is what the row named then.
+
+    `is_opened`: the session was opened by this call, and is let go unless the row comes to name it.
+    """
 
     is_whole: bool = False
     parts: Numbers = field(default_factory=dict)
     session: str = ""
     seen_session: str = ""
+    is_opened: bool = False
     refusal: GalleryError | None = None
 
 
@@ -67,6 +73,7 @@ def sign(actor: Actor, asks: Sequence[Ask]) -> list[Signed]:
     found = by_id(readable(actor, [ask.upload_id for ask in asks]))
     looks = look_up([(ask, found[ask.upload_id]) for ask in asks if ask.upload_id in found])
     with transaction.atomic():
+        lock_galleries(Gallery.objects.filter(pk__in={upload.gallery_id for upload in found.values()}))
         locked = by_id(readable(actor, list(found)).select_for_update(of=("self",)))
         signing = Signing(asks, locked, looks)
         signing.write()
@@ -85,10 +92,14 @@ def readable(actor: Actor, upload_ids: Sequence[uuid.UUID]) -> UploadQuerySet:
 def look_up(pairs: Sequence[tuple[Ask, Upload]]) -> dict[uuid.UUID, Look]:
     """One store call for each upload that needs one, many at a time; new sessions all at once."""
     takers = [(ask, upload) for ask, upload in pairs if upload.state in TAKES_BYTES]
-    to_look = [upload for ask, upload in takers if needs_look(ask, upload)]
-    looks = look_at_all(to_look)
+    looks = look_at_all(once_each(upload for ask, upload in takers if needs_look(ask, upload)))
     lacking = [upload for _, upload in takers if lacks_session(upload, looks.get(upload.pk))]
-    return looks | open_sessions(lacking)
+    return looks | open_sessions(once_each(lacking))
+
+
+def once_each(uploads: Iterable[Upload]) -> list[Upload]:
+    """A call may name an upload twice; the store is asked once."""
+    return [*{upload.pk: upload for upload in uploads}.values()]
 
 
 def look_at_all(uploads: Sequence[Upload]) -> dict[uuid.UUID, Look]:
@@ -157,7 +168,7 @@ def open_sessions(uploads: Sequence[Upload]) -> dict[uuid.UUID, Look]:
             opened[upload.pk] = (
                 Look(refusal=session)
                 if isinstance(session, GalleryError)
-                else Look(session=session, seen_session=upload.session)
+                else Look(session=session, seen_session=upload.session, is_opened=True)
             )
     return opened
 
@@ -170,61 +181,65 @@ class Signing:
     ) -> None:
         self.asks, self.uploads, self.looks = asks, uploads, looks
         self.now = clock.now()
-        self.refusals: dict[uuid.UUID, GalleryError] = {}
-        self.to_sign: dict[uuid.UUID, Ask] = {}
+        self.refusals: dict[int, GalleryError] = {}  # by the place of the ask: an upload may be named twice
+        self.to_sign: set[uuid.UUID] = set()
+        self.ended: set[uuid.UUID] = set()
         self.moved: dict[Event, list[Upload]] = {}
         self.renewed: list[Upload] = []
         self.discards: list[Discard] = []
         self.copies = self.copies_of_asked()
-        for ask in asks:
-            self.consider(ask)
+        for place, ask in enumerate(asks):
+            self.consider(place, ask)
 
-    def consider(self, ask: Ask) -> None:
+    def consider(self, place: int, ask: Ask) -> None:
         upload = self.uploads.get(ask.upload_id)
         if upload is None:
             return
         try:
             self.decide(ask, upload)
         except GalleryError as refusal:
-            self.refusals[upload.pk] = refusal
+            self.refusals[place] = refusal
 
     def decide(self, ask: Ask, upload: Upload) -> None:
         if upload.gallery.deleted_at is not None:
             raise GalleryDeleted(id=str(upload.gallery_id))
-        if upload.state not in TAKES_BYTES or upload.pk in self.to_sign:
+        if upload.state not in TAKES_BYTES or upload.pk in self.ended:
             return
         seen = self.looks.get(upload.pk, Look(session=upload.session))
         if seen.refusal:
             raise seen.refusal
         remember_crcs(upload, ask)
-        if self.is_copy(upload):
+        if upload.pk in self.to_sign:
+            remember_unsigned(upload, ask, seen.parts)
+        elif self.is_copy(upload):
             self.fail_as_copy(upload)
-            return
-        if seen.is_whole and upload.state == State.SIGNED:
-            self.note(Event.STORED, upload)
-            return
-        upload.session = self.session_of(upload, seen)
+        elif seen.is_whole and upload.state == State.SIGNED:
+            self.end(Event.STORED, upload)
+        else:
+            self.renew(upload, ask, seen)
+
+    def renew(self, upload: Upload, ask: Ask, seen: Look) -> None:
+        # Two calls may have opened a session each: the first to write its own stays, the other's is let go.
+        if seen.is_opened and upload.session == seen.seen_session:
+            upload.session = seen.session
+        remember_unsigned(upload, ask, seen.parts)
         upload.url_expires_at, upload.active_at = self.now + SIGNED_URL_LIFE, self.now
         upload.looked_at = None
-        self.to_sign[upload.pk] = ask
+        self.to_sign.add(upload.pk)
         if upload.state == State.REGISTERED:
-            self.note(Event.SIGN, upload)
+            self.moved.setdefault(Event.SIGN, []).append(upload)
         else:
             self.renewed.append(upload)
 
-    def session_of(self, upload: Upload, seen: Look) -> str:
-        """Two calls may have opened one each: the first to write its own stays, the other's is let go."""
-        if upload.lane != "multipart" or upload.session == seen.session:
-            return upload.session
-        if upload.session != seen.seen_session:
-            self.discards.append(
-                Discard(store=upload.store, key=upload.key, session=seen.session, not_before=self.now)
-            )
-            return upload.session
-        return seen.session
-
-    def note(self, event: Event, upload: Upload) -> None:
+    def end(self, event: Event, upload: Upload) -> None:
+        self.ended.add(upload.pk)
         self.moved.setdefault(event, []).append(upload)
+
+    def unused_sessions(self) -> Iterator[Discard]:
+        for pk, seen in self.looks.items():
+            upload = self.uploads.get(pk)
+            if seen.is_opened and upload is not None and upload.session != seen.session:
+                yield Discard(store=upload.store, key=upload.key, session=seen.session, not_before=self.now)
 
     def copies_of_asked(self) -> dict[tuple[uuid.UUID, int, str], uuid.UUID]:
         """Live photos with the bytes that are about to be sent. One query, none when no checksum is new."""
@@ -244,7 +259,8 @@ class Signing:
         twin = self.copies[upload.gallery_id, upload.size, upload.crc32]
         upload.error_code, upload.error_details = Duplicate.code, {"photo_id": str(twin)}
         upload.ended_at = self.now
-        self.note(Event.FAIL, upload)
+        self.discards.append(discard_of(upload, self.now))
+        self.end(Event.FAIL, upload)
 
     def write(self) -> None:
         fields = (
@@ -261,8 +277,7 @@ class Signing:
             move_many(uploads, event, fields=fields)
         if self.renewed:
             write_columns(self.renewed, fields)
-        if self.discards:
-            Discard.objects.bulk_create(self.discards)
+        Discard.objects.bulk_create([*self.discards, *self.unused_sessions()])
         self.announce()
         if self.moved.get(Event.STORED):
             announce.ring_after_commit()
@@ -276,12 +291,12 @@ class Signing:
 
     def answers(self) -> Iterator[Signed]:
         left = MAX_SIGNATURES_PER_ANSWER
-        for ask in self.asks:
+        for place, ask in enumerate(self.asks):
             upload = self.uploads.get(ask.upload_id)
             if upload is None:
                 yield Signed(str(ask.upload_id), refusal=NotFound())
                 continue
-            transfer, refusal = None, self.refusals.get(upload.pk)
+            transfer, refusal = None, self.refusals.get(place)
             if upload.pk in self.to_sign and refusal is None:
                 transfer = transfer_of(upload, ask, self.looks.get(upload.pk, Look()).parts, left)
                 left -= signatures_in(transfer)
@@ -291,15 +306,31 @@ class Signing:
 def remember_crcs(upload: Upload, ask: Ask) -> None:
     """Raises: ChecksumConflict for another checksum of the same attempt. BadPartNumber outside the persisted plan."""
     part_count = plan_of(upload).part_count
-    for number in ask.part_crcs or ():
-        if upload.lane == "multipart" and not 1 <= number <= part_count:
+    part_crcs = (ask.part_crcs or {}) if upload.lane == "multipart" else {}
+    for number in part_crcs:
+        if not 1 <= number <= part_count:
             raise BadPartNumber(number=number, part_count=part_count)
     if ask.crc32 and upload.crc32 and ask.crc32 != upload.crc32:
         raise ChecksumConflict(known_crc32=upload.crc32, given_crc32=ask.crc32)
     upload.crc32 = ask.crc32 or upload.crc32
-    for number, crc32 in (ask.part_crcs or {}).items():
-        if crc32:
-            upload.part_crcs[str(number)] = crc32
+    upload.part_crcs |= {str(number): crc32 for number, crc32 in part_crcs.items() if crc32}
+
+
+# In `part_crcs`, where no part has this number: a URL was given out that no checksum binds.
+UNSIGNED_PART: Final = "0"
+
+
+def remember_unsigned(upload: Upload, ask: Ask, stored: Numbers) -> None:
+    """Any bytes fit a URL without a checksum, also after completion: such an upload is bound by a copy."""
+    if upload.lane != "multipart":
+        return
+    if any(str(part.number) not in upload.part_crcs for part in wanted_parts(upload, ask, stored)):
+        upload.part_crcs[UNSIGNED_PART] = ""
+
+
+def is_every_part_signed(upload: Upload) -> bool:
+    """Whether each URL given out for a part bound that part's checksum."""
+    return UNSIGNED_PART not in upload.part_crcs and len(upload.part_crcs) == plan_of(upload).part_count
 
 
 def transfer_of(upload: Upload, ask: Ask, stored: Numbers, room: int) -> dict[str, object]:

@@ -38,7 +38,7 @@ from uploads.errors import (
 from uploads.lanes.base import StoredPart, lanes_of
 from uploads.limits import DEAD_ATTEMPT_KEPT, LEASE, MAX_TRIES, RETRY_BASE, RETRY_CAP
 from uploads.models import Discard, Upload, UploadQuerySet, move_to
-from uploads.presign import plan_of
+from uploads.presign import is_every_part_signed, plan_of
 from uploads.sniff import SNIFF_BYTES, sniff
 from uploads.states import Event, State
 
@@ -229,7 +229,7 @@ def is_bound_by_signature(upload: Upload) -> bool:
     can = lanes_of(upload.store).capabilities
     if upload.lane == "put":
         return can.conditional_put is not None
-    return can.signed_part_checksum is not None and len(upload.part_crcs) == plan_of(upload).part_count
+    return can.signed_part_checksum is not None and is_every_part_signed(upload)
 
 
 def spool(upload: Upload, stored: StoredObject, file: BinaryIO) -> Spooled:
