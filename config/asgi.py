@@ -1,6 +1,7 @@
 """The way of a request: the local store's door, static files, then Django; sockets by Channels."""
 
 import os
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
@@ -19,7 +20,7 @@ from config.routing import websocket_urlpatterns  # noqa: E402
 IMMUTABLE = r"^/static/dist/assets/.+-[A-Za-z0-9_-]{8,}\.\w+$"  # the hash that Vite puts into names
 
 
-def with_static_files(app):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201  servestatic is untyped
+def with_static_files(app: Any) -> Any:
     files = ServeStaticASGI(app, immutable_file_test=IMMUTABLE)
     if settings.STATIC_ROOT.is_dir():
         files.add_files(str(settings.STATIC_ROOT), prefix=settings.STATIC_URL)

@@ -104,9 +104,9 @@ def streamed(request: HttpRequest, served: Served) -> HttpResponseBase:
         return with_headers(HttpResponse(status=HTTPStatus.NOT_MODIFIED), served)
     wanted = range_of(request, served)
     if wanted is None:
-        response = HttpResponse(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
-        response["Content-Range"] = f"bytes */{served.size}"
-        return with_headers(response, served)
+        beyond = HttpResponse(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+        beyond["Content-Range"] = f"bytes */{served.size}"
+        return with_headers(beyond, served)
     first, last = wanted
     is_part = (first, last) != (0, served.size - 1)
     body = chunks_of(served, first, last - first + 1) if request.method == "GET" else ()

@@ -28,7 +28,7 @@ def insert(rows: Sequence[models.Model]) -> None:
     model = type(rows[0])
     columns = columns_of(model)
     quote = connection.ops.quote_name
-    names = ", ".join(quote(field.column) for field, _ in columns)
+    names = ", ".join(quote(str(field.column)) for field, _ in columns)
     places = f"({', '.join(['%s'] * len(columns))})"
     statement = (
         f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {', '.join([places] * len(rows))}"  # noqa: S608, SLF001

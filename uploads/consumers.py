@@ -15,7 +15,7 @@ from galleries.access import Action, Actor, actor_of, get_gallery
 from galleries.callers import bearer_token
 from galleries.errors import GalleryError
 from galleries.photo_wire import gallery_out
-from galleries.queries import list_galleries, view_of
+from galleries.queries import GalleryView, list_galleries, view_of
 from uploads import announce, progress
 from uploads.limits import MAX_BATCH_ITEMS, PROGRESS_EVERY_S
 
@@ -30,7 +30,7 @@ MAX_MESSAGE_CHARS = 16 * 1024
 IDS_REMEMBERED = 10_000
 
 
-class LiveConsumer(AsyncWebsocketConsumer):
+class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is untyped
     """What both sockets share: who it is, and speaking at most every quarter of a second."""
 
     actor: Actor
@@ -156,12 +156,12 @@ class ProgressConsumer(LiveConsumer):
         for gallery_id in self.gallery_ids:
             await self.channel_layer.group_add(announce.group_of(gallery_id), self.channel_name)
         await self.accept()
-        views = await self.views()
-        galleries = await database_sync_to_async(lambda: [gallery_out(view) for view in views])()
+        galleries = [gallery_out(view) for view in await self.views()]
         await self.say({"type": "snapshot", "version": None, "galleries": galleries})
 
-    async def views(self) -> list[Any]:
-        return await database_sync_to_async(list_galleries)(self.actor.user.pk)
+    async def views(self) -> list[GalleryView]:
+        views: list[GalleryView] = await database_sync_to_async(list_galleries)(self.actor.user.pk)
+        return views
 
     async def disconnect(self, code: int) -> None:
         await super().disconnect(code)
