@@ -26,10 +26,10 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from benchmarks._report import Line, at_most, interleaved, median_ratio, show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 COUNT: Final = 1_000
 REPETITIONS: Final = 7
@@ -133,7 +133,7 @@ def configured_lanes() -> Any:
     return lanes_of("s3")
 
 
-def are_the_same(signers: dict[str, Callable[[], list[str]]]) -> bool:
+def are_the_same(signers: Mapping[str, Callable[[], list[str]]]) -> bool:
     """Whether all sign alike; tried again when a second passed between them."""
     while True:
         batches = [sign() for sign in signers.values()]

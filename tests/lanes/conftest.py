@@ -3,6 +3,7 @@
 import http.client
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -43,6 +44,15 @@ class Stage:
 
     def other_key(self) -> str:
         return original_key(uuid4(), 1)
+
+    @staticmethod
+    def eventually(is_true: Callable[[], object], within_s: float = 20.0) -> None:
+        """Waits for what another thread or process is about to do."""
+        pause = threading.Event()
+        ends_at = time.monotonic() + within_s
+        while not is_true():
+            assert time.monotonic() < ends_at, "it did not happen"
+            pause.wait(0.01)
 
     def send(self, request: SignedRequest, body: bytes, **changed: str | None) -> Answer:
         """Sends it as signed, but for the headers given here: None leaves one out."""

@@ -4,8 +4,6 @@ import errno
 import http.client
 import os
 import socket
-import threading
-import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -38,15 +36,6 @@ def incoming_files(stage):
     return list(folder.iterdir()) if folder.is_dir() else []
 
 
-def eventually(is_true, within_s=10.0):
-    """Waits for what another thread is about to do."""
-    pause = threading.Event()
-    ends_at = time.monotonic() + within_s
-    while not is_true():
-        assert time.monotonic() < ends_at, "it did not happen"
-        pause.wait(0.01)
-
-
 def connect(stage):
     parts = urlsplit(stage.site)
     return socket.create_connection((parts.hostname, parts.port), timeout=20)
@@ -73,7 +62,7 @@ def test_a_stored_photo_is_on_the_disk_under_its_key(local_stage):
     local_stage.send(sign(local_stage), PHOTO)
 
     assert (local_stage.store.root / local_stage.key()).read_bytes() == PHOTO
-    eventually(lambda: incoming_files(local_stage) == [])
+    local_stage.eventually(lambda: incoming_files(local_stage) == [])
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
@@ -199,9 +188,9 @@ def test_a_client_that_hangs_up_leaves_nothing(local_stage):
     request = sign(local_stage)
     with connect(local_stage) as connection:
         connection.sendall(head_of(request, **{"Content-Length": str(len(PHOTO))}) + PHOTO[:-1])
-        eventually(lambda: incoming_files(local_stage))
+        local_stage.eventually(lambda: incoming_files(local_stage))
 
-    eventually(lambda: incoming_files(local_stage) == [])
+    local_stage.eventually(lambda: incoming_files(local_stage) == [])
     assert local_stage.store.find(local_stage.key()) is None
 
 
@@ -213,7 +202,7 @@ def test_a_client_that_falls_silent_is_not_waited_for_for_ever(local_stage, monk
         status, headers, _ = read_answer(connection)
 
     assert (status, headers["connection"]) == (408, "close")
-    eventually(lambda: incoming_files(local_stage) == [])
+    local_stage.eventually(lambda: incoming_files(local_stage) == [])
 
 
 @pytest.mark.parametrize(("number", "status"), [(errno.ENOSPC, 507), (errno.EDQUOT, 507), (errno.EIO, 503)])
@@ -235,7 +224,7 @@ def test_a_disk_that_fails_half_way_leaves_no_half_file(local_stage, monkeypatch
     assert answer.status == status
     assert b"storage_unavailable" in answer.body
     assert local_stage.store.find(local_stage.key()) is None
-    eventually(lambda: incoming_files(local_stage) == [])
+    local_stage.eventually(lambda: incoming_files(local_stage) == [])
 
 
 def test_a_disk_that_writes_little_at_a_time_stores_everything(local_stage, monkeypatch):

@@ -77,7 +77,9 @@ class S3Lanes(UploadLanes):
     def create_multipart(self, key: str, *, content_type: str) -> str:
         parameters = dict(self.bucket.parameters)
         if self.capabilities.signed_part_checksum:
-            # S3 refuses the checksum of a part unless its session was opened for that kind.
+            # S3 refuses the checksum of a part unless its session was opened for that kind. FULL_OBJECT is the
+            # type that also takes a part without one.
+            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
             parameters |= {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
         with self.bucket.asked("create_multipart"):
             opened = self.bucket.client.create_multipart_upload(
