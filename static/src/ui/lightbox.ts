@@ -44,6 +44,7 @@ export function openLightbox(index: number, options: LightboxOptions): Lightbox 
   pswp.addFilter("placeholderSrc", (source, content) =>
     typeof content.data["gridUrl"] === "string" ? content.data["gridUrl"] : source,
   );
+  const close = closingOnceOpen(pswp);
   const panel = new DetailsPanel();
   addButtons(pswp, options, panel);
   pswp.on("change", () => {
@@ -62,10 +63,33 @@ export function openLightbox(index: number, options: LightboxOptions): Lightbox 
   pswp.element?.setAttribute("aria-modal", "true");
   pswp.element?.setAttribute("aria-label", "Photo");
   return {
-    close: () => pswp.close(),
+    close,
     showAt: (at) => pswp.goTo(at),
     refresh: () => pswp.refreshSlideContent(pswp.currIndex),
   };
+}
+
+/** While it still grows out of its tile the library hears no key and forgets that it was asked to close. */
+function closingOnceOpen(pswp: PhotoSwipe): () => void {
+  let isWanted = false;
+  const close = (): void => {
+    isWanted = true;
+    pswp.close();
+  };
+  const onKey = (event: KeyboardEvent): void => {
+    if (event.key === "Escape") {
+      close();
+    }
+  };
+  document.addEventListener("keydown", onKey);
+  pswp.on("openingAnimationEnd", () => {
+    document.removeEventListener("keydown", onKey);
+    if (isWanted) {
+      pswp.close();
+    }
+  });
+  pswp.on("destroy", () => document.removeEventListener("keydown", onKey));
+  return close;
 }
 
 function slideOf(photo: WallPhoto | undefined): SlideData {

@@ -8,7 +8,7 @@ import { FileList } from "./file-list.ts";
 import { icon } from "./icons.ts";
 import { ProblemList } from "./problem-list.ts";
 import { photosOf } from "./quantities.ts";
-import { figuresOf, openCount, outcomeOf, promiseOf } from "./upload-words.ts";
+import { figuresOf, openCount, outcomeOf, promiseOf, unsentCount } from "./upload-words.ts";
 
 const WIDE = "(min-width: 900px)";
 const PANEL_KEY = "dock-open";
@@ -189,8 +189,10 @@ export class UploadDock {
 
   #drawButtons(total: GalleryTally): void {
     const isOpen = openCount(total) > 0;
-    this.#pause.hidden = !isOpen || total.paused;
-    this.#resume.hidden = !isOpen || !total.paused;
+    // What is only waiting to be confirmed can't be paused: it is not ours to hold any more.
+    const isSending = unsentCount(total) > 0;
+    this.#pause.hidden = !isSending || total.paused;
+    this.#resume.hidden = !isSending || !total.paused;
     this.#cancel.hidden = !isOpen;
     this.#close.hidden = isOpen;
     this.#retry.hidden = !total.problems.some((problem) => problem.retryable);
