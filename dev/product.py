@@ -55,7 +55,11 @@ class Surroundings:
         Raises:
             Refusal: somebody listens on the port, or DATA_DIR cannot be written.
         """
-        if processes.port_is_taken(self.port):
+        try:
+            is_taken = processes.port_is_taken(self.port)
+        except OSError as error:
+            raise Refusal(f"port {self.port} cannot be listened on: {error.strerror}.") from error
+        if is_taken:
             other = self.port + 1 if self.port < LAST_PORT else DEFAULT_PORT
             raise Refusal(f"port {self.port} is in use; choose another one: PORT={other} make run")
         try:
@@ -121,7 +125,9 @@ def _run(surroundings: Surroundings) -> int:
 def _start_redis(supervisor: Supervisor, data_dir: Path, socket_path: Path) -> None:
     folder = data_dir / "redis"
     folder.mkdir(exist_ok=True)
-    command = redis.command(python_packages.ensure_redis(), folder, socket_path)
+    executable = python_packages.ensure_redis()
+    redis.mend(executable, folder)
+    command = redis.command(executable, folder, socket_path)
     supervisor.keep(Program("redis", command, stops_within_s=REDIS_STOPS_WITHIN_S))
     if not supervisor.wait_until(lambda: redis.answers(socket_path), within_s=30):
         raise Refusal("redis did not answer within 30 s; what it said is above.")

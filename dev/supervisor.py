@@ -35,7 +35,7 @@ _READ_BYTES: Final = 65_536
 _LONGEST_LINE_BYTES: Final = 65_536
 
 
-class StopRequested(Exception):  # noqa: N818 - it is a wish, not a fault
+class StopRequested(Exception):
     """Somebody asked for the end: Ctrl-C, SIGTERM, a terminal that closed."""
 
 

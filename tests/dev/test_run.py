@@ -114,7 +114,9 @@ def test_a_run_is_ready_when_it_says_so_stops_whole_and_starts_again_with_its_da
 
 @pytest.mark.slow
 @pytest.mark.services
-def test_every_program_that_is_killed_comes_back(site, eventually) -> None:
+def test_every_program_that_is_killed_comes_back(site_local, eventually) -> None:
+    site = site_local
+
     for name in PROGRAMS:
         site.kill(name)
 
@@ -174,7 +176,9 @@ def test_whoever_stops_make_stops_everything(short_folder, tmp_path, eventually,
 
 @pytest.mark.slow
 @pytest.mark.services
-def test_what_is_kept_is_readable_by_its_owner_alone(site) -> None:
+def test_what_is_kept_is_readable_by_its_owner_alone(site_local) -> None:
+    site = site_local
+
     open_to_others = [
         file
         for file in site.data_dir.rglob("*")

@@ -9,6 +9,9 @@ import redis
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from dev.python_packages import ensure_redis
+from dev.services import redis as redis_service
+
 pytestmark = pytest.mark.services
 
 
@@ -37,6 +40,41 @@ def test_redis_keeps_what_it_was_told_when_it_is_killed(redis_server) -> None:
     redis_server.start_again()
 
     assert client.get("kept") == b"yes"
+
+
+@pytest.mark.parametrize(
+    "tail", [b"\0" * 4096, b"*3\r\n$3\r\nSET\r\n$4\r\nha"], ids=["zeros", "half a record"]
+)
+def test_redis_starts_with_what_was_whole_after_a_power_cut(short_folder, tail) -> None:
+    executable = ensure_redis()
+    server = redis_service.start(short_folder / f"cut-{len(tail)}", executable)
+    redis.Redis.from_url(server.url).set("kept", "yes")
+    server.stop()
+    log = next(
+        file for file in server.socket_path.parent.rglob("appendonly.aof*") if file.suffix != ".manifest"
+    )
+    log = next(server.socket_path.parent.rglob("*.incr.aof"), log)
+    with log.open("ab") as end:
+        end.write(tail)
+
+    redis_service.mend(executable, folder)
+
+    server.start_again()
+    kept = redis.Redis.from_url(server.url).get("kept")
+    server.stop()
+    assert kept == b"yes"
+
+
+def test_redis_starts_empty_where_nothing_was_whole(tmp_path) -> None:
+    executable = ensure_redis()
+    (tmp_path / "appendonly.aof").write_bytes(b"nothing of the kind")
+
+    redis_service.mend(executable, tmp_path)
+
+    server = redis_service.start(tmp_path, executable)
+    key_count = redis.Redis.from_url(server.url).dbsize()
+    server.stop()
+    assert key_count == 0
 
 
 def test_postgres_takes_sessions_and_comes_back_after_a_kill(postgres) -> None:
