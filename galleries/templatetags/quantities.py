@@ -5,6 +5,7 @@ from django import template
 register = template.Library()
 
 KB, MB, GB = 1_000, 1_000_000, 1_000_000_000
+ROUNDS_TO_TEN = 9.95
 
 STATE_WORDS = {
     "empty": "empty",
@@ -38,4 +39,4 @@ def state_word(state: str) -> str:
 
 
 def one_decimal_below_ten(value: float) -> str:
-    return f"{value:.1f}" if value < 9.95 else f"{round(value):,}"
+    return f"{value:.1f}" if value < ROUNDS_TO_TEN else f"{round(value):,}"

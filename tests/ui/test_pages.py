@@ -1,0 +1,277 @@
+"""The pages of the galleries: who sees what, what forms do, and that nothing inline slips past the policy."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from galleries.models import Gallery, PhotoStatus
+from tests.builders import make_gallery, make_photo
+
+if TYPE_CHECKING:
+    from pytest_django import DjangoAssertNumQueries
+
+    from accounts.models import User
+
+
+@pytest.fixture
+def owner_page(owner: User) -> Client:
+    return signed_in(owner)
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+# works
+
+
+def test_a_visitor_is_told_what_this_is_and_how_to_begin(client, db):
+    answer = client.get("/")
+
+    assert answer.status_code == HTTPStatus.OK
+    assert "/accounts/signup/" in answer.text
+
+
+def test_the_start_of_somebody_signed_in_is_the_list(owner_page):
+    assert owner_page.get("/").headers["Location"] == "/galleries/"
+
+
+def test_the_list_shows_titles_counts_sizes_and_states(owner_page, owner):
+    gallery = make_gallery(owner, title="Island <summer>")
+    make_photo(gallery, content=b"x" * 1_500_000)
+
+    page = owner_page.get("/galleries/").text
+
+    assert "Island &lt;summer&gt;" in page
+    assert "1 photo · 1.5 MB" in page
+
+
+def test_an_owner_without_galleries_is_told_how_to_begin(owner_page):
+    assert "No galleries yet" in owner_page.get("/galleries/").text
+
+
+def test_a_gallery_is_created_and_shown(owner_page, owner):
+    answer = owner_page.post("/galleries/", {"title": "  Wedding  "})
+
+    gallery = Gallery.objects.get(owner=owner)
+    assert gallery.title == "Wedding"
+    assert answer.headers["Location"] == f"/galleries/{gallery.pk}/"
+
+
+def test_the_page_of_a_gallery_brings_its_first_photos(owner_page, gallery):
+    photo = make_photo(gallery)
+
+    page = owner_page.get(f"/galleries/{gallery.pk}/").text
+
+    assert str(photo.pk) in page
+    assert 'data-gallery-state="form"' in page
+
+
+def test_the_page_of_a_photo_names_it_for_scripts_and_shows_it_without(owner_page, gallery):
+    photo = make_photo(gallery)
+
+    page = owner_page.get(f"/galleries/{gallery.pk}/photos/{photo.pk}/").text
+
+    assert f'data-photo-shown="{photo.pk}"' in page
+    assert re.search(rf'<noscript>.*<img src="/photos/{photo.pk}/', page, re.DOTALL)
+
+
+def test_a_gallery_is_renamed_from_the_list_and_nothing_else_changes(owner_page, owner):
+    gallery = make_gallery(owner, title="Old", auto_publish=False, sort="name")
+
+    owner_page.post(f"/galleries/{gallery.pk}/change/", {"title": "New", "back": "list"})
+
+    gallery.refresh_from_db()
+    assert (gallery.title, gallery.auto_publish, gallery.sort) == ("New", False, "name")
+
+
+def test_the_settings_of_a_gallery_are_saved_whole(owner_page, gallery):
+    form = {"title": gallery.title, "sort": "added", "keep_location": "on"}
+
+    owner_page.post(f"/galleries/{gallery.pk}/change/", form)
+
+    gallery.refresh_from_db()
+    assert (gallery.sort, gallery.auto_publish, gallery.keep_location) == ("added", False, True)
+
+
+def test_a_deleted_gallery_leaves_the_list_and_says_for_how_long_it_is_kept(owner_page, gallery):
+    answer = owner_page.post(f"/galleries/{gallery.pk}/delete/", follow=True)
+
+    assert "24 hours" in answer.text
+    assert f'data-gallery-id="{gallery.pk}"' not in answer.text
+
+
+# variants
+
+
+@pytest.mark.parametrize(("count", "has_more"), [(2, False), (3, False), (4, True)])
+def test_the_first_page_ends_at_its_limit(owner_page, gallery, count, has_more, monkeypatch):
+    monkeypatch.setattr("galleries.views.FIRST_PAGE_PHOTOS", 3)
+    for _ in range(count):
+        make_photo(gallery)
+
+    page = owner_page.get(f"/galleries/{gallery.pk}/").context["first_page"]
+
+    assert len(page["photos"]) == min(count, 3)
+    assert (page["next_cursor"] is not None) == has_more
+
+
+def test_only_published_photos_are_brought(owner_page, gallery):
+    staged = make_photo(gallery, status=PhotoStatus.STAGED)
+
+    assert str(staged.pk) not in owner_page.get(f"/galleries/{gallery.pk}/").text
+
+
+def test_publish_is_offered_only_where_photos_do_not_publish_themselves(owner_page, owner):
+    by_itself, by_hand = make_gallery(owner), make_gallery(owner, auto_publish=False)
+
+    pages = [owner_page.get(f"/galleries/{each.pk}/").text for each in (by_itself, by_hand)]
+
+    assert ['data-action="publish"' in page for page in pages] == [False, True]
+
+
+def test_the_list_asks_the_same_number_of_queries_for_one_gallery_and_for_many(
+    owner_page, owner, django_assert_max_num_queries: DjangoAssertNumQueries
+):
+    make_photo(make_gallery(owner))
+    with django_assert_max_num_queries(12) as few:
+        owner_page.get("/galleries/")
+    for _ in range(5):
+        make_photo(make_gallery(owner))
+
+    with django_assert_max_num_queries(len(few)):
+        owner_page.get("/galleries/")
+
+
+# refuses the wrong person
+
+
+@pytest.mark.parametrize(
+    "path", ["/galleries/", "/galleries/{gallery}/", "/galleries/{gallery}/photos/{gallery}/"]
+)
+def test_whoever_is_not_signed_in_is_sent_to_sign_in_and_back(client, gallery, path):
+    path = path.format(gallery=gallery.pk)
+
+    assert client.get(path).headers["Location"] == f"/accounts/login/?next={path}"
+
+
+@pytest.mark.parametrize("path", ["", "change/", "delete/"])
+def test_a_stranger_learns_nothing_of_a_gallery(stranger, gallery, path):
+    client = signed_in(stranger)
+    call = client.post if path else client.get
+
+    foreign = call(f"/galleries/{gallery.pk}/{path}", {"title": "Mine"})
+    unknown = call(f"/galleries/{uuid.uuid4()}/{path}", {"title": "Mine"})
+
+    assert foreign.status_code == unknown.status_code == HTTPStatus.NOT_FOUND
+    gallery.refresh_from_db()
+    assert gallery.deleted_at is None
+    assert gallery.title != "Mine"
+
+
+def test_a_stranger_does_not_see_a_photo(stranger, gallery):
+    photo = make_photo(gallery)
+
+    answer = signed_in(stranger).get(f"/galleries/{gallery.pk}/photos/{photo.pk}/")
+
+    assert answer.status_code == HTTPStatus.NOT_FOUND
+
+
+def test_a_photo_is_not_found_under_another_gallery(owner_page, owner, gallery):
+    photo = make_photo(gallery)
+
+    answer = owner_page.get(f"/galleries/{make_gallery(owner).pk}/photos/{photo.pk}/")
+
+    assert answer.status_code == HTTPStatus.NOT_FOUND
+
+
+def test_a_deleted_gallery_says_so_to_its_owner_only(owner_page, stranger, owner):
+    gallery = make_gallery(owner, deleted_at=timezone.now())
+
+    assert owner_page.get(f"/galleries/{gallery.pk}/").status_code == HTTPStatus.GONE
+    assert signed_in(stranger).get(f"/galleries/{gallery.pk}/").status_code == HTTPStatus.NOT_FOUND
+
+
+# refuses what makes no sense
+
+
+@pytest.mark.parametrize(("letters", "is_taken"), [(0, False), (1, True), (200, True), (201, False)])
+def test_a_title_has_1_to_200_letters(owner_page, letters, is_taken):
+    answer = owner_page.post("/galleries/", {"title": "x" * letters})
+
+    assert answer.status_code == (HTTPStatus.FOUND if is_taken else HTTPStatus.UNPROCESSABLE_ENTITY)
+    assert Gallery.objects.exists() == is_taken
+
+
+@pytest.mark.parametrize("title", ["   ", "a\x00b"])
+def test_what_is_no_title_changes_nothing(owner_page, gallery, title):
+    before = gallery.title
+
+    answer = owner_page.post(f"/galleries/{gallery.pk}/change/", {"title": title}, follow=True)
+
+    gallery.refresh_from_db()
+    assert gallery.title == before
+    assert "Nothing was changed" in answer.text
+
+
+def test_an_unknown_order_is_refused_with_a_page(owner_page, gallery):
+    answer = owner_page.post(f"/galleries/{gallery.pk}/change/", {"title": "T", "sort": "shuffled"})
+
+    assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def test_a_form_without_its_token_is_a_page_that_says_so(owner):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
+
+    answer = client.post("/galleries/", {"title": "T"})
+
+    assert answer.status_code == HTTPStatus.FORBIDDEN
+    assert "out of date" in answer.text
+
+
+def test_looking_deletes_nothing(owner_page, gallery):
+    assert owner_page.get(f"/galleries/{gallery.pk}/delete/").status_code == HTTPStatus.METHOD_NOT_ALLOWED
+
+
+def test_a_wrong_password_answers_what_turbo_shows(client, db):
+    answer = client.post("/accounts/login/", {"login": "nobody", "password": "nothing"})
+
+    assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert 'role="alert"' in answer.text
+
+
+# the policy
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/nothing", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/galleries/"],
+)
+def test_no_page_has_a_script_or_a_style_within_it(owner_page, path):
+    page = owner_page.get(path, follow=True).text
+
+    assert_nothing_inline(page)
+
+
+def test_the_page_of_a_gallery_has_data_but_no_script_within_it(owner_page, gallery):
+    make_photo(gallery, name="</script><script>alert(1)</script>.jpg")
+
+    page = owner_page.get(f"/galleries/{gallery.pk}/").text
+
+    assert_nothing_inline(page)
+
+
+def assert_nothing_inline(page: str) -> None:
+    scripts = re.findall(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)[^>]*>", page)
+    assert scripts == []
+    assert re.findall(r"<style|\sstyle=|\son[a-z]+=", page) == []
