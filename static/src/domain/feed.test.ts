@@ -26,6 +26,10 @@ test("the next change is taken, one with a gap before it asks for the list", () 
     { version: 8, isBehind: false },
     [],
   ]);
+  expect(feed(KNOWN, { type: "change", previous: 3, version: 8 })).toEqual([
+    { version: 8, isBehind: false },
+    [],
+  ]);
   expect(asksForList(KNOWN, { type: "change", previous: 6, version: 8 })).toBe(true);
 });
 

@@ -23,8 +23,16 @@ export function feed(state: Feed, event: FeedEvent): Step<Feed, FeedCommand> {
     return [{ version: Math.max(state.version ?? 0, event.version), isBehind: false }, []];
   }
   if (state.version !== null && event.version <= state.version) return [state, []];
-  const isNext = event.type === "change" && event.previous === state.version && !state.isBehind;
+  const isNext = event.type === "change" && !state.isBehind && reaches(event.previous, state.version);
   return isNext
     ? [{ version: event.version, isBehind: false }, []]
     : [{ ...state, isBehind: true }, [READ_LIST]];
+}
+
+/**
+ * Changes of one kind are gathered into one message, so that its span may begin before what another kind has told
+ * already. Only a span that begins later leaves a gap.
+ */
+function reaches(previous: number, known: number | null): boolean {
+  return known !== null && previous <= known;
 }

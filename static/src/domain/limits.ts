@@ -16,6 +16,8 @@ export const MAX_GALLERY_PHOTOS = 5000;
 
 /** Items in one call of the API. */
 export const MAX_BATCH_ITEMS = 100;
+/** Uploads in one progress message. */
+export const MAX_REPORT_ITEMS = 100;
 /** Signed URLs in one answer. */
 export const MAX_SIGNATURES = 1000;
 export const MAX_CLIENT_ID_LENGTH = 64;

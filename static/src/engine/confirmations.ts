@@ -1,5 +1,6 @@
 import type { Failure } from "../domain/failure.ts";
 import { type Feed, type FeedCommand, type FeedEvent, feed, newFeed } from "../domain/feed.ts";
+import { MAX_REPORT_ITEMS } from "../domain/limits.ts";
 import type { GalleryRow, ProgressReport, SocketMessage, UploadPage, UploadRow } from "../domain/wire.ts";
 import { ProgressSocket, type SocketPorts } from "../io/progress-socket.ts";
 import type { UploadApi } from "../io/upload-api.ts";
@@ -16,6 +17,8 @@ export type ConfirmationPorts = SocketPorts & {
   readonly galleryId: string;
   readonly onRow: (row: UploadRow) => void;
   readonly onGallery: (gallery: GalleryRow) => void;
+  /** Whether files of this gallery wait for the server's word. */
+  readonly isAwaiting: () => boolean;
   /** What the page may want to see, as it came. */
   readonly onMessage: (message: SocketMessage) => void;
   readonly onRefusal: (failure: Failure) => void;
@@ -74,6 +77,12 @@ export class Confirmations {
     this.#cancelReport = null;
     const reports = [...this.#reports.values()];
     this.#reports.clear();
+    for (let first = 0; first < reports.length; first += MAX_REPORT_ITEMS) {
+      this.#sendReport(reports.slice(first, first + MAX_REPORT_ITEMS));
+    }
+  }
+
+  #sendReport(reports: readonly ProgressReport[]): void {
     if (this.#socket.report(reports)) return;
     const { api, connection, galleryId } = this.#ports;
     void connection.attempt(() => api.report(galleryId, reports));
@@ -120,6 +129,8 @@ export class Confirmations {
     this.#ports.onGallery(gallery);
     const isNews = gallery.version !== this.#feed.state.version;
     this.#feed.dispatch({ type: "snapshot", version: gallery.version });
+    // The versions agree and yet files wait: a message may have been lost inside one that told of both.
+    if (!isNews && this.#socket.isOpen && this.#ports.isAwaiting()) void this.#readList();
     if (isNews || !this.#socket.isOpen) {
       this.#ports.onMessage({ type: "snapshot", version: gallery.version, gallery, totals: gallery.totals });
     }

@@ -441,6 +441,21 @@ test("files chosen while there is no network wait for it", async () => {
   expect((await world.untilComplete()).outcome).toBe("all");
 });
 
+test("what the socket confirms while the calls are cut off ends the gallery as ever", async () => {
+  const world = new FakeWorld();
+  world.hasWorker = false;
+  world.add(chosen(photos(3)));
+  await world.until(() => world.puts.length === 3);
+  await world.pass(2000);
+  world.onCall = () => "lost";
+  await world.until(() => world.tally().waitingFor === "connection");
+
+  world.hasWorker = true;
+  const tally = await world.untilComplete();
+
+  expect(tally).toMatchObject({ outcome: "all", percent: 100 });
+});
+
 test("signed out: files wait, and go on after signing in", async () => {
   const world = new FakeWorld();
   world.add(chosen(photos(30)));

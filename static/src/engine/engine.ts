@@ -258,8 +258,12 @@ export class Engine {
 
   #dispatch(entry: FileEntry, event: FileEvent): void {
     entry.runner.dispatch(event);
-    this.#holdIfAway(entry);
     if (event.type === "moved" || event.type === "part_stored") this.#report(entry);
+    this.#holdIfAway(entry);
+  }
+
+  /** The sums, the gallery and the page follow the state that a file has come to. */
+  #followFile(entry: FileEntry): void {
     this.#reporter.changed();
     if (!this.#catalogue.recount(entry)) return;
     const { name } = entry.runner.state;
@@ -270,9 +274,9 @@ export class Engine {
   /** A file that needs the server while it cannot be reached says so. */
   #holdIfAway(entry: FileEntry): void {
     const status = this.#connection.status;
-    if (status !== "offline" && status !== "sign_in") return;
-    if (!this.#transfers.isMoving(entry)) entry.runner.dispatch({ type: "away", why: status });
-    this.#catalogue.recount(entry);
+    const isAway = status === "offline" || status === "sign_in";
+    if (isAway && !this.#transfers.isMoving(entry)) entry.runner.dispatch({ type: "away", why: status });
+    this.#followFile(entry);
   }
 
   #rest(entry: FileEntry, attempt: number): void {
@@ -416,6 +420,7 @@ export class Engine {
       connection: this.#connection,
       socketUrl: url.href,
       galleryId,
+      isAwaiting: () => this.#isAwaiting(galleryId),
       onRow: (row) => this.#takeNews(row),
       onGallery: (row) => this.#takeGallery(row),
       onMessage: (message) => this.#takeMessage(galleryId, message),
@@ -429,6 +434,11 @@ export class Engine {
     if (galleryId === this.#watchedId || (gallery !== undefined && openCount(gallery) > 0)) return;
     this.#confirmations.get(galleryId)?.close();
     this.#confirmations.delete(galleryId);
+  }
+
+  #isAwaiting(galleryId: string): boolean {
+    const gallery = this.#catalogue.galleries.get(galleryId);
+    return gallery !== undefined && countOf(gallery, "confirming") > 0;
   }
 
   #takeNews(row: UploadRow): void {

@@ -34,9 +34,6 @@ export type SocketPorts = {
   readonly random: () => number;
 };
 
-/** The server refuses longer frames; a report is some 60 letters. */
-const MAX_REPORTS_A_MESSAGE = 200;
-
 /** One gallery's socket, opened again for as long as it is wanted, never at the same moment as everybody else. */
 export class ProgressSocket {
   readonly #url: string;
@@ -59,13 +56,10 @@ export class ProgressSocket {
     return this.#isOpen;
   }
 
-  /** False where nothing was sent; the caller takes the other way. */
+  /** At most MAX_REPORT_ITEMS. False where nothing was sent; the caller takes the other way. */
   report(reports: readonly ProgressReport[]): boolean {
     if (!this.#isOpen || this.#socket === null) return false;
-    for (let first = 0; first < reports.length; first += MAX_REPORTS_A_MESSAGE) {
-      const uploads = reports.slice(first, first + MAX_REPORTS_A_MESSAGE);
-      this.#socket.send(JSON.stringify({ type: "progress", uploads }));
-    }
+    this.#socket.send(JSON.stringify({ type: "progress", uploads: reports }));
     return true;
   }
 
