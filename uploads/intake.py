@@ -57,6 +57,7 @@ class Room:
 
     photos: int
     bytes: int
+    is_anything_open: bool
 
     def take(self, size: int) -> None:
         """Raises: GalleryFull."""
@@ -206,7 +207,8 @@ class Batch:
         changed = [*self.new.values(), *self.reopened.values()]
         if not changed and not self.restored:
             return
-        begin_round(self.gallery, self.now)
+        if not self.room.is_anything_open:
+            start_round(self.gallery, self.now)
         insert(list(self.new.values()))
         record_births(list(self.new.values()), self.now)
         move_many(list(self.reopened.values()), Event.CHOOSE_AGAIN, fields=ATTEMPT_FIELDS)
@@ -306,10 +308,15 @@ def room_in(gallery: Gallery) -> Room:
     return Room(
         photos=MAX_GALLERY_PHOTOS - used["photos"] - reserved["photos"],
         bytes=MAX_GALLERY_BYTES - (used["bytes"] or 0) - (reserved["bytes"] or 0),
+        is_anything_open=reserved["photos"] > 0,
     )
 
 
 def begin_round(gallery: Gallery, now: datetime) -> None:
     """Totals begin at zero with the first file after all had ended."""
     if not Upload.objects.open().filter(gallery=gallery).exists():
-        Gallery.objects.filter(pk=gallery.pk).update(round_started_at=now)
+        start_round(gallery, now)
+
+
+def start_round(gallery: Gallery, now: datetime) -> None:
+    Gallery.objects.filter(pk=gallery.pk).update(round_started_at=now)
