@@ -1,4 +1,4 @@
-"""In the child: from an opened photo to its renditions. The pixels are decoded once; each size is made from the larger."""
+"""In the child: from an opened photo to its renditions. It is decoded once; each size is made from the larger."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -38,12 +38,13 @@ def develop(descriptor: int, media_type: str) -> Print:
 
 
 def _upright_srgb(image: pyvips.Image, warnings: list[str]) -> pyvips.Image:
-    """At most 1600 px a side, held in memory, 8 bits, one or three bands and perhaps alpha, turned as it was taken."""
-    small = (
-        _from_cmyk(image, warnings)
-        if image.interpretation == "cmyk"
-        else _from_profile(_fit(image), warnings)
-    )
+    """At most 1600 px a side, in memory, 8 bits, one or three bands and perhaps alpha, turned as it was taken."""
+    if (
+        image.interpretation == "cmyk"
+    ):  # inks have no colour of their own: libvips' profile for print stands in
+        small = _fit(image, input_profile="cmyk", output_profile="srgb", intent="relative")
+    else:
+        small = _from_profile(_fit(image), warnings)
     if small.interpretation not in {"srgb", "b-w"}:
         small = small.colourspace("srgb")
     return small if small.format == "uchar" else small.cast("uchar")
@@ -67,21 +68,6 @@ def _from_profile(small: pyvips.Image, warnings: list[str]) -> pyvips.Image:
         return small
 
 
-def _from_cmyk(image: pyvips.Image, warnings: list[str]) -> pyvips.Image:
-    """Inks have no colour of their own: without a usable profile libvips' built-in one for print stands in."""
-    inks_to_light = {"input_profile": "cmyk", "output_profile": "srgb", "intent": "relative"}
-    try:
-        return _fit(image, **inks_to_light)
-    except pyvips.Error:
-        if not image.get_typeof(_PROFILE):
-            raise
-        bare = image.copy()
-        bare.remove(_PROFILE)
-        small = _fit(bare, **inks_to_light)
-        warnings.append("color_profile_ignored")
-        return small
-
-
 def _thumbhash(grid: pyvips.Image) -> bytes:
     tiny = grid.thumbnail_image(THUMBHASH_SIDE_PX, height=THUMBHASH_SIDE_PX, size="down").colourspace("srgb")
     if not tiny.hasalpha():
@@ -100,7 +86,7 @@ def _webp(picture: pyvips.Image, recipe: Recipe) -> bytes:
 
 
 def warm_up() -> None:
-    """Loads what every photo needs while there are no walls yet, and turns off what would remember one photo for the next."""
+    """Loads what every photo needs while there are no walls; turns off what would remember one for the next."""
     pyvips.block_untrusted_set(state=True)
     pyvips.cache_set_max(0)
     white = pyvips.Image.black(64, 64, bands=3) + _WHITE

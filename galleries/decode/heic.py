@@ -7,6 +7,7 @@ import pillow_heif
 import pyvips
 
 from galleries.decode import exif
+from galleries.decode.codes import code_for
 from galleries.decode.loaders import Negative, Original, Refused, gate
 
 # What pillow-heif raises for the bytes of a stranger, by its documentation.
@@ -29,24 +30,17 @@ def open_heic(original: Original) -> Negative:
         gate(*picture.size)
         picture.load()
     except _DECODER_ERRORS as error:
-        raise Refused(_code(str(error)), str(error)) from error
+        raise Refused(code_for(str(error)), str(error)) from error
     notes = exif.from_bytes(picture.info["exif"]) if picture.info.get("exif") else exif.CameraNotes()
     width_px, height_px = picture.size
     warnings = ["first_frame_only"] if len(container) > 1 else []
-    return Negative(_pixels(picture), width_px, height_px, notes, warnings)
+    return Negative(_pixels(picture), width_px, height_px, notes, warnings, held=picture)
 
 
 def _bytes_of(original: Original) -> bytes:
     if isinstance(original, bytes):
         return original
     return os.pread(original, os.fstat(original).st_size, 0)
-
-
-def _code(words: str) -> str:
-    if "memory" in words.lower():
-        return "memory"
-    # libheif's heif_error_Unsupported_feature and _Unsupported_filetype begin so.
-    return "unsupported_format" if "unsupported" in words.lower() else "damaged_photo"
 
 
 def _pixels(picture: Any) -> pyvips.Image:

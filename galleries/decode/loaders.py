@@ -6,7 +6,7 @@ libvips would choose a loader by content, and some of its loaders read other fil
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pyvips
@@ -43,6 +43,7 @@ class Negative:
     height_px: int
     notes: exif.CameraNotes
     warnings: list[str] = field(default_factory=list)
+    held: object = None  # memory that `image` reads and does not own: freed with this, not before
 
 
 def open_negative(descriptor: int, media_type: str) -> Negative:
@@ -71,19 +72,20 @@ def open_jpeg(original: Original) -> Negative:
         if factor == 1 or longest_px / factor >= VIEW.longest_side_px * _LEFT_TO_SHRINK
     )
     image = load("jpegload_source", original, shrink=shrink) if shrink > 1 else header
-    return Negative(image, negative.width_px, negative.height_px, negative.notes, negative.warnings)
+    return replace(negative, image=image, held=original)
 
 
 def open_tiff(original: Original) -> Negative:
     """The first page alone: a hundred pages are not a photo."""
-    return _negative(load("tiffload_source", original), exif.from_tiff(reader_of(original)))
+    # "truncated" lets a TIFF pass that has lost its strips.
+    header = load("tiffload_source", original, fail_on="error")
+    return _negative(header, exif.from_tiff(reader_of(original)))
 
 
 def load(loader: str, original: Original, **options: Any) -> pyvips.Image:
     # Pixels which are not there would otherwise be published as grey ones.
-    return pyvips.Operation.call(
-        loader, _source(original), access="sequential", fail_on="truncated", **options
-    )
+    options = {"access": "sequential", "fail_on": "truncated"} | options
+    return pyvips.Operation.call(loader, _source(original), **options)
 
 
 def with_orientation(image: pyvips.Image, orientation: int) -> pyvips.Image:

@@ -8,6 +8,7 @@ import pyvips
 import rawpy
 
 from galleries.decode import exif
+from galleries.decode.codes import code_for
 from galleries.decode.loaders import (
     Negative,
     Original,
@@ -39,7 +40,7 @@ def open_raw(original: Original) -> Negative:
     except rawpy.LibRawFileUnsupportedError as error:
         return _as_plain_tiff(original, error)
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
-        raise Refused(_code(error), str(error)) from error
+        raise Refused(_code(error), _words(error)) from error
 
 
 def _open(raw: Any, original: Original) -> Negative:
@@ -50,8 +51,10 @@ def _open(raw: Any, original: Original) -> Negative:
     preview = _preview(raw, longest_px=max(size))
     notes = _notes(original, preview)
     if preview is None:
-        return Negative(_developed(raw), *size, notes)
-    return Negative(_turned(preview, orientation, is_portrait=size[1] > size[0]), *size, notes)
+        pixels = raw.postprocess(half_size=True, use_camera_wb=True, output_bps=8)
+        return Negative(_developed(pixels), *size, notes, held=pixels)
+    shown = _turned(preview, orientation, is_portrait=size[1] > size[0])
+    return Negative(shown, *size, notes, held=preview)
 
 
 def _preview(raw: Any, *, longest_px: int) -> Negative | None:
@@ -68,17 +71,18 @@ def _preview(raw: Any, *, longest_px: int) -> Negative | None:
 
 
 def _turned(preview: Negative, orientation: int, *, is_portrait: bool) -> pyvips.Image:
-    """Some previews say how they lie, some are upright already, and most leave it to the file around them."""
-    tagged = preview.image.get("orientation") if preview.image.get_typeof("orientation") else 1
-    is_upright = is_portrait and preview.height_px > preview.width_px
-    return preview.image if tagged > 1 or is_upright else with_orientation(preview.image, orientation)
+    """LibRaw tags a preview that has no tag of its own as the RAW lies; but some cameras store it upright already."""
+    image = preview.image
+    if (preview.height_px > preview.width_px) == is_portrait:
+        return image
+    was_turned = (preview.height_px > preview.width_px) != (image.height > image.width)
+    return with_orientation(image, 1 if was_turned else orientation)
 
 
-def _developed(raw: Any) -> pyvips.Image:
-    """A quarter of the pixels, upright, with the camera's own white."""
-    pixels = raw.postprocess(half_size=True, use_camera_wb=True, output_bps=8)
+def _developed(pixels: Any) -> pyvips.Image:
+    """LibRaw has turned them upright already."""
     height_px, width_px, bands = pixels.shape
-    image = pyvips.Image.new_from_memory(pixels.tobytes(), width_px, height_px, bands, "uchar")
+    image = pyvips.Image.new_from_memory(pixels, width_px, height_px, bands, "uchar")
     return image.copy(interpretation="srgb")
 
 
@@ -107,7 +111,7 @@ def _as_plain_tiff(original: Original, error: Exception) -> Negative:
     try:
         return open_tiff(original)
     except pyvips.Error:
-        raise Refused("unsupported_format", str(error)) from error
+        raise Refused("unsupported_format", _words(error)) from error
 
 
 def _bytes_of(original: Original) -> bytes:
@@ -117,4 +121,9 @@ def _bytes_of(original: Original) -> bytes:
 
 
 def _code(error: Exception) -> str:
-    return "memory" if isinstance(error, rawpy.LibRawUnsufficientMemoryError) else "damaged_photo"
+    return "memory" if isinstance(error, rawpy.LibRawUnsufficientMemoryError) else code_for(_words(error))
+
+
+def _words(error: Exception) -> str:
+    words = error.args[0] if error.args else ""
+    return words.decode("ascii", "replace") if isinstance(words, bytes) else str(words)

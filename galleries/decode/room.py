@@ -1,6 +1,5 @@
 """The child. It starts with no environment, puts up its walls, then takes one file after another from its worker.
 
-It is started by path and argument, never imported by the product: `python -I -c BOOT <package root> <socket> <parent>`.
 A file comes as an open, read-only descriptor beside the request; renditions go back as bytes, so that the child needs
 to write to nothing at all.
 """
@@ -9,21 +8,26 @@ import array
 import os
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
-from galleries.decode import walls
+from galleries.decode import landlock, seccomp, walls
 from galleries.decode.wire import LENGTH_BYTES, framed, read_frame
 
 
 def main(socket_descriptor: int, parent_pid: int) -> None:
     walls.die_with(parent_pid)
-    standing = {"network": walls.leave_the_network()}
+    has_no_network = walls.leave_the_network()
     walls.die_with(parent_pid)  # a change of namespace forgets it
     from galleries.decode.develop import warm_up
 
     warm_up()
     walls.bound_the_process()
-    standing |= {"files": walls.close_the_files(_readable_roots()), "calls": walls.forbid_calls()}
+    standing = {
+        "network": has_no_network,
+        "files": landlock.read_only_beneath(_readable_roots()),
+        "calls": seccomp.forbid_calls(),
+    }
     worker = socket.socket(fileno=socket_descriptor)
     worker.sendall(framed({"walls": standing}))
     while _serve(worker):
@@ -31,11 +35,12 @@ def main(socket_descriptor: int, parent_pid: int) -> None:
 
 
 def _readable_roots() -> list[str]:
-    """The interpreter and its libraries, for what is imported when first needed. Nothing of the product but this room."""
+    """The interpreter and its libraries, for what is imported when first needed. Of the product, this room alone."""
+    here = str(Path(__file__).parent)
     return [
-        sys.prefix,
-        sys.base_prefix,
-        os.path.dirname(__file__),
+        f"{sys.prefix}/lib",
+        f"{sys.base_prefix}/lib",
+        here,
         "/lib",
         "/lib64",
         "/usr/lib",

@@ -1,25 +1,22 @@
-"""In the child: the walls, put up before the first stranger's byte is read. Linux; what a platform lacks is named, not hidden.
+"""In the child: the walls, put up before the first stranger's byte is read.
 
-Each wall is independent of the others, since every one of them is refused somewhere: containers often forbid namespaces,
-old kernels have no Landlock. Limits of memory, time and files hold everywhere.
+Each is independent of the others, since every one of them is refused somewhere: containers often forbid namespaces,
+old kernels have no Landlock. Limits of memory, time and files hold everywhere; which of the others stand is told to
+the worker, who logs it.
 """
 
 import ctypes
 import os
-import platform
 import resource
 import signal
-import struct
 import sys
-from collections.abc import Iterable
 from typing import Final
 
 # linux/prctl.h
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP = 1, 4, 38, 22
-_SECCOMP_MODE_FILTER: Final = 2
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 
 # linux/sched.h
-_CLONE_THREAD, _CLONE_NEWIPC, _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000, 0x08000000, 0x10000000, 0x40000000
+_CLONE_NEWIPC, _CLONE_NEWUSER, _CLONE_NEWNET = 0x08000000, 0x10000000, 0x40000000
 
 MAX_STDERR_BYTES: Final = 64 * 1024
 MAX_OPEN_FILES: Final = 64
@@ -53,7 +50,7 @@ def bound_the_process() -> None:
     _limit(resource.RLIMIT_CORE, 0, 0)
     _limit(resource.RLIMIT_FSIZE, MAX_STDERR_BYTES, MAX_STDERR_BYTES)
     _limit(resource.RLIMIT_NOFILE, MAX_OPEN_FILES, MAX_OPEN_FILES)
-    # Not RLIMIT_NPROC: it counts the whole account, and threads are needed; new processes are refused by `forbid_calls`.
+    # Not RLIMIT_NPROC: it counts the whole account, and threads are needed. `seccomp` refuses new processes.
     if sys.platform == "linux":
         _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
         _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -71,11 +68,3 @@ def _limit(kind: int, soft: int, hard: int) -> None:
     if ceiling != resource.RLIM_INFINITY:
         soft, hard = min(soft, ceiling), min(hard, ceiling)
     resource.setrlimit(kind, (soft, hard))
-
-
-def close_the_files(readable_roots: list[str]) -> bool:
-    return False
-
-
-def forbid_calls() -> bool:
-    return False

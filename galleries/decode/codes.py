@@ -1,0 +1,16 @@
+"""Pure: a decoder's own words, as the code its owner will read."""
+
+import re
+from typing import Final
+
+# How libvips, libheif, libtiff and LibRaw say that memory was refused to them, and that they don't know the coding.
+_MEMORY: Final = re.compile(
+    r"out of memory|(unable|failed) to allocate|(cannot|can't) allocate|memory alloc", re.I
+)
+_UNKNOWN: Final = re.compile(r"unsupported|not supported|not been built in|bad labq", re.I)
+
+
+def code_for(words: str) -> str:
+    if _MEMORY.search(words):
+        return "memory"
+    return "unsupported_format" if _UNKNOWN.search(words) else "damaged_photo"
