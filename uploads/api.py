@@ -11,11 +11,12 @@ from pydantic import Field
 from galleries.access import Action, Actor, get_gallery
 from galleries.api import actor_of_call
 from galleries.errors import BatchTooLarge, NotFound
-from uploads import announce, control, intake, presign, progress, queries, status, wire
+from uploads import announce, control, intake, presign, progress, publish, queries, status, wire
 from uploads.control import Outcome
 from uploads.intake import Intake
 from uploads.limits import DEFAULT_PAGE_ITEMS, MAX_BATCH_ITEMS, MAX_PAGE_ITEMS
 from uploads.presign import Ask
+from uploads.publications import publication_out
 from uploads.states import State
 
 router = Router(tags=["uploads"])
@@ -92,7 +93,10 @@ def ask_of(item: wire.SignAsk) -> Ask | None:
 @router.post("/uploads/complete", response={202: wire.UploadsOut})
 def complete(request: HttpRequest, body: wire.CompleteIn) -> HttpResponse:
     refuse_large(body.uploads)
-    crcs = {parsed: each.crc32 or "" for each in body.uploads if (parsed := progress.parse_id(each.id))}
+    crcs: dict[UUID, str] = {}
+    for each in body.uploads:
+        if parsed := progress.parse_id(each.id):  # named twice, the checksum may be with either
+            crcs[parsed] = each.crc32 or crcs.get(parsed, "")
     outcomes = control.complete(actor_of_call(request), crcs)
     return JsonResponse(outcomes_out([each.id for each in body.uploads], outcomes), status=202)
 
@@ -168,3 +172,35 @@ def report_and_tell(actor: Actor, gallery_id: UUID, body: wire.ProgressIn) -> No
     """Redis may be away: nobody waits for progress."""
     if progress.take_report(actor, gallery_id, body.uploads, {}):
         announce.progress_moved(gallery_id)
+
+
+@router.post("/galleries/{uuid:gallery_id}/publications", response={202: wire.PublicationOut})
+def publish_gallery(request: HttpRequest, gallery_id: UUID, body: wire.PublishIn) -> HttpResponse:
+    actor = actor_of_call(request)
+    gallery = get_gallery(actor, gallery_id, Action.PUBLISH)
+    published = publish.publish(
+        actor, gallery.pk, idempotency_key=body.idempotency_key, upload_ids=named_ids(body.upload_ids)
+    )
+    return JsonResponse(publication_out(published), status=202)
+
+
+def named_ids(texts: Sequence[str] | None) -> list[UUID] | None:
+    """Raises: NotFound for what is no id at all."""
+    if texts is None:
+        return None
+    parsed = parsed_ids(texts)
+    if len(parsed) != len(texts):
+        raise NotFound
+    return parsed
+
+
+@router.get("/publications/{uuid:publication_id}", response=wire.PublicationOut)
+def publication(request: HttpRequest, publication_id: UUID) -> HttpResponse:
+    return JsonResponse(publication_out(publish.get_publication(actor_of_call(request), publication_id)))
+
+
+@router.post("/publications/{uuid:publication_id}/retry", response={202: wire.PublicationOut})
+def retry_publication(request: HttpRequest, publication_id: UUID) -> HttpResponse:
+    actor = actor_of_call(request)
+    retried = publish.retry(actor, publish.get_publication(actor, publication_id))
+    return JsonResponse(publication_out(retried), status=202)

@@ -8,14 +8,15 @@ from django.db import transaction
 
 from accounts.models import User
 from galleries.access import Actor
-from galleries.errors import GalleryError, NotFound
-from galleries.models import Photo, raise_version
+from galleries.errors import GalleryDeleted, GalleryError, NotFound
+from galleries.models import Gallery, Photo, lock_galleries
 from uploads import announce, clock
 from uploads.crc32 import combine_parts
 from uploads.errors import BYTES_ARE_BAD, ChecksumConflict, Duplicate, PartsMissing, TooLate, WrongState
 from uploads.intake import begin_round, discard_of, renew_attempt
 from uploads.models import Discard, Upload, UploadQuerySet, by_id, move_many
 from uploads.presign import plan_of, readable
+from uploads.publications import uploads_moved
 from uploads.states import ENDED_STATES, TAKES_BYTES, Event, State
 from uploads.wire import error_of
 
@@ -42,7 +43,7 @@ Decision = tuple[Event, Upload] | None
 
 def complete(actor: Actor, crcs: Mapping[uuid.UUID, str]) -> list[Outcome]:
     """Hands uploads to verification; `crcs` maps id -> crc32 or empty."""
-    twins = live_twins(actor, crcs)
+    copies = Copies(actor, list(crcs))
 
     def decide(upload: Upload) -> Decision:
         if upload.state == State.REGISTERED:
@@ -50,7 +51,7 @@ def complete(actor: Actor, crcs: Mapping[uuid.UUID, str]) -> list[Outcome]:
         if upload.state != State.SIGNED:
             return None
         settle_crc(upload, crcs[upload.pk])
-        if not upload.is_wanted_copy and (twin := twins.get((upload.gallery_id, upload.size, upload.crc32))):
+        if not upload.is_wanted_copy and (twin := copies.twin_of(upload)):
             return fail_as_copy(upload, twin)
         return Event.STORED, upload
 
@@ -78,13 +79,22 @@ def crc_of_parts(upload: Upload) -> str:
     return combine_parts(known) if all(crc32 for crc32, _ in known) else ""
 
 
-def live_twins(actor: Actor, crcs: Mapping[uuid.UUID, str]) -> dict[tuple[uuid.UUID, int, str], uuid.UUID]:
-    given = {crc32 for crc32 in crcs.values() if crc32}
-    if not given:
-        return {}
-    galleries = readable(actor, list(crcs)).values("gallery_id")
-    rows = Photo.objects.live().filter(gallery_id__in=galleries, crc32__in=given)
-    return {(g, size, crc): pk for g, size, crc, pk in rows.values_list("gallery_id", "size", "crc32", "pk")}
+class Copies:
+    """Live photos of the sizes that are completed: a whole's checksum may be known only once its parts' are joined."""
+
+    def __init__(self, actor: Actor, upload_ids: Sequence[uuid.UUID]) -> None:
+        """One query."""
+        asked = readable(actor, upload_ids).filter(state=State.SIGNED).order_by()
+        rows = Photo.objects.live().filter(
+            gallery_id__in=asked.values("gallery_id"), size__in=asked.values("size")
+        )
+        self.twins = {
+            (gallery_id, size, crc32): pk
+            for gallery_id, size, crc32, pk in rows.values_list("gallery_id", "size", "crc32", "pk")
+        }
+
+    def twin_of(self, upload: Upload) -> uuid.UUID | None:
+        return self.twins.get((upload.gallery_id, upload.size, upload.crc32))
 
 
 def fail_as_copy(upload: Upload, twin: uuid.UUID) -> Decision:
@@ -117,39 +127,50 @@ def retry(actor: Actor | Staff, upload_ids: Sequence[uuid.UUID]) -> list[Outcome
     def decide(upload: Upload) -> Decision:
         if upload.state != State.FAILED:
             return None
-        return retried(upload)
+        if upload.gallery.deleted_at is not None:
+            raise GalleryDeleted(id=str(upload.gallery_id))
+        return retried(upload, dead)
 
-    return decide_all(actor, upload_ids, decide)
+    dead: list[Discard] = []
+    return decide_all(actor, upload_ids, decide, dead)
 
 
-def retried(upload: Upload) -> Decision:
+def retried(upload: Upload, dead: list[Discard]) -> Decision:
+    """Appends what the attempt before has left to `dead`."""
     error = error_of(upload)
     if error is None or not error["retryable"]:
         return None
     code, now = upload.error_code, clock.now()
     upload.error_code, upload.error_details, upload.ended_at, upload.tries = "", {}, None, 0
-    upload.active_at = upload.try_after = now
+    upload.registered_at = upload.active_at = upload.try_after = now
     if code in BYTES_ARE_BAD:
-        dead = discard_of(upload, now)
+        dead.append(discard_of(upload, now))
         renew_attempt(upload)
-        dead.save()
         return Event.REOPEN_BYTES, upload
     return (Event.REOPEN_BYTES if code == PartsMissing.code else Event.CHECK_AGAIN), upload
 
 
 WRITTEN = (
     "crc32", "part_crcs", "active_at", "error_details", "ended_at", "try_after", "tries", "attempt", "key", "session",
-    "photo", "url_expires_at",
+    "photo", "url_expires_at", "registered_at",
 )  # fmt: skip
 
 
 def decide_all(
-    actor: Actor | Staff, upload_ids: Sequence[uuid.UUID], decide: Callable[[Upload], Decision]
+    actor: Actor | Staff,
+    upload_ids: Sequence[uuid.UUID],
+    decide: Callable[[Upload], Decision],
+    dead: Sequence[Discard] = (),
 ) -> list[Outcome]:
-    """Locks the rows, asks `decide` of each, moves them in bulk, announces after the commit."""
+    """Locks the rows, asks `decide` of each, moves them in bulk, announces after the commit.
+
+    `dead` is what the decisions let go of.
+    """
     refusals: dict[uuid.UUID, GalleryError] = {}
     moves: dict[Event, list[Upload]] = {}
     with transaction.atomic():
+        reached = within_reach(actor, upload_ids).order_by()
+        lock_galleries(Gallery.objects.filter(pk__in=reached.values("gallery_id")))
         uploads = by_id(within_reach(actor, upload_ids).select_for_update(of=("self",)))
         for upload in uploads.values():
             try:
@@ -160,6 +181,7 @@ def decide_all(
             if decision:
                 moves.setdefault(decision[0], []).append(upload)
         carry_out(moves)
+        Discard.objects.bulk_create(dead)
     moved = {upload.pk: event for event, of_event in moves.items() for upload in of_event}
     return [
         Outcome(str(upload_id), uploads[upload_id], refusals.get(upload_id), moved.get(upload_id))
@@ -183,12 +205,13 @@ def carry_out(moves: Mapping[Event, Sequence[Upload]]) -> None:
     if set(moves) & {Event.REOPEN_BYTES, Event.CHECK_AGAIN}:
         for gallery in {upload.gallery for upload in changed}:
             begin_round(gallery, now)
-    Discard.objects.bulk_create([discard_of(upload, now) for upload in moves.get(Event.CANCEL, ())])
+    ended = [*moves.get(Event.CANCEL, ()), *moves.get(Event.FAIL, ())]
+    Discard.objects.bulk_create([discard_of(upload, now) for upload in ended])
     for event, uploads in moves.items():
         move_many(uploads, event, fields=WRITTEN)
     for gallery_id in {upload.gallery_id for upload in changed}:
         of_gallery = [upload for upload in changed if upload.gallery_id == gallery_id]
-        announce.uploads_changed(gallery_id, version=raise_version(gallery_id), uploads=of_gallery)
+        uploads_moved(gallery_id, of_gallery)
     if set(moves) & {Event.STORED, Event.CHECK_AGAIN}:
         announce.ring_after_commit()
 

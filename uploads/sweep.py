@@ -7,15 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from django.db import transaction
 
 from galleries.errors import StorageUnavailable
-from galleries.models import Photo, Rendition, raise_version
+from galleries.models import Gallery, Photo, Rendition, lock_galleries, raise_version
 from galleries.objects.base import store_named
 from uploads import announce, clock, heartbeats
 from uploads.errors import WrongState
 from uploads.intake import discard_of
 from uploads.lanes.base import lanes_of
 from uploads.limits import ADOPT_AFTER, UPLOAD_LIFE
-from uploads.models import Discard, Upload, move_to
+from uploads.models import Discard, Publication, PublicationState, Upload, move_to
 from uploads.presign import Look, look
+from uploads.publications import announce_all, follow_up, uploads_moved
 from uploads.states import Event, State
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ def sweep() -> None:
     expire()
     tidy()
     forget_photos()
+    close_publications()
     heartbeats.forget_dead(clock.now())
     ring_if_work_waits()
 
@@ -81,15 +83,25 @@ def move_alone(upload: Upload, event: Event) -> None:
     now = clock.now()
     try:
         with transaction.atomic():
+            lock_galleries(Gallery.objects.filter(pk=upload.gallery_id))
             if event == Event.EXPIRE:
                 discard_of(upload, now).save()
                 move_to(upload, event, ended_at=now)
             else:
                 move_to(upload, event, active_at=now)
-            version = raise_version(upload.gallery_id)
-            announce.uploads_changed(upload.gallery_id, version=version, uploads=[upload])
+            uploads_moved(upload.gallery_id, [upload])
     except WrongState:
         log.info("sweep.overtaken upload_id=%s", upload.pk)
+
+
+def close_publications() -> None:
+    """What waits for files that nobody sends again."""
+    running = Publication.objects.filter(state=PublicationState.IN_PROGRESS)
+    for gallery_id in list(running.values_list("gallery_id", flat=True).distinct()):
+        with transaction.atomic():
+            lock_galleries(Gallery.objects.filter(pk=gallery_id))
+            if closed := follow_up(gallery_id):
+                announce_all(closed, version=raise_version(gallery_id))
 
 
 def tidy() -> None:

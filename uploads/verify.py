@@ -21,7 +21,7 @@ from django.db.models import Count
 
 from galleries.decode.developer import Developed, Developer
 from galleries.errors import GalleryError
-from galleries.models import Gallery, Photo, PhotoStatus, Rendition, raise_version
+from galleries.models import Gallery, Photo, PhotoStatus, Rendition, lock_galleries
 from galleries.objects.base import StoredObject, bound_key, rendition_key, store_named
 from galleries.renditions import RECIPES, recipe_named
 from uploads import announce, clock, ledger
@@ -35,10 +35,12 @@ from uploads.errors import (
     SizeMismatch,
     WrongState,
 )
+from uploads.intake import discard_of
 from uploads.lanes.base import StoredPart, lanes_of
 from uploads.limits import DEAD_ATTEMPT_KEPT, LEASE, MAX_TRIES, RETRY_BASE, RETRY_CAP
 from uploads.models import Discard, Upload, UploadQuerySet, move_to
 from uploads.presign import is_every_part_signed, plan_of
+from uploads.publications import is_being_published, uploads_moved
 from uploads.sniff import SNIFF_BYTES, sniff
 from uploads.states import Event, State
 
@@ -119,7 +121,9 @@ def verify(upload: Upload, developer: Developer) -> None:
             publish(upload, verified)
     except WrongState:
         log.info("verify.overtaken upload_id=%s", upload.pk)
-        let_go_of_renditions(upload)
+        # Whoever took it over writes the same keys: only an attempt that has ended leaves its renditions behind.
+        if not Upload.objects.open().filter(pk=upload.pk, attempt=upload.attempt).exists():
+            let_go_of_renditions(upload)
     except GalleryError as error:
         settle(upload, error)
     except Exception:
@@ -142,6 +146,7 @@ def put_back(upload: Upload, error: GalleryError) -> None:
     delay = min(RETRY_CAP, RETRY_BASE * 2**upload.tries)
     log.info("verify.put_back upload_id=%s code=%s tries=%d", upload.pk, error.code, upload.tries)
     with transaction.atomic():
+        lock_galleries(Gallery.objects.filter(pk=upload.gallery_id))
         jitter = random.uniform(0.5, 1)  # noqa: S311  spreads retries, guards nothing
         move_to(upload, Event.PUT_BACK, lease_until=None, try_after=clock.now() + delay * jitter)
         announce_upload(upload)
@@ -150,6 +155,7 @@ def put_back(upload: Upload, error: GalleryError) -> None:
 def fail(upload: Upload, error: GalleryError) -> None:
     log.info("verify.failed upload_id=%s code=%s", upload.pk, error.code)
     with transaction.atomic():
+        lock_galleries(Gallery.objects.filter(pk=upload.gallery_id))
         move_to(
             upload,
             Event.FAIL,
@@ -158,12 +164,14 @@ def fail(upload: Upload, error: GalleryError) -> None:
             lease_until=None,
             ended_at=clock.now(),
         )
+        if not error.retryable:  # nobody will look at these bytes again
+            discard_of(upload, clock.now()).save()
+            let_go_of_renditions(upload)
         announce_upload(upload)
 
 
 def announce_upload(upload: Upload, *, photos: int = 0, size: int = 0) -> int:
-    version = raise_version(upload.gallery_id, photos=photos, size=size)
-    announce.uploads_changed(upload.gallery_id, version=version, uploads=[upload])
+    version = uploads_moved(upload.gallery_id, [upload], photos=photos, size=size)
     announce.after_commit(lambda: ledger.forget(upload.gallery_id, [upload.pk]))
     return version
 
@@ -294,7 +302,7 @@ def publish(upload: Upload, verified: Verified) -> None:
     try:
         with transaction.atomic():
             gallery = Gallery.objects.select_for_update().get(pk=upload.gallery_id)
-            photo = photo_of(upload, verified, is_ready=gallery.auto_publish)
+            photo = photo_of(upload, verified, is_ready=gallery.auto_publish or is_being_published(upload))
             photo.save(force_insert=True)
             Rendition.objects.bulk_create(verified.renditions)
             move_to(
@@ -313,7 +321,6 @@ def publish(upload: Upload, verified: Verified) -> None:
         twin = twin_of(upload, verified.spooled)
         if twin is None:
             raise
-        let_go_of_renditions(upload)
         raise Duplicate(photo_id=str(twin)) from err
 
 
