@@ -291,6 +291,8 @@ def test_every_call_is_announced_before_it_is_made(script):
     assert announced == [("s3", "head", 0)]
 
 
+# Celery forks, so this must too; Python 3.12 warns of every fork beside threads.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_client_is_not_shared_across_a_fork(script):
     script.says("HEAD", head_of(1))
     mine = store_named("s3")
