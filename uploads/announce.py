@@ -41,9 +41,8 @@ def photos_changed(gallery_id: uuid.UUID, *, version: int, photo_ids: Iterable[u
     after_commit(lambda: tell(gallery_id, "photos", version, [photo_out(photo) for photo in get_photos(ids)]))
 
 
-def gallery_changed(gallery_id: uuid.UUID, *, version: int) -> None:
-    """Its title or settings: nothing but a new version."""
-    after_commit(partial(tell, gallery_id, "photos", version, []))
+def publication_changed(gallery_id: uuid.UUID, *, version: int, body: dict[str, object]) -> None:
+    after_commit(partial(tell, gallery_id, "publication", version, [body]))
 
 
 def tell(gallery_id: uuid.UUID, kind: str, version: int, rows: Sequence[dict[str, object]]) -> None:

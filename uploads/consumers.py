@@ -89,6 +89,9 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
     async def gallery_event(self, event: dict[str, Any]) -> None:
         """Several changes become one message: `previous` is the one before the first, rows are the last of each."""
         waiting = self.pending.get(event["kind"])
+        if event["kind"] == "publication":
+            await self.publication_event(event)
+            return
         rows = {row["id"]: row for row in [*(waiting[event["kind"]] if waiting else []), *event["rows"]]}
         self.pending[event["kind"]] = {
             "type": event["kind"],
@@ -98,6 +101,11 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
         }
         self.moved.add(uuid.UUID(event["gallery"]))
         self.flush_soon()
+
+    async def publication_event(self, event: dict[str, Any]) -> None:
+        """Rare, and each is the whole: said at once."""
+        told = {name: event[name] for name in ("previous", "version")}
+        await self.say({"type": "publication", **told, "publication": event["rows"][0]})
 
 
 class GalleryConsumer(LiveConsumer):

@@ -106,6 +106,20 @@ class GaveUp(UploadError):
     message = "The photo could not be processed."
 
 
+class Cancelled(UploadError):
+    """Why a cancelled upload of a publication was not published."""
+
+    code, status = "cancelled", HTTPStatus.CONFLICT
+    message = "The upload was cancelled."
+
+
+class Expired(UploadError):
+    """Why an expired upload of a publication was not published."""
+
+    code, status = "expired", HTTPStatus.GONE
+    message = "The file was never sent."
+
+
 class UrlRefused(UploadError):
     """What was sent is not what was signed: another key, method, length, type or checksum."""
 

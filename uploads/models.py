@@ -12,7 +12,7 @@ from django.db.models import F, Q
 
 from galleries.models import Gallery, Photo
 from uploads import clock
-from uploads.bulk_insert import insert
+from uploads.bulk_insert import insert, insert_columns
 from uploads.errors import WrongState
 from uploads.limits import MAX_CLIENT_ID_CHARS, MAX_PATH_CHARS
 from uploads.states import OPEN_STATES, TAKES_BYTES, Event, State, sources_of, target_of
@@ -135,6 +135,42 @@ class UploadEvent(models.Model):
         return f"{self.event}: {self.source} → {self.target}"
 
 
+class PublicationState(models.TextChoices):
+    IN_PROGRESS = "in_progress"
+    ALL_SUCCEEDED = "all_succeeded"
+    SOME_FAILED = "some_failed"
+    ALL_FAILED = "all_failed"
+
+
+class Publication(models.Model):
+    """An intent to show photos, followed until each of its uploads has ended. It reads no bytes."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    gallery = models.ForeignKey(Gallery, on_delete=models.PROTECT, related_name="publications")
+    actor = models.CharField(max_length=45)
+    idempotency_key = models.CharField(max_length=100)
+    asked = models.JSONField(null=True, blank=True, help_text="the ids that were named; null: everything")
+    uploads = models.ManyToManyField(Upload, related_name="publications")
+    state = models.CharField(max_length=13, choices=PublicationState, default=PublicationState.IN_PROGRESS)
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["gallery", "actor", "idempotency_key"], name="publication_once_per_key"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=PublicationState.values), name="publication_state_is_known"
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["gallery", "state"], name="publication_by_state")]
+
+    def __str__(self) -> str:
+        return f"publication {self.id} ({self.state})"
+
+
 class Discard(models.Model):
     """Bytes that no row needs any more: the janitor's list. Written in the transaction that lets go of them."""
 
@@ -226,11 +262,17 @@ def all_alike(uploads: Sequence[Upload], name: str) -> bool:
 
 def record_births(uploads: Sequence[Upload], now: datetime) -> None:
     """One row each, also for those born signed: the history begins where the row does."""
-    insert(
-        [
-            UploadEvent(upload=upload, at=now, event="register", target=upload.state, attempt=upload.attempt)
-            for upload in uploads
-        ]
+    if not uploads:
+        return
+    alike = {"at": now, "event": "register", "source": "", "code": ""}
+    insert_columns(
+        UploadEvent,
+        {
+            "upload_id": [upload.pk for upload in uploads],
+            "target": [upload.state for upload in uploads],
+            "attempt": [upload.attempt for upload in uploads],
+            **{name: [value] * len(uploads) for name, value in alike.items()},
+        },
     )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import BeforeValidator, Field, StrictBool, StrictInt, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictInt, StringConstraints
 
 from galleries.errors import GalleryError
 from uploads import errors
@@ -21,7 +21,8 @@ def clean_text(value: str) -> str:
     return value.encode("utf-8", "replace").decode().replace("\x00", "")
 
 
-class DeclaredFile(Schema):
+# What is asked is plain pydantic: ninja's Schema wraps every item in a getter, a tenth of the time of a batch.
+class DeclaredFile(BaseModel):
     client_id: Annotated[Text, Field(min_length=1, max_length=MAX_CLIENT_ID_CHARS)]
     name: Annotated[Text, Field(max_length=4_096)]
     size: Annotated[StrictInt, Field(le=LARGEST_BIGINT, ge=-LARGEST_BIGINT)]
@@ -33,42 +34,47 @@ class DeclaredFile(Schema):
     lane: Annotated[str, Field(max_length=20)] | None = None
 
 
-class BatchIn(Schema):
+class BatchIn(BaseModel):
     files: list[DeclaredFile]
     sign: StrictBool = True
 
 
-class PartAsk(Schema):
+class PartAsk(BaseModel):
     number: StrictInt
     crc32: Crc32 | None = None
 
 
-class SignAsk(Schema):
+class SignAsk(BaseModel):
     id: str
     crc32: Crc32 | None = None
     after_failure: StrictBool = False
     parts: list[PartAsk] | None = None
 
 
-class SignIn(Schema):
+class SignIn(BaseModel):
     uploads: list[SignAsk]
 
 
-class CompleteAsk(Schema):
+class CompleteAsk(BaseModel):
     id: str
     crc32: Crc32 | None = None
 
 
-class CompleteIn(Schema):
+class CompleteIn(BaseModel):
     uploads: list[CompleteAsk]
 
 
-class IdsIn(Schema):
+class IdsIn(BaseModel):
     ids: list[str]
 
 
-class ProgressIn(Schema):
+class ProgressIn(BaseModel):
     uploads: list[tuple[str, StrictInt, StrictInt]]
+
+
+class PublishIn(Schema):
+    idempotency_key: Annotated[Text, Field(min_length=1, max_length=100)]
+    upload_ids: list[str] | None = None
 
 
 class ErrorOut(Schema):
@@ -121,6 +127,26 @@ class UploadPageOut(Schema):
     uploads: list[UploadOut]
     next_cursor: str | None
     version: int
+
+
+class PublicationCountsOut(Schema):
+    chosen: int
+    published: int
+    failed: int
+    pending: int
+
+
+class PublicationFailureOut(Schema):
+    upload_id: UUID
+    error: ErrorOut
+
+
+class PublicationOut(Schema):
+    id: UUID
+    state: str
+    version: int
+    counts: PublicationCountsOut
+    failures: list[PublicationFailureOut]
 
 
 class StoredPartOut(Schema):

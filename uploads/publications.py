@@ -1,0 +1,133 @@
+"""How far publications are: counted from the uploads they follow, closed when none of those is still to come."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from galleries.models import PhotoStatus, raise_version
+from uploads import announce, clock
+from uploads.errors import BYTES_ARE_BAD, Cancelled, Duplicate, Expired, UploadError
+from uploads.models import Publication, PublicationState, Upload, UploadQuerySet
+from uploads.states import OPEN_STATES, State
+from uploads.wire import error_of
+
+# The browser sends a damaged file again by itself, twice; a person may need longer, but nobody waits for ever.
+MAX_ATTEMPTS = 3
+PATIENCE = timedelta(hours=1)
+MAX_FAILURES_SHOWN = 1_000
+
+
+@dataclass(frozen=True)
+class Counts:
+    chosen: int
+    published: int
+    failed: int
+
+    @property
+    def pending(self) -> int:
+        return self.chosen - self.published - self.failed
+
+
+def still_to_come(now: datetime) -> Q:
+    sent_again = Q(
+        state=State.FAILED,
+        error_code__in=BYTES_ARE_BAD,
+        attempt__lt=MAX_ATTEMPTS,
+        ended_at__gt=now - PATIENCE,
+    )
+    return Q(state__in=OPEN_STATES) | Q(state=State.VERIFIED, photo__status=PhotoStatus.STAGED) | sent_again
+
+
+# A copy of a photo that is there counts as published: what was chosen can be seen.
+SUCCEEDED = Q(state=State.VERIFIED) | Q(state=State.FAILED, error_code=Duplicate.code)
+
+
+def failed_in(publication: Publication) -> UploadQuerySet:
+    failed: UploadQuerySet = publication.uploads.exclude(still_to_come(clock.now())).exclude(SUCCEEDED)
+    return failed
+
+
+def counts_of(publication: Publication) -> Counts:
+    """Three queries."""
+    uploads = publication.uploads.all()
+    published = uploads.filter(SUCCEEDED).exclude(state=State.VERIFIED, photo__status=PhotoStatus.STAGED)
+    return Counts(chosen=uploads.count(), published=published.count(), failed=failed_in(publication).count())
+
+
+def follow_up(gallery_id: uuid.UUID) -> list[Publication]:
+    """Closes what has nothing left to wait for. Inside the transaction that ended an upload.
+
+    One query where nothing is being published. Returns the closed, for the caller to announce with its version.
+    """
+    running = Publication.objects.select_for_update().filter(
+        gallery_id=gallery_id, state=PublicationState.IN_PROGRESS
+    )
+    return [publication for publication in running if close_if_done(publication)]
+
+
+def close_if_done(publication: Publication) -> bool:
+    now = clock.now()
+    if publication.uploads.filter(still_to_come(now)).exists():
+        return False
+    counts = counts_of(publication)
+    publication.state, publication.ended_at = outcome_of(counts), now
+    publication.version += 1
+    publication.save(update_fields=["state", "ended_at", "version"])
+    return True
+
+
+def outcome_of(counts: Counts) -> PublicationState:
+    if not counts.failed:
+        return PublicationState.ALL_SUCCEEDED
+    return PublicationState.SOME_FAILED if counts.published else PublicationState.ALL_FAILED
+
+
+def publication_out(publication: Publication) -> dict[str, object]:
+    counts = counts_of(publication)
+    return {
+        "id": str(publication.pk),
+        "state": publication.state,
+        "version": publication.version,
+        "counts": {
+            "chosen": counts.chosen,
+            "published": counts.published,
+            "failed": counts.failed,
+            "pending": counts.pending,
+        },
+        "failures": [
+            {"upload_id": str(upload.pk), "error": error_of(upload) or why_not(upload).as_wire()}
+            for upload in failed_in(publication).order_by("pk")[:MAX_FAILURES_SHOWN]
+        ],
+    }
+
+
+def why_not(upload: Upload) -> UploadError:
+    """For what ended without an error of its own."""
+    return Expired() if upload.state == State.EXPIRED else Cancelled()
+
+
+def uploads_moved(gallery_id: uuid.UUID, uploads: Sequence[Upload], *, photos: int = 0, size: int = 0) -> int:
+    """The end of every transaction that moves uploads: publications follow, the version rises, then it is said.
+
+    Returns:
+        The gallery's new version.
+    """
+    closed = follow_up(gallery_id)
+    version = raise_version(gallery_id, photos=photos, size=size)
+    announce.uploads_changed(gallery_id, version=version, uploads=uploads)
+    announce_all(closed, version=version)
+    return version
+
+
+def announce_all(publications: Iterable[Publication], *, version: int) -> None:
+    for publication in publications:
+        announce.publication_changed(
+            publication.gallery_id, version=version, body=publication_out(publication)
+        )
+
+
+def is_being_published(upload: Upload) -> bool:
+    return Publication.objects.filter(uploads=upload, state=PublicationState.IN_PROGRESS).exists()
