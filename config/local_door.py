@@ -40,7 +40,7 @@ MAX_SILENCE_S: Final = 60.0
 WRITING_THREADS: Final = 16
 
 
-class ClientGone(Exception):  # noqa: N818  an event, not an error
+class ClientGone(Exception):
     """It hung up; there is nobody to answer."""
 
 
