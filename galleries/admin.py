@@ -3,7 +3,6 @@
 import logging
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -14,7 +13,6 @@ from django.db.models import Count, Model, Q, QuerySet
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 
 from accounts.staff import (
@@ -30,8 +28,8 @@ from accounts.staff import (
     size_words,
 )
 from galleries import lifecycle
-from galleries.curation import delete_photos, is_restorable, restore_photos
-from galleries.errors import GalleryError, ObjectMissing
+from galleries.curation import delete_photos, restore_photos
+from galleries.errors import ObjectMissing
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition
 from galleries.objects.base import store_named
 from galleries.queries import GalleryView, views_of
@@ -381,29 +379,27 @@ def delete_chosen(photo_ids: Sequence[uuid.UUID]) -> Mended:
 
 
 def restore_chosen(photo_ids: Sequence[uuid.UUID]) -> Mended:
-    mended, now = Mended(), timezone.now()
+    mended = Mended()
     deleted, others = split_by_gallery(photo_ids, lambda photo: photo.status == PhotoStatus.DELETED)
     mended.left.update({"not deleted": others} if others else {})
     for photos in deleted.values():
         for photo in photos:
-            restore_one(photo, now, mended)
+            restore_one(photo, mended)
     return mended
 
 
-def restore_one(photo: Photo, now: datetime, mended: Mended) -> None:
+def restore_one(photo: Photo, mended: Mended) -> None:
     """Each by itself: one that can't come back keeps no other from it."""
     if photo.gallery.deleted_at is not None:
         mended.left["the gallery was deleted"] += 1
         return
-    if not is_restorable(photo, now):
-        mended.left["deleted more than 24 hours ago"] += 1
-        return
     try:
-        restore_photos(photo.gallery_id, [photo.pk])
+        (after,) = restore_photos(photo.gallery_id, [photo.pk])
     except IntegrityError:
-        mended.left["the gallery has this photo again already"] += 1
-    except GalleryError as refusal:
-        mended.left[refusal.message.rstrip(".")] += 1
+        mended.left["its file was sent again and is a photo of its own now"] += 1
+        return
+    if after.status == PhotoStatus.DELETED:
+        mended.left["deleted more than 24 hours ago"] += 1
     else:
         mended.note("restored", photo)
 

@@ -63,8 +63,9 @@ class Desk:
 def built_styles(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests look at pages, not at the stylesheet: they run where nothing has been built yet, too."""
     known = DjangoViteAssetLoader.instance()._apps["default"].manifest._entries
-    if "static/css/admin.css" not in known:
-        monkeypatch.setitem(known, "static/css/admin.css", ManifestEntry(file="admin.css"))
+    for asset in ("static/css/admin.css", "static/src/pages/theme-early.ts", "static/src/pages/app.ts"):
+        if asset not in known:
+            monkeypatch.setitem(known, asset, ManifestEntry(file=asset))
 
 
 @pytest.fixture(autouse=True)
