@@ -8,6 +8,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+# As many as requests run at once in a web process before they wait for each other.
+POOL_CONNECTIONS = 16
 
 
 def text(name: str, default: str = "") -> str:
@@ -63,7 +65,7 @@ def folder(name: str, default: Path) -> Path:
     return Path(text(name, str(default))).expanduser().resolve()
 
 
-def database(name: str, default_file: Path) -> dict[str, object]:
+def database(name: str, default_file: Path, *, is_pooled: bool = False) -> dict[str, object]:
     """`postgres://user:password@host:port/name`, `sqlite:///path`, or nothing for SQLite below DATA_DIR.
 
     A socket directory goes into the query: `postgres:///name?host=/run/postgresql`.
@@ -76,7 +78,7 @@ def database(name: str, default_file: Path) -> dict[str, object]:
         return sqlite(Path(unquote(parts.path)))
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
         raise ImproperlyConfigured(f"{name} must begin with postgres:// or sqlite:/// and name a database.")
-    return postgres(url)
+    return pooled(postgres(url)) if is_pooled else postgres(url)
 
 
 def sqlite(file: Path) -> dict[str, object]:
@@ -107,4 +109,15 @@ def postgres(url: str) -> dict[str, object]:
         "HOST": unquote(query.pop("host", parts.hostname or "")),
         "PORT": query.pop("port", str(parts.port or "")),
         "OPTIONS": {key: unquote(value) for key, value in query.items()},
+    }
+
+
+def pooled(database: dict[str, object]) -> dict[str, object]:
+    """With connections that outlive a request, each asked whether it still lives before it is used."""
+    options = database["OPTIONS"]
+    kept = options if isinstance(options, dict) else {}
+    return {
+        **database,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {**kept, "pool": {"min_size": 2, "max_size": POOL_CONNECTIONS, "timeout": 10}},
     }

@@ -86,7 +86,10 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": env.database("DATABASE_URL", DATA_DIR / "db.sqlite3")}
+# Django's ASGI handler runs each request in a context of its own, which would connect anew each time. Workers fork,
+# and a pool must not cross a fork.
+IS_WEB = "config.asgi" in sys.modules
+DATABASES = {"default": env.database("DATABASE_URL", DATA_DIR / "db.sqlite3", is_pooled=IS_WEB)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
