@@ -35,8 +35,8 @@ export class Connection {
   #waiting: (() => void)[] = [];
   #cancelProbe: Cancel = () => {};
   #isProbing = false;
-  /** Whose uploads these are; undefined until the server has said. */
-  #userId: string | null | undefined;
+  /** Whose uploads these are; undefined until somebody is signed in. */
+  #userId: string | undefined;
 
   constructor(ports: ConnectionPorts) {
     this.#ports = ports;
@@ -176,8 +176,8 @@ export class Connection {
 
   /** Signed in as somebody else, the uploads would not be theirs: they wait for their owner. */
   #knowUser(userId: string | null): void {
-    if (this.#userId === undefined) this.#userId = userId;
-    if (userId === this.#userId) {
+    if (userId !== null) this.#userId ??= userId;
+    if (this.#userId === undefined || userId === this.#userId) {
       this.#become("open");
       return;
     }

@@ -392,7 +392,7 @@ function makeTile(photo: WallPhoto, index: number, options: WallOptions): Tile {
 /** As new: what it showed of one photo must not show under another. */
 function blank(tile: Tile): void {
   tile.box.hidden = true;
-  tile.box.removeAttribute("data-photo-id");
+  setAttributes(tile.box, { "data-photo-id": null, "aria-posinset": null, "aria-setsize": null });
   tile.box.removeAttribute("data-loaded");
   tile.box.querySelector(".tile-arrived")?.remove();
   tile.image.removeAttribute("src");
