@@ -18,6 +18,7 @@ from accounts.staff import (
     bar,
     link_to,
     link_to_id,
+    link_to_list,
     person_of,
     size_words,
 )
@@ -26,9 +27,16 @@ from galleries.models import Photo, PhotoStatus
 from uploads import clock, ledger
 from uploads.heartbeats import LIVES_FOR
 from uploads.lanes.base import Lane
-from uploads.models import Discard, Upload, UploadEvent, WorkerHeartbeat
-from uploads.ops.repair import cancel_uploads, requeue_uploads, retry_uploads, throw_away
+from uploads.models import Discard, Publication, Upload, UploadEvent, WorkerHeartbeat
+from uploads.ops.repair import (
+    cancel_uploads,
+    requeue_uploads,
+    retry_publications,
+    retry_uploads,
+    throw_away,
+)
 from uploads.ops.stuck import STUCK_WORDS, Stuck, overdue_discards, stuck
+from uploads.publications import counts_of
 from uploads.states import OPEN_STATES, TAKES_BYTES, State
 from uploads.wire import error_of, known_errors
 
@@ -272,6 +280,50 @@ class UploadEventAdmin(StaffAdmin[UploadEvent]):
     @admin.display(description="upload")
     def of_upload(self, event: UploadEvent) -> str:
         return link_to_id(Upload, event.upload_id, event.upload.name)
+
+
+@admin.register(Publication)
+class PublicationAdmin(StaffAdmin[Publication]):
+    list_display = ("short_id", "state", "of_gallery", "actor", "created_at", "ended_at", "version")
+    list_filter = ("state", "created_at", "ended_at")
+    list_select_related = ("gallery",)
+    search_fields = ("=id", "=idempotency_key", "gallery__title", "=actor")
+    ordering = ("-created_at",)
+    fields = (
+        "id",
+        "state",
+        "so_far",
+        "follows",
+        "of_gallery",
+        "actor",
+        "idempotency_key",
+        "created_at",
+        "ended_at",
+        "version",
+    )
+    actions = ("retry",)
+
+    @admin.display(description="publication")
+    def short_id(self, publication: Publication) -> str:
+        return str(publication.pk)[:8]
+
+    @admin.display(description="gallery", ordering="gallery__title")
+    def of_gallery(self, publication: Publication) -> str:
+        return link_to(publication.gallery)
+
+    @admin.display(description="so far")
+    def so_far(self, publication: Publication) -> str:
+        counts = counts_of(publication)
+        words = f"{counts.published:,} of {counts.chosen:,} published, {counts.failed:,} failed"
+        return format_html("{} {}", bar(counts.published, counts.chosen, label=words), words)
+
+    @admin.display(description="follows")
+    def follows(self, publication: Publication) -> str:
+        return link_to_list(Upload, "its uploads", publications__id__exact=publication.pk)
+
+    @admin.action(description="Retry (what failed of it)", permissions=["mend"])
+    def retry(self, request: HttpRequest, chosen: QuerySet[Publication]) -> None:
+        self.carry_out(request, chosen, partial(retry_publications, person_of(request)))
 
 
 class DueFilter(admin.SimpleListFilter):

@@ -84,7 +84,7 @@ def get_publication(actor: Actor, publication_id: uuid.UUID) -> Publication:
     return publication
 
 
-def retry(actor: Actor, publication: Publication) -> Publication:
+def retry(actor: Actor | control.Staff, publication: Publication) -> Publication:
     """Takes up the failed only; no byte is sent again where the bytes are good."""
     failed = list(failed_in(publication).values_list("pk", flat=True))
     for start in range(0, len(failed), MAX_BATCH_ITEMS):

@@ -27,6 +27,7 @@ MODELS = {
     "galleries_rendition": "galleries.{}_rendition",
     "uploads_upload": "uploads.{}_upload",
     "uploads_uploadevent": "uploads.{}_uploadevent",
+    "uploads_publication": "uploads.{}_publication",
     "uploads_discard": "uploads.{}_discard",
     "uploads_workerheartbeat": "uploads.{}_workerheartbeat",
 }

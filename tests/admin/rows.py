@@ -15,7 +15,7 @@ from accounts.models import User
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition, raise_version
 from galleries.objects.base import original_key, rendition_key, store_named
 from galleries.renditions import RECIPES
-from uploads.models import Upload, move_to, record_births
+from uploads.models import Publication, Upload, move_to, record_births
 from uploads.states import Event, State
 
 PASSWORD = "a long enough password"
@@ -138,3 +138,13 @@ def photo_in(gallery: Gallery, status: str = PhotoStatus.READY, *, content: byte
             status=status, deleted_at=deleted_at, status_before_delete=PhotoStatus.READY if deleted_at else ""
         )
     return Photo.objects.get(pk=photo.pk)
+
+
+def publication_of(*uploads: Upload, **changed: Any) -> Publication:
+    """Everything that was asked to be shown at once."""
+    publication = Publication.objects.create(
+        gallery=uploads[0].gallery, actor=uploads[0].actor, idempotency_key=uuid.uuid4().hex,
+        **{"created_at": timezone.now()} | changed,
+    )  # fmt: skip
+    publication.uploads.set(uploads)
+    return publication

@@ -15,9 +15,9 @@ from accounts.models import find_user_of_token, issue_token
 from galleries import lifecycle
 from galleries.models import Gallery, Photo, PhotoStatus
 from galleries.objects.base import original_key, store_named
-from tests.admin.rows import photo_in, upload_in
+from tests.admin.rows import photo_in, publication_of, upload_in
 from uploads import announce
-from uploads.models import Discard, Upload, UploadEvent
+from uploads.models import Discard, Publication, Upload, UploadEvent
 from uploads.ops.invariants import verify_invariants
 from uploads.states import State
 
@@ -101,7 +101,7 @@ def test_what_is_not_retried_is_counted_by_why_not(gallery, owner, chief) -> Non
         "1: trying again does not help (not_an_image)",
         "1: signed, not failed",
         "1: verified, not failed",
-        "1: the gallery was deleted",
+        "1: This gallery was deleted",
     ):
         assert why in left
     assert [len(entries(row)) for row in rows] == [1, 0, 0, 0, 0]
@@ -191,6 +191,31 @@ def test_a_photo_is_not_cancelled_any_more(gallery, chief) -> None:
 
     assert state_of(upload) == State.VERIFIED
     assert chief.said(answer) == ["1 upload left as before. 1: The photo is already in the gallery."]
+
+
+def test_what_failed_of_a_publication_is_taken_up_again(gallery, chief) -> None:
+    good, bad = photo_in(gallery), upload_in(gallery, State.FAILED)
+    publication = publication_of(Upload.objects.get(pk=good.upload_id), bad, state="some_failed")
+
+    answer = chief.act("uploads_publication", "retry", publication)
+
+    assert Publication.objects.get(pk=publication.pk).state == "in_progress"
+    assert state_of(bad) == State.UPLOADED
+    assert chief.said(answer) == ["1 publication taken up again."]
+    assert entries(publication) == [("chief", "Taken up again.")]
+
+
+def test_a_publication_of_which_nothing_failed_stays_as_it_is(gallery, chief) -> None:
+    photo = photo_in(gallery)
+    done = publication_of(Upload.objects.get(pk=photo.upload_id), state="all_succeeded")
+    running = publication_of(upload_in(gallery, State.SIGNED))
+
+    answer = chief.act("uploads_publication", "retry", done, running)
+
+    (left,) = chief.said(answer)
+    assert left.startswith("2 publications left as before. ")
+    assert "1: nothing of it failed" in left
+    assert "1: in progress" in left
 
 
 def test_a_deleted_photo_is_not_counted_and_comes_back_counted(gallery, chief) -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition
 from galleries.objects.base import original_key, store_named
-from tests.admin.rows import WAYS, photo_in, upload_in
+from tests.admin.rows import WAYS, photo_in, publication_of, upload_in
 from uploads import clock
 from uploads.lanes.base import lanes_of
 from uploads.limits import (
@@ -178,6 +178,20 @@ def test_an_upload_held_by_a_lost_worker_breaks_i5(beyond, expected, gallery) ->
 @pytest.mark.parametrize("state", [State.REGISTERED, State.SIGNED])
 def test_an_upload_past_its_life_breaks_i5(state, beyond, expected, gallery) -> None:
     upload_in(gallery, state, active_at=timezone.now() - UPLOAD_LIFE - SETTLED_WITHIN - beyond)
+
+    assert broken() == expected
+
+
+def test_a_publication_that_waits_for_nothing_breaks_i5(photo) -> None:
+    publication_of(Upload.objects.get(pk=photo.upload_id))
+
+    assert broken() == {"publication_without_end"}
+
+
+@pytest.mark.parametrize(("ago", "expected"), [(0, set()), (70, {"publication_without_end"})])
+def test_a_publication_waits_an_hour_for_bytes_that_may_be_sent_again(ago, expected, gallery) -> None:
+    ended_at = timezone.now() - timedelta(minutes=ago)
+    publication_of(upload_in(gallery, State.FAILED, code="checksum_mismatch", ended_at=ended_at))
 
     assert broken() == expected
 

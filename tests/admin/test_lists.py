@@ -14,9 +14,9 @@ from django.utils import timezone
 from accounts.models import ApiToken, User
 from galleries.models import Gallery, Photo, Rendition
 from tests.admin.conftest import MODELS, Desk
-from tests.admin.rows import bare_upload, gallery_of, photo_in, upload_in
+from tests.admin.rows import bare_upload, gallery_of, photo_in, publication_of, upload_in
 from uploads import ledger
-from uploads.models import Discard, Upload, UploadEvent, WorkerHeartbeat
+from uploads.models import Discard, Publication, Upload, UploadEvent, WorkerHeartbeat
 from uploads.states import State
 
 MANY = 10_000
@@ -35,6 +35,12 @@ def fill(count: int) -> None:
     uploads = Upload.objects.bulk_create([bare_upload(each, state=State.SIGNED) for each in galleries])
     UploadEvent.objects.bulk_create(
         [UploadEvent(upload=each, at=now, event="register", target="signed", attempt=1) for each in uploads]
+    )
+    Publication.objects.bulk_create(
+        [
+            Publication(gallery=each, actor="user", idempotency_key="once", created_at=now)
+            for each in galleries
+        ]
     )
     Discard.objects.bulk_create([Discard(store="local", key=each.key, not_before=now) for each in uploads])
     WorkerHeartbeat.objects.bulk_create(
@@ -181,6 +187,18 @@ def test_uploads_are_found_by_what_is_wrong_with_them(filters, expected, chief, 
     page = chief.list_page("uploads_upload", **filters)
 
     assert {upload.name for upload in page.context["cl"].result_list} == expected
+
+
+def test_the_page_of_a_publication_tells_how_far_it_is_and_leads_to_its_uploads(chief, gallery) -> None:
+    photo, bad = photo_in(gallery), upload_in(gallery, State.FAILED)
+    upload_in(gallery, State.SIGNED)
+    publication = publication_of(Upload.objects.get(pk=photo.upload_id), bad, state="some_failed")
+
+    page = chief.page("uploads_publication", publication.pk).content.decode()
+    followed = chief.list_page("uploads_upload", publications__id__exact=publication.pk)
+
+    assert "1 of 2 published, 1 failed" in page
+    assert {upload.pk for upload in followed.context["cl"].result_list} == {photo.upload_id, bad.pk}
 
 
 def test_photos_are_found_by_what_is_wrong_with_their_smaller_pictures(chief, gallery) -> None:

@@ -12,8 +12,8 @@ from django.utils import timezone
 from accounts.models import ApiToken, User, issue_token
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition
 from tests.admin.conftest import MODELS, Desk
-from tests.admin.rows import person, photo_in, upload_in
-from uploads.models import Discard, Upload, UploadEvent, WorkerHeartbeat
+from tests.admin.rows import person, photo_in, publication_of, upload_in
+from uploads.models import Discard, Publication, Upload, UploadEvent, WorkerHeartbeat
 from uploads.states import State
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def rows(gallery: Gallery) -> dict[str, Any]:
         "galleries_rendition": Rendition.objects.filter(photo=photo).first(),
         "uploads_upload": Upload.objects.get(pk=photo.upload_id),
         "uploads_uploadevent": UploadEvent.objects.first(),
+        "uploads_publication": publication_of(Upload.objects.get(pk=photo.upload_id)),
         "uploads_discard": Discard.objects.create(store="local", key=photo.key, not_before=timezone.now()),
         "uploads_workerheartbeat": WorkerHeartbeat.objects.create(
             name="w", concurrency=2, seen_at=timezone.now()
@@ -123,6 +124,10 @@ ACTIONS: dict[tuple[str, str], tuple[Callable[[Gallery], Any], Callable[[Any], b
         lambda row: Upload.objects.get(pk=row.pk).try_after <= timezone.now(),
     ),
     ("uploads_upload", "cancel"): (failed, lambda row: Upload.objects.get(pk=row.pk).state == "cancelled"),
+    ("uploads_publication", "retry"): (
+        lambda gallery: publication_of(failed(gallery), state="all_failed"),
+        lambda row: Publication.objects.get(pk=row.pk).state == "in_progress",
+    ),
     ("uploads_discard", "throw_away_now"): (
         overdue,
         lambda row: not Discard.objects.filter(pk=row.pk).exists(),

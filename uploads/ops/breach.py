@@ -22,6 +22,7 @@ RULES: Final[dict[str, dict[str, str]]] = {
     "I5": {
         "waiting_for_nobody": "an upload waits, and no worker has claimed anything for longer than a lease",
         "lease_lost": "a worker that has gone still holds an upload",
+        "publication_without_end": "a publication waits for nothing any more and has not ended",
         "past_its_life": "an upload without a sign of life for six days has not expired",
     },
     "I6": {

@@ -11,7 +11,9 @@ from accounts.staff import Mended
 from uploads import announce, clock, sweep
 from uploads.control import Outcome, Staff, cancel, retry
 from uploads.limits import MAX_BATCH_ITEMS
-from uploads.models import Discard, Upload
+from uploads.models import Discard, Publication, PublicationState, Upload
+from uploads.publications import failed_in
+from uploads.publish import retry as retry_publication
 from uploads.states import Event, State
 from uploads.wire import error_of
 
@@ -20,7 +22,6 @@ WORDS: Final = {
     Event.REOPEN_BYTES: "will go on when the sender sends the bytes again",
     Event.CANCEL: "cancelled",
 }
-GALLERY_GONE: Final = "the gallery was deleted"
 Step = Callable[[Staff, Sequence[uuid.UUID]], list[Outcome]]
 
 
@@ -37,14 +38,7 @@ def by_step(
     user: User, upload_ids: Sequence[uuid.UUID], step: Step, why_not: Callable[[Upload], str]
 ) -> Mended:
     mended = Mended()
-    gone = set(
-        Upload.objects.filter(pk__in=upload_ids, gallery__deleted_at__isnull=False).values_list(
-            "pk", flat=True
-        )
-    )
-    if gone:
-        mended.left[GALLERY_GONE] += len(gone)
-    for some in in_batches([each for each in upload_ids if each not in gone]):
+    for some in in_batches(upload_ids):
         for outcome in step(Staff(user), some):
             note(mended, outcome, why_not)
     return mended
@@ -93,6 +87,21 @@ def requeue_uploads(upload_ids: Sequence[uuid.UUID]) -> Mended:
         )
         if mended.done:
             announce.ring_after_commit()
+    return mended
+
+
+def retry_publications(user: User, publication_ids: Sequence[uuid.UUID]) -> Mended:
+    """What failed of them is taken up again, and shown as soon as it is verified."""
+    mended = Mended()
+    for publication in Publication.objects.filter(pk__in=publication_ids).select_related("gallery"):
+        if publication.gallery.deleted_at is not None:
+            mended.left["the gallery was deleted"] += 1
+        elif publication.state == PublicationState.IN_PROGRESS:
+            mended.left["in progress"] += 1
+        elif not failed_in(publication).exists():
+            mended.left["nothing of it failed"] += 1
+        else:
+            mended.note("taken up again", retry_publication(Staff(user), publication))
     return mended
 
 

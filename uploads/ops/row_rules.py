@@ -18,9 +18,10 @@ from uploads.limits import (
     MAX_SIDE_PX,
     UPLOAD_LIFE,
 )
-from uploads.models import Upload, UploadEvent
+from uploads.models import Publication, PublicationState, Upload, UploadEvent
 from uploads.ops.breach import Breach
 from uploads.ops.stuck import SETTLED_WITHIN
+from uploads.publications import still_to_come
 from uploads.states import State
 
 CLAIMS: Final = ("claim", "take_over")
@@ -42,6 +43,7 @@ def rules_at(now: datetime) -> dict[str, QuerySet[Any, Any]]:
         "counters_differ": counters_differ(),
         "waiting_for_nobody": waiting_for_nobody(now),
         "lease_lost": Upload.objects.abandoned(now - SETTLED_WITHIN),
+        "publication_without_end": publication_without_end(now),
         "past_its_life": Upload.objects.silent_since(now - UPLOAD_LIFE - SETTLED_WITHIN),
         "shown_without_rendition": shown_without_rendition(),
         "shown_without_upload": Photo.objects.ready().exclude(
@@ -84,6 +86,12 @@ def waiting_for_nobody(now: datetime) -> QuerySet[Upload]:
     """A long queue that moves is no breach, however long its last one waits."""
     moves = UploadEvent.objects.filter(event__in=CLAIMS, at__gte=now - SETTLED_WITHIN)
     return Upload.objects.filter(~Exists(moves)).waiting(now - SETTLED_WITHIN)
+
+
+def publication_without_end(now: datetime) -> QuerySet[Publication]:
+    """Nothing of it is still to come, and it has not ended."""
+    waits_for = Upload.objects.filter(still_to_come(now - SETTLED_WITHIN), publications=OuterRef("pk"))
+    return Publication.objects.filter(~Exists(waits_for), state=PublicationState.IN_PROGRESS)
 
 
 def shown_without_rendition() -> QuerySet[Photo]:
