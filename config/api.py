@@ -1,20 +1,38 @@
 """One API, one place where refusals become answers."""
 
+import json
 import logging
 from http import HTTPStatus
+from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 from ninja import NinjaAPI, Router, Schema
 from ninja.errors import HttpError, ValidationError
+from ninja.parser import Parser
 
 from galleries.api import router as galleries_router
 from galleries.callers import caller_of
-from galleries.errors import BadRequest, GalleryError, NotFound, SignInRequired
+from galleries.errors import BadRequest, BatchTooLarge, GalleryError, NotFound, SignInRequired
 from uploads.api import router as uploads_router
 
 log = logging.getLogger(__name__)
-api = NinjaAPI(title="Safelight", version="1", auth=caller_of, urls_namespace="api")
+
+
+class ObjectsOnly(Parser):
+    """A body is a JSON object: of a bare string, schemas would read attributes (`"x".title`) as fields."""
+
+    def parse_body(self, request: HttpRequest) -> dict[str, Any]:
+        """Raises: TypeError, ValueError: what is no object, and no JSON."""
+        body = json.loads(request.body)
+        if not isinstance(body, dict):
+            raise TypeError(type(body).__name__)
+        return body
+
+
+api = NinjaAPI(title="Safelight", version="1", auth=caller_of, urls_namespace="api", parser=ObjectsOnly())
 session_router = Router(tags=["session"], auth=None)
 
 
@@ -69,6 +87,12 @@ def on_malformed(_request: HttpRequest, error: ValidationError) -> HttpResponse:
 def on_http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
     """Not JSON at all."""
     return answer(BadRequest(problems=[{"where": "body", "what": str(error)}]))
+
+
+@api.exception_handler(RequestDataTooBig)
+def on_too_much(_request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
+    """More bytes than a hundred items have."""
+    return answer(BatchTooLarge(limit_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
 
 
 @api.exception_handler(Http404)

@@ -62,4 +62,5 @@ def delete(gallery: Gallery) -> None:
         deleted = Gallery.objects.live().filter(pk=gallery.pk).update(deleted_at=timezone.now())
         if deleted:
             filler().gallery_deleted(gallery.pk)
-            raise_version(gallery.pk)
+            version = raise_version(gallery.pk)
+            filler().photos_changed(gallery.pk, version=version, photo_ids=[])

@@ -34,7 +34,7 @@ class Filler(Protocol):
         """Called inside the transaction that changed them; announces after its commit."""
 
     def gallery_deleted(self, gallery_id: uuid.UUID) -> None:
-        """Called inside the transaction that deletes it."""
+        """Called inside the transaction that deletes it; the caller raises its version and announces."""
 
 
 class NoFiller:

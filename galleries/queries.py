@@ -5,7 +5,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import OuterRef, Prefetch, Q, Subquery
@@ -14,6 +14,7 @@ from galleries.errors import BadRequest
 from galleries.models import Gallery, GallerySort, Photo, Rendition
 from galleries.ports import Totals, filler
 from galleries.states import GalleryState, gallery_state
+from galleries.text import clean_text
 
 # How each sort pages: the column, with the id to break ties.
 SORT_COLUMNS = {GallerySort.CAPTURED: "sort_at", GallerySort.NAME: "name", GallerySort.ADDED: "added_at"}
@@ -112,6 +113,21 @@ def read_cursor(cursor: str, column: str) -> tuple[Any, uuid.UUID]:
         kept_column, value, photo_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         if kept_column != column:
             raise BadRequest(cursor="the order of the gallery has changed; begin again")
-        return (value if column == "name" else datetime.fromisoformat(value)), uuid.UUID(photo_id)
-    except (ValueError, TypeError, AttributeError) as err:
+        return (name_in(value) if column == "name" else moment_in(value)), uuid.UUID(photo_id)
+    except (ValueError, TypeError, AttributeError, OverflowError) as err:
         raise BadRequest(cursor="unknown") from err
+
+
+def name_in(value: object) -> str:
+    """Raises: ValueError for what no name can be."""
+    if not isinstance(value, str) or clean_text(value) != value:
+        raise ValueError(value)
+    return value
+
+
+def moment_in(value: str) -> datetime:
+    """Raises: ValueError, OverflowError for a time without a zone, or outside the calendar."""
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError(value)
+    return moment.astimezone(UTC)

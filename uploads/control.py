@@ -200,15 +200,12 @@ def within_reach(actor: Actor | Staff, upload_ids: Sequence[uuid.UUID]) -> Uploa
 
 def carry_out(moves: Mapping[Event, Sequence[Upload]]) -> None:
     """Inside the caller's transaction, on rows it holds."""
-    now = clock.now()
     changed = [upload for uploads in moves.values() for upload in uploads]
     if set(moves) & {Event.REOPEN_BYTES, Event.CHECK_AGAIN}:
+        began = min(upload.registered_at for upload in changed)
         for gallery in {upload.gallery for upload in changed}:
-            begin_round(gallery, now)
-    ended = [*moves.get(Event.CANCEL, ()), *moves.get(Event.FAIL, ())]
-    Discard.objects.bulk_create([discard_of(upload, now) for upload in ended])
-    for event, uploads in moves.items():
-        move_many(uploads, event, fields=WRITTEN)
+            begin_round(gallery, began)
+    write_moves(moves)
     for gallery_id in {upload.gallery_id for upload in changed}:
         of_gallery = [upload for upload in changed if upload.gallery_id == gallery_id]
         uploads_moved(gallery_id, of_gallery)
@@ -216,8 +213,16 @@ def carry_out(moves: Mapping[Event, Sequence[Upload]]) -> None:
         announce.ring_after_commit()
 
 
+def write_moves(moves: Mapping[Event, Sequence[Upload]]) -> None:
+    now = clock.now()
+    ended = [*moves.get(Event.CANCEL, ()), *moves.get(Event.FAIL, ())]
+    Discard.objects.bulk_create([discard_of(upload, now) for upload in ended])
+    for event, uploads in moves.items():
+        move_many(uploads, event, fields=WRITTEN)
+
+
 def cancel_gallery(gallery_id: uuid.UUID) -> None:
-    """Inside the transaction that deletes the gallery: nothing of it goes on."""
+    """Inside the transaction that deletes the gallery: nothing of it goes on. Raises no version."""
     open_uploads = list(
         Upload.objects.open()
         .filter(gallery_id=gallery_id)
@@ -227,7 +232,7 @@ def cancel_gallery(gallery_id: uuid.UUID) -> None:
     for upload in open_uploads:
         end_as_cancelled(upload)
     if open_uploads:
-        carry_out({Event.CANCEL: open_uploads})
+        write_moves({Event.CANCEL: open_uploads})
 
 
 def needs_bytes(outcome: Outcome) -> bool:

@@ -4,21 +4,16 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictInt, StringConstraints
+from pydantic import BaseModel, Field, StrictBool, StrictInt, StringConstraints
 
 from galleries.errors import GalleryError
+from galleries.text import Text
 from uploads import errors
 from uploads.limits import MAX_CLIENT_ID_CHARS
 from uploads.models import Upload
 
 Crc32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}$")]
-# A lone surrogate from JavaScript can be neither stored nor sent; NUL is refused by PostgreSQL.
-Text = Annotated[str, BeforeValidator(lambda value: clean_text(value) if isinstance(value, str) else value)]
 LARGEST_BIGINT = 2**63 - 1
-
-
-def clean_text(value: str) -> str:
-    return value.encode("utf-8", "replace").decode().replace("\x00", "")
 
 
 # What is asked is plain pydantic: ninja's Schema wraps every item in a getter, a tenth of the time of a batch.
