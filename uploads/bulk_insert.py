@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 # Their Python values are what the drivers take as they are.
 PLAIN = (models.CharField, models.TextField, models.IntegerField, models.BooleanField)
@@ -30,8 +31,9 @@ def insert(rows: Sequence[models.Model]) -> None:
 
 def insert_columns(model: type[models.Model], columns: Mapping[str, Sequence[Any]]) -> None:
     """The same by column: attribute name (`photo_id`) -> the values of all rows, in every column of the model."""
+    connection = connections[DEFAULT_DB_ALIAS]  # the proxy would look it up anew for every value
     fields = written_fields(model)
-    prepared = [prepare(field, columns[field.attname]) for field in fields]
+    prepared = [prepare(field, columns[field.attname], connection) for field in fields]
     quote = connection.ops.quote_name
     names = ", ".join(quote(str(field.column)) for field in fields)
     places = f"({', '.join(['%s'] * len(fields))})"
@@ -48,7 +50,9 @@ def written_fields(model: type[models.Model]) -> list[models.Field[Any, Any]]:
     return [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]  # noqa: SLF001
 
 
-def prepare(field: models.Field[Any, Any], values: Sequence[Any]) -> Sequence[Any]:
+def prepare(
+    field: models.Field[Any, Any], values: Sequence[Any], connection: BaseDatabaseWrapper
+) -> Sequence[Any]:
     """As the database takes them."""
     if isinstance(field, PLAIN):
         return values
