@@ -31,6 +31,8 @@ LONGEST_DELAY_S: Final = 10.0
 HEALTHY_AFTER_S: Final = 30.0
 # Before all of them have been up once, a program that keeps dying is a mistake, not an accident.
 DEATHS_BEFORE_READY: Final = 3
+# One wish may arrive twice: a SIGTERM to a whole group reaches us, and make, which passes its own on.
+HASTE_AFTER_S: Final = 1.0
 _READ_BYTES: Final = 65_536
 _LONGEST_LINE_BYTES: Final = 65_536
 
@@ -71,7 +73,8 @@ class Supervisor:
         pid_folder.mkdir(exist_ok=True)
         self._kept: list[_Child] = []
         self._children: dict[int, _Child] = {}
-        self._stop_request_count = 0
+        self._stop_asked_at: float | None = None
+        self._is_hasty = False
         self._is_stopping = False
         self._is_ready = False
         self._selector = selectors.PollSelector()
@@ -114,7 +117,7 @@ class Supervisor:
     def stop(self, *stages: Sequence[str]) -> None:
         """Ends what is kept, stage by stage, each program within its time, then whatever is left below us.
 
-        A second stop signal hastens: all but the last stage is killed at once.
+        A second stop signal, a second later or more, hastens: all but the last stage is killed at once.
         """
         self._is_stopping = True
         steps = [child for child in self._children.values() if child not in self._kept]
@@ -123,6 +126,8 @@ class Supervisor:
             members = [child for child in self._kept if child.program.name in names]
             self._stop_stage(members, is_patient=names == stages[-1])
         processes.kill_descendants(within_s=2.0)
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # it is done; one more would only spoil the exit code
         self._console.write_what_fits()
 
     def _stop_stage(self, members: Sequence[_Child], *, is_patient: bool) -> None:
@@ -131,7 +136,7 @@ class Supervisor:
             processes.send(pid, signal.SIGTERM)
         deadline = time.monotonic() + max((child.program.stops_within_s for child in members), default=0.0)
         while _any_runs(members) and time.monotonic() < deadline:
-            if self._stop_request_count > 1 and not is_patient:
+            if self._is_hasty and not is_patient:
                 break
             self._turn(longest_s=0.05)
         for pid in pids:
@@ -168,7 +173,7 @@ class Supervisor:
         for pid, exit_code in processes.reap_all().items():
             if (child := self._children.pop(pid, None)) is not None:
                 self._ended(child, exit_code)
-        if self._stop_request_count and not self._is_stopping:
+        if self._stop_asked_at is not None and not self._is_stopping:
             raise StopRequested
         self._start_what_is_due()
 
@@ -244,7 +249,10 @@ class Supervisor:
         return read_fd
 
     def _note_stop_request(self, _number: int, _frame: object) -> None:
-        self._stop_request_count += 1
+        now = time.monotonic()
+        if self._stop_asked_at is None:
+            self._stop_asked_at = now
+        self._is_hasty = self._is_hasty or now - self._stop_asked_at >= HASTE_AFTER_S
 
 
 def _any_runs(children: Sequence[_Child]) -> bool:

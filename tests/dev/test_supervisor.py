@@ -148,11 +148,27 @@ def test_a_program_that_is_deaf_is_killed_when_its_time_is_up(toy, eventually) -
 def test_a_second_signal_hastens(toy, eventually) -> None:
     product = toy(("redis", SLEEPER, 5), ("web", DEAF, 1000))
     eventually(product.is_up)
-    product.process.send_signal(signal.SIGINT)
 
-    product.process.send_signal(signal.SIGTERM)
+    def impatient_person_got_there() -> bool:
+        product.process.send_signal(signal.SIGINT)
+        return product.process.poll() is not None
 
-    assert product.process.wait(20) == 0
+    eventually(impatient_person_got_there)
+
+    assert product.process.returncode == 0
+
+
+def test_the_same_wish_twice_at_once_hastens_nothing(toy, eventually) -> None:
+    """A SIGTERM to a whole process group arrives so: once by itself, once by way of make."""
+    finishes = "trap 'sleep 0.3; echo finished; exit' TERM; while :; do sleep 0.02; done"
+    product = toy(("redis", SLEEPER, 5), ("worker", ("sh", "-c", finishes), 20))
+    eventually(product.is_up)
+
+    for _ in range(2):
+        product.process.send_signal(signal.SIGTERM)
+    product.process.wait(20)
+
+    assert "worker   | finished\n" in product.said()
 
 
 def test_what_a_program_started_ends_with_it(toy, eventually) -> None:
