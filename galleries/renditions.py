@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one rendition is made. Everything that changes its bytes is a field, so that the digest changes with it."""
+    """How one rendition is made. What changes its bytes is a field, so that the digest changes with it."""
 
     name: str
     media_type: str
@@ -18,7 +18,7 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """12 hex digits that name this recipe in keys and addresses: a new recipe never answers under an old address."""
+        """12 hex digits that name this recipe in keys and addresses: no other recipe answers under the same."""
         canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 

@@ -173,7 +173,7 @@ def dng(width_px: int = 320, height_px: int = 240, *, preview: bytes = b"", orie
 
 
 def _tiff(directories: list[list[tuple[int, int, list[int]]]], blocks: list[tuple[int, bytes]]) -> bytes:
-    """Little-endian. Directory 0 lies at 8 and the second, which tag 330 then points to, at 1024; values from 2048 on."""
+    """Little-endian. The first directory is at 8, the second, to which tag 330 points, at 1024, values from 2048."""
     file = bytearray(4096)
     file[:8] = b"II*\0" + struct.pack("<I", 8)
     free = 2048
@@ -195,3 +195,21 @@ def _tiff(directories: list[list[tuple[int, int, list[int]]]], blocks: list[tupl
         file.extend(b"\0" * (start + len(data) - len(file)))
         file[start : start + len(data)] = data
     return bytes(file)
+
+
+def interlaced_png(width_px: int, height_px: int) -> bytes:
+    """16 bits a band, interlaced, all zero: no row is whole before the last of seven passes."""
+    header = struct.pack(">IIBBBBB", width_px, height_px, 16, 2, 0, 0, 1)
+    packer = zlib.compressobj(1)
+    packed = []
+    for first_x, first_y, step_x, step_y in _PASSES:
+        columns, rows = -(-(width_px - first_x) // step_x), -(-(height_px - first_y) // step_y)
+        packed += [packer.compress(b"\x00" * (1 + columns * 6)) for _ in range(rows)]
+    pixels = b"".join(packed) + packer.flush()
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
+
+
+# Adam7: PNG specification, 8.2.
+_PASSES: Final = (
+    (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2),
+)  # fmt: skip

@@ -5,9 +5,9 @@ from typing import Final
 
 # How libvips, libheif, libtiff and LibRaw say that memory was refused to them, and that they don't know the coding.
 _MEMORY: Final = re.compile(
-    r"out of memory|(unable|failed) to allocate|(cannot|can't) allocate|memory alloc", re.I
+    r"out of memory|(unable|failed) to allocate|(cannot|can't) allocate|memory alloc|mempool", re.IGNORECASE
 )
-_UNKNOWN: Final = re.compile(r"unsupported|not supported|not been built in|bad labq", re.I)
+_UNKNOWN: Final = re.compile(r"unsupported|not supported|not been built in|bad labq", re.IGNORECASE)
 
 
 def code_for(words: str) -> str:

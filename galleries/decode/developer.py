@@ -157,6 +157,11 @@ class Developer:
         """The child's, while there is one."""
         return self._room.process.pid if self._room else None
 
+    @property
+    def walls(self) -> dict[str, bool]:
+        """Which of network, files and calls are walled off here, as the child says; empty while there is none."""
+        return dict(self._room.walls) if self._room else {}
+
     def _warm_room(self) -> "_Room":
         room = self._room
         if (
@@ -182,7 +187,7 @@ def _read_only(source: BinaryIO) -> Iterator[int]:
             source.seek(0)
             shutil.copyfileobj(source, copy, MIB)
             copy.flush()
-            with _read_only(copy) as descriptor:  # type: ignore[arg-type]
+            with _read_only(copy) as descriptor:
                 yield descriptor
         return
     try:

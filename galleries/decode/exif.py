@@ -1,4 +1,4 @@
-"""Pure: reads the few EXIF facts worth showing. No offset, count or type of the file is believed; nothing here recurses.
+"""Pure: reads the few EXIF facts worth showing. No offset, count or type of the file is believed.
 
 Two directories are read (the main one and the Exif one), each once, so a file which points in circles leads nowhere.
 The GPS directory and the maker notes are never looked at. Layout: TIFF 6.0 section 2, Exif 2.32 section 4.6.

@@ -31,7 +31,8 @@ def open_heic(original: Original) -> Negative:
         picture.load()
     except _DECODER_ERRORS as error:
         raise Refused(code_for(str(error)), str(error)) from error
-    notes = exif.from_bytes(picture.info["exif"]) if picture.info.get("exif") else exif.CameraNotes()
+    written = picture.info.get("exif")
+    notes = exif.from_bytes(written) if isinstance(written, bytes) else exif.CameraNotes()
     width_px, height_px = picture.size
     warnings = ["first_frame_only"] if len(container) > 1 else []
     return Negative(_pixels(picture), width_px, height_px, notes, warnings, held=picture)

@@ -25,7 +25,7 @@ _FIRST_ON_ITS_SIDE: Final = 5
 Original = int | bytes  # an open descriptor, or a picture found inside another file
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not a failure
+class Refused(Exception):
     """The file ends here with a code that its owner will read."""
 
     def __init__(self, code: str, reason: str = "", *, width_px: int = 0, height_px: int = 0) -> None:

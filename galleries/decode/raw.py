@@ -1,4 +1,4 @@
-"""In the child: RAW, by LibRaw. Shown is what the camera showed on its back; where it kept none, a quick development."""
+"""In the child: RAW, by LibRaw. Shown is what the camera showed on its back, else a quick development."""
 
 import io
 import os

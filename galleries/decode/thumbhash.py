@@ -1,7 +1,7 @@
 """Pure: a photo in about 20 bytes, for what is shown before it has come. Browsers draw it back into a blurred picture.
 
-The format is Evan Wallace's ThumbHash (https://evanw.github.io/thumbhash/): a few cosine waves of lightness, two of colour
-and one of opacity, each rounded to four bits.
+The format is Evan Wallace's ThumbHash (https://evanw.github.io/thumbhash/): a few cosine waves of lightness, two sets
+of them for colour and one for opacity, each wave rounded to four bits.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class _Waves:
 
 
 def thumbhash(width_px: int, height_px: int, rgba: bytes) -> bytes:
-    """At most 25 bytes. Raises: ValueError for a picture that is larger than 100 x 100 px or not of the length it says."""
+    """At most 25 bytes. Raises: ValueError for more than 100 px a side, or a length other than the size says."""
     if max(width_px, height_px) > MAX_SIDE_PX or len(rgba) != width_px * height_px * 4:
         raise ValueError(f"{width_px} x {height_px} px in {len(rgba)} bytes")
     light, yellow_blue, red_green, opacity = _channels(width_px, height_px, rgba)

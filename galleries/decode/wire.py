@@ -1,4 +1,4 @@
-"""Pure: what the worker and the locked room say to each other: a length, a JSON object, and after an answer its pictures.
+"""Pure: what the worker and the locked room say to each other: a length, a JSON object, after an answer its pictures.
 
 The worker believes nothing that comes back: `Answer.parse` refuses whatever is not exactly of the declared shape.
 """
@@ -33,7 +33,7 @@ _WORD: Final = re.compile(r"[a-z0-9_]{1,40}")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
-class MalformedAnswer(Exception):  # noqa: N818 - it names what came
+class MalformedAnswer(Exception):
     """What came back is not an answer: whoever wrote it is no longer our code."""
 
 

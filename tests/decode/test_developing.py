@@ -1,9 +1,10 @@
-"""What a photo becomes in the locked room: every kind, every way up, every colour; and what is refused, by which code."""
+"""What a photo becomes in the locked room: every kind, way up and colour; and what is refused, by which code."""
 
 import io
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -361,12 +362,7 @@ def test_flipped_bytes_end_in_a_picture_or_a_code(developer, kind, flips):
     for at, mask in flips:
         photo[at % len(photo)] ^= mask
 
-    try:
-        developed = develop(developer, bytes(photo), f"image/{kind}")
-    except GalleryError as refusal:
-        assert not refusal.retryable, refusal
-    else:
-        assert len(developed.renditions) == len(RECIPES)
+    assert end_of(developer, io.BytesIO(photo), f"image/{kind}") in FINAL_ENDS
 
 
 def test_a_source_without_a_descriptor_and_one_read_to_its_end_are_read_from_the_start(developer, tmp_path):
@@ -380,6 +376,18 @@ def test_a_source_without_a_descriptor_and_one_read_to_its_end_are_read_from_the
             == developer.develop(file, media_type="image/jpeg").width
         )
         assert file.tell() == path.stat().st_size
+
+
+FINAL_ENDS = {
+    "visible", "damaged_photo", "unsupported_format", "too_many_pixels", "too_long_side", "decode_limit",
+}  # fmt: skip
+
+
+def end_of(developer: Developer, photo: BinaryIO, media_type: str) -> str:
+    try:
+        return "visible" if developer.develop(photo, media_type=media_type).renditions else "nothing"
+    except GalleryError as refusal:
+        return refusal.code
 
 
 def corpus(tmp_path: Path) -> Path:
@@ -397,15 +405,9 @@ def test_every_file_of_a_folder_ends_visible_or_with_a_code(developer, tmp_path)
     for path in sorted(each for each in corpus(tmp_path).rglob("*") if each.is_file()):
         with path.open("rb") as file:
             media_type = sniff(file.read(SNIFF_BYTES))
-            try:
-                ends[path.name] = (
-                    developer.develop(file, media_type=media_type).renditions
-                    if media_type
-                    else "not_an_image"
-                )
-            except GalleryError as refusal:
-                assert not refusal.retryable, (path, refusal)
-                ends[path.name] = refusal.code
+            ends[path.name] = end_of(developer, file, media_type) if media_type else "not_an_image"
+        if ends[path.name] != "visible":
+            print(path.name, ends[path.name])  # noqa: T201 - who names a folder wants to know
 
     assert ends
-    print({name: end if isinstance(end, str) else "visible" for name, end in ends.items()})  # noqa: T201
+    assert set(ends.values()) <= FINAL_ENDS | {"not_an_image"}
