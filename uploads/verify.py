@@ -106,7 +106,9 @@ def fairest(now: datetime) -> Upload | None:
     if len(owners) > 1:
         in_work = Upload.objects.filter(state=State.VERIFYING, owner_id__in=owners)
         busy = dict(in_work.values_list("owner_id").annotate(Count("pk")))
-    owner_id = min(owners, key=lambda each: busy.get(each, 0))
+    least = min(busy.get(each, 0) for each in owners)
+    # Drawn, not the first: else one worker would serve whose id sorts first until nothing of theirs is left.
+    owner_id = random.choice([each for each in owners if busy.get(each, 0) == least])  # noqa: S311
     mine = Upload.objects.waiting(now).filter(owner_id=owner_id)
     return first_free(mine.order_by("try_after", "pk"))
 
