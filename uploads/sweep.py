@@ -3,7 +3,10 @@
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from time import monotonic
 
+from django.conf import settings
 from django.db import transaction
 
 from galleries.errors import StorageUnavailable
@@ -13,7 +16,7 @@ from uploads import announce, clock, heartbeats
 from uploads.errors import WrongState
 from uploads.intake import discard_of
 from uploads.lanes.base import lanes_of
-from uploads.limits import ADOPT_AFTER, UPLOAD_LIFE
+from uploads.limits import ADOPT_AFTER, DEAD_ATTEMPT_KEPT, UPLOAD_LIFE
 from uploads.models import Discard, Publication, PublicationState, Upload, move_to
 from uploads.presign import Look, look
 from uploads.publications import announce_all, follow_up, uploads_moved
@@ -28,6 +31,7 @@ def sweep() -> None:
     expire()
     tidy()
     forget_photos()
+    abort_orphans_hourly()
     close_publications()
     heartbeats.forget_dead(clock.now())
     ring_if_work_waits()
@@ -133,10 +137,45 @@ def thrown_away(discard: Discard, *, keep_object: bool) -> bool:
 
 
 def forget_photos() -> None:
-    """Photos deleted more than 24 hours ago: their objects first, then their rows."""
-    for photo in Photo.objects.beyond_restore(clock.now()).prefetch_related("renditions")[:AT_A_TIME]:
+    """Photos deleted, or in galleries deleted, more than 24 hours ago: their objects first, then their rows."""
+    now = clock.now()
+    beyond_restore = Photo.objects.beyond_restore(now).prefetch_related("renditions")[:AT_A_TIME]
+    of_galleries = Photo.objects.of_forgotten_galleries(now).prefetch_related("renditions")[:AT_A_TIME]
+    for photo in [*beyond_restore, *of_galleries]:
         try:
             store_named(photo.store).delete([photo.key, *[each.key for each in photo.renditions.all()]])
         except StorageUnavailable:
             return
         photo.delete()
+
+
+class Orphans:
+    """When this process has last asked a store for every open session: a listing, so not each time."""
+
+    look_every_s = 3600
+    looked_at_s: float | None = None
+
+
+def abort_orphans_hourly() -> None:
+    if Orphans.looked_at_s is None or monotonic() - Orphans.looked_at_s >= Orphans.look_every_s:
+        Orphans.looked_at_s = monotonic()
+        abort_orphans(clock.now())
+
+
+def abort_orphans(now: datetime) -> None:
+    """Sessions that no row names: whoever opened them died before writing it down."""
+    lanes = lanes_of(settings.PHOTO_STORE)
+    try:
+        old = [
+            each for each in lanes.list_sessions("originals/") if each.started_at < now - DEAD_ATTEMPT_KEPT
+        ]
+        named = {
+            *Upload.objects.filter(session__in=[each.session for each in old]).values_list("session", flat=True),
+            *Discard.objects.filter(session__in=[each.session for each in old]).values_list("session", flat=True),
+        }
+        for each in old:
+            if each.session not in named:
+                log.info("sweep.orphan_session key=%s", each.key)
+                lanes.abort_multipart(each.key, each.session)
+    except StorageUnavailable:
+        log.warning("sweep.sessions_unknown store=%s", settings.PHOTO_STORE)

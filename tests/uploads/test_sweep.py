@@ -1,0 +1,277 @@
+"""The sweeper: whatever was dropped anywhere is picked up, and nothing that lives is touched."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from galleries.models import Gallery, Photo, PhotoStatus, Rendition
+from galleries.objects.base import store_named
+from tests.builders import MIB, file_out, make_gallery, make_photo, make_upload, put_original, put_part
+from uploads import sweep
+from uploads.lanes.base import lanes_of
+from uploads.limits import ADOPT_AFTER, SIGNED_URL_LIFE, UPLOAD_LIFE
+from uploads.models import Discard, Upload
+from uploads.states import State
+
+pytestmark = pytest.mark.django_db
+SECOND = timedelta(seconds=1)
+
+
+def row(upload: Upload) -> Upload:
+    return Upload.objects.get(pk=upload.pk)
+
+
+def keys() -> set[str]:
+    return {each.key for prefix in ("originals/", "renditions/") for each in store_named("local").list(prefix)}
+
+
+def dead_for(age: timedelta) -> dict:
+    return {"url_expires_at": timezone.now() - age, "active_at": timezone.now() - age - SIGNED_URL_LIFE}
+
+
+# --- adoption
+
+
+@pytest.mark.parametrize(("age", "state"), [(ADOPT_AFTER - SECOND, State.SIGNED), (ADOPT_AFTER + SECOND, State.UPLOADED)])
+def test_a_file_that_arrived_without_its_complete_is_adopted_an_hour_after_its_url(gallery, age, state):
+    upload = make_upload(gallery, State.SIGNED, size=5, **dead_for(age))
+    put_original(upload, b"bytes")
+
+    sweep.sweep()
+
+    assert row(upload).state == state
+
+
+@pytest.mark.parametrize("content", [None, b"byte", b"bytess"])
+def test_what_is_not_there_whole_is_not_adopted_and_looked_at_once(gallery, content):
+    upload = make_upload(gallery, State.SIGNED, size=5, **dead_for(2 * ADOPT_AFTER))
+    if content:
+        put_original(upload, content)
+
+    sweep.sweep()
+
+    assert row(upload).state == State.SIGNED
+    assert row(upload).looked_at is not None
+    assert row(upload).version == 1
+
+
+def test_a_full_list_of_parts_is_adopted(api, gallery):
+    declared = api.batch(gallery, file_out(size=9 * MIB))[0]
+    upload = Upload.objects.get(pk=declared["id"])
+    for number, size in ((1, 8 * MIB), (2, MIB)):
+        put_part(upload, number, bytes(size))
+    Upload.objects.update(**dead_for(2 * ADOPT_AFTER))
+
+    sweep.sweep()
+
+    assert row(upload).state == State.UPLOADED
+
+
+def test_a_store_that_is_away_is_asked_again(gallery, monkeypatch):
+    import errno
+    import os
+
+    upload = make_upload(gallery, State.SIGNED, size=5, **dead_for(2 * UPLOAD_LIFE))
+    put_original(upload, b"bytes")
+    real = os.lstat
+
+    def away(path, *args, **kwargs):
+        raise OSError(errno.EIO, "input/output error")
+
+    monkeypatch.setattr(os, "lstat", away)
+    sweep.adopt()
+    sweep.expire()
+    monkeypatch.setattr(os, "lstat", real)
+
+    assert (row(upload).state, row(upload).looked_at) == (State.SIGNED, None)
+    sweep.sweep()
+    assert row(upload).state == State.UPLOADED
+
+
+# --- expiry
+
+
+@pytest.mark.parametrize("state", [State.REGISTERED, State.SIGNED])
+@pytest.mark.parametrize(("age", "has_expired"), [(UPLOAD_LIFE - SECOND, False), (UPLOAD_LIFE + SECOND, True)])
+def test_six_days_of_silence_end_an_upload(gallery, state, age, has_expired):
+    upload = make_upload(gallery, state, active_at=timezone.now() - age)
+
+    sweep.sweep()
+
+    assert (row(upload).state == State.EXPIRED) == has_expired
+    assert Discard.objects.exists() == has_expired
+
+
+def test_before_it_ends_the_store_is_asked_once_more(gallery):
+    upload = make_upload(
+        gallery, State.SIGNED, size=5, looked_at=timezone.now(), **dead_for(UPLOAD_LIFE + SECOND)
+    )
+    put_original(upload, b"bytes")
+
+    sweep.sweep()
+
+    assert row(upload).state == State.UPLOADED
+
+
+@pytest.mark.parametrize("state", [each for each in State if each not in {State.REGISTERED, State.SIGNED}])
+def test_no_other_state_expires(gallery, state):
+    upload = make_upload(gallery, state, active_at=timezone.now() - 10 * UPLOAD_LIFE)
+
+    sweep.sweep()
+
+    assert row(upload).state == state
+
+
+def test_room_comes_back_when_an_upload_expires(api, gallery):
+    make_upload(gallery, State.SIGNED, active_at=timezone.now() - 2 * UPLOAD_LIFE)
+
+    sweep.sweep()
+
+    assert api.get(f"/galleries/{gallery.pk}").body["state"] == "empty"
+
+
+# --- the janitor
+
+
+@pytest.mark.parametrize(("delay", "is_gone"), [(SECOND, False), (-SECOND, True)])
+def test_what_nobody_needs_goes_when_its_time_has_come(gallery, delay, is_gone):
+    upload = make_upload(gallery, State.CANCELLED)
+    put_original(upload, b"bytes")
+    Discard.objects.create(store="local", key=upload.key, not_before=timezone.now() + delay)
+
+    sweep.sweep()
+
+    assert (upload.key not in keys()) == is_gone
+    assert Discard.objects.exists() != is_gone
+
+
+@pytest.mark.parametrize("state", [State.REGISTERED, State.SIGNED, State.UPLOADED, State.VERIFYING])
+def test_the_bytes_of_an_open_upload_are_never_the_janitors(gallery, state):
+    upload = make_upload(gallery, state)
+    put_original(upload, b"bytes")
+    Discard.objects.create(store="local", key=upload.key, not_before=timezone.now())
+
+    sweep.tidy()
+
+    assert upload.key in keys()
+
+
+def test_the_bytes_of_a_photo_are_never_the_janitors(gallery):
+    photo = make_photo(gallery)
+    before = keys()
+    for key in before:
+        Discard.objects.create(store="local", key=key, not_before=timezone.now())
+
+    sweep.tidy()
+
+    assert keys() == before
+    assert photo.key in before
+
+
+def test_a_discarded_session_is_aborted(api, gallery):
+    declared = api.batch(gallery, file_out(size=9 * MIB))[0]
+    put_part(Upload.objects.get(pk=declared["id"]), 1, bytes(8 * MIB))
+    api.cancel(declared["id"])
+    Discard.objects.update(not_before=timezone.now())
+
+    sweep.tidy()
+
+    assert list(lanes_of("local").list_sessions("originals/")) == []
+    assert not Discard.objects.exists()
+
+
+def test_tidying_twice_and_what_is_gone_already_is_harmless(gallery):
+    for _ in range(2):
+        Discard.objects.create(store="local", key=make_upload(gallery, State.CANCELLED).key, not_before=timezone.now())
+
+    sweep.tidy()
+    sweep.tidy()
+
+    assert not Discard.objects.exists()
+
+
+# --- deleted photos and galleries
+
+
+@pytest.mark.parametrize(("age", "is_gone"), [(timedelta(hours=24) - SECOND, False), (timedelta(hours=24) + SECOND, True)])
+def test_a_deleted_photo_goes_after_a_day_its_objects_first(api, gallery, age, is_gone):
+    photo, kept = make_photo(gallery), make_photo(gallery)
+    api.delete(f"/photos/{photo.pk}")
+    Photo.objects.filter(pk=photo.pk).update(deleted_at=timezone.now() - age)
+
+    sweep.sweep()
+
+    assert Photo.objects.filter(pk=photo.pk).exists() != is_gone
+    assert (photo.key not in keys()) == is_gone
+    assert kept.key in keys()
+    assert Rendition.objects.count() == (2 if is_gone else 4)
+
+
+@pytest.mark.parametrize(("age", "is_gone"), [(timedelta(hours=24) - SECOND, False), (timedelta(hours=24) + SECOND, True)])
+def test_a_deleted_gallery_leaves_nothing_in_the_store_after_a_day(api, gallery, owner, age, is_gone):
+    make_photo(gallery)
+    make_photo(gallery, status=PhotoStatus.STAGED)
+    other = make_photo(make_gallery(owner))
+    api.delete(f"/galleries/{gallery.pk}")
+    Gallery.objects.filter(pk=gallery.pk).update(deleted_at=timezone.now() - age)
+
+    sweep.sweep()
+
+    left = {other.key, *other.renditions.values_list("key", flat=True)}
+    assert (keys() == left) == is_gone
+    assert (Photo.objects.filter(gallery=gallery).count() == 0) == is_gone
+
+
+# --- doorbells
+
+
+@pytest.mark.parametrize("state", [State.UPLOADED, State.VERIFYING])
+def test_work_that_waits_is_rung_for(gallery, redis_server, state):
+    make_upload(gallery, state, lease_until=timezone.now() - SECOND)
+
+    sweep.ring_if_work_waits()
+
+    assert bells(redis_server) == 1
+
+
+def test_nothing_is_rung_for_when_nothing_waits(gallery, redis_server):
+    make_upload(gallery, State.UPLOADED, try_after=timezone.now() + timedelta(minutes=1))
+    make_upload(gallery, State.VERIFYING)
+    make_upload(gallery, State.SIGNED)
+
+    sweep.ring_if_work_waits()
+
+    assert bells(redis_server) == 0
+
+
+def bells(redis_server) -> int:
+    import redis
+
+    with redis.Redis.from_url(redis_server.url) as client:
+        return client.llen("work")
+
+
+def test_sweeping_twice_changes_nothing_more(gallery):
+    make_upload(gallery, State.SIGNED, active_at=timezone.now() - 2 * UPLOAD_LIFE)
+    make_photo(gallery)
+
+    sweep.sweep()
+    once = list(Upload.objects.order_by("pk").values_list("state", "version"))
+    sweep.sweep()
+
+    assert list(Upload.objects.order_by("pk").values_list("state", "version")) == once
+
+
+def test_sessions_that_no_row_names_are_aborted_and_young_ones_left(gallery):
+    lanes = lanes_of("local")
+    upload = make_upload(gallery, State.SIGNED, size=9 * MIB)
+    named = lanes.create_multipart(upload.key, content_type="image/jpeg")
+    Upload.objects.filter(pk=upload.pk).update(session=named)
+    orphan = lanes.create_multipart(make_upload(gallery, State.CANCELLED).key, content_type="image/jpeg")
+
+    sweep.abort_orphans(timezone.now())
+    assert {each.session for each in lanes.list_sessions("originals/")} == {named, orphan}
+
+    sweep.abort_orphans(timezone.now() + 2 * ADOPT_AFTER)
+    assert {each.session for each in lanes.list_sessions("originals/")} == {named}
