@@ -1,0 +1,184 @@
+"""What the locked room costs: photos through Developers, beside a bare libvips loop that makes the same renditions.
+
+Photos are 24 megapixels of gradients, detail and grain at quality 88, about 6.7 MB each. Both sides run one or two
+processes, read from warm files, hash nothing else and keep nothing; the starts of the processes are counted in neither.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+from PIL import Image
+
+from benchmarks._report import Line, interleaved, median_ratio, show
+from galleries.decode.developer import Developer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+PHOTO_COUNT: Final = 12
+REPETITIONS: Final = 5
+WIDTH_PX, HEIGHT_PX = 6000, 4000
+LEAST_RATIO: Final = 0.9
+
+# The common recipe of a careful script: the photo decoded once, the small size made from the large one.
+BARE_LOOP: Final = """
+import sys, pyvips
+for line in sys.stdin:
+    image = pyvips.Image.thumbnail(line.strip(), 1600, height=1600, size="down").copy_memory()
+    image.jpegsave_buffer(Q=82, keep="none")
+    image.thumbnail_image(400, height=400, size="down").webpsave_buffer(Q=80, keep="none")
+    print("done", flush=True)
+"""
+
+
+def make_photos(folder: Path) -> list[Path]:
+    made = np.random.default_rng(1)
+    y, x = np.mgrid[0:HEIGHT_PX, 0:WIDTH_PX].astype("float32")
+    small = made.integers(0, 256, (500, 750, 3)).astype("uint8")
+    detail = np.asarray(
+        Image.fromarray(small).resize((WIDTH_PX, HEIGHT_PX), Image.Resampling.BICUBIC)
+    ).astype("float32")
+    return [
+        make_photo(folder / f"{number:02d}.jpg", number, (x, y), detail, made)
+        for number in range(PHOTO_COUNT)
+    ]
+
+
+def make_photo(
+    path: Path,
+    number: int,
+    place: tuple[NDArray[np.float32], NDArray[np.float32]],
+    detail: NDArray[np.float32],
+    made: np.random.Generator,
+) -> Path:
+    x, y = place
+    sky = np.stack(
+        [
+            127 + 100 * np.sin((x + 997 * number) / 900),
+            127 + 100 * np.cos((y - 311 * number) / 700),
+            127 + 90 * np.sin((x + y) / (800 + number)),
+        ],
+        -1,
+    )
+    grain = made.normal(0, 7, sky.shape).astype("float32")
+    pixels = np.clip(0.7 * sky + 0.3 * np.roll(detail, 37 * number, 1) + grain, 0, 255).astype("uint8")
+    Image.fromarray(pixels).save(path, quality=88)
+    return path
+
+
+class Hand(Protocol):
+    """Something that develops one photo at a time."""
+
+    def develop(self, path: Path) -> None: ...
+    def close(self) -> None: ...
+
+
+class BareLoop:
+    """One warm process of it."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", BARE_LOOP],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "VIPS_CONCURRENCY": "1"},
+        )
+
+    def develop(self, path: Path) -> None:
+        assert self.process.stdin  # noqa: S101
+        assert self.process.stdout  # noqa: S101
+        self.process.stdin.write(f"{path}\n")
+        self.process.stdin.flush()
+        if self.process.stdout.readline() != "done\n":
+            raise RuntimeError("the bare loop died")
+
+    def close(self) -> None:
+        self.process.communicate()
+
+
+class Room:
+    """One Developer, fed from a file as the worker feeds it."""
+
+    def __init__(self) -> None:
+        self.developer = Developer()
+
+    def develop(self, path: Path) -> None:
+        with path.open("rb") as file:
+            self.developer.develop(file, media_type="image/jpeg")
+
+    def close(self) -> None:
+        self.developer.close()
+
+
+def photos_per_s(hands: Sequence[Hand], photos: list[Path]) -> float:
+    """Each hand takes every n-th photo."""
+    started = time.perf_counter()
+    with ThreadPoolExecutor(len(hands)) as threads:
+        shares = [photos[index :: len(hands)] for index in range(len(hands))]
+        for done in [
+            threads.submit(develop_all, hand, share) for hand, share in zip(hands, shares, strict=True)
+        ]:
+            done.result()
+    return len(photos) / (time.perf_counter() - started)
+
+
+def develop_all(hand: Hand, photos: list[Path]) -> None:
+    for photo in photos:
+        hand.develop(photo)
+
+
+def measured(process_count: int, photos: list[Path]) -> list[Line]:
+    bare: list[Hand] = [BareLoop() for _ in range(process_count)]
+    rooms: list[Hand] = [Room() for _ in range(process_count)]
+    try:
+        for hand in (
+            *bare,
+            *rooms,
+        ):  # started here, so that no start is measured and no child ends with a thread
+            hand.develop(photos[0])
+        rates = interleaved(
+            {"bare": partial(photos_per_s, bare, photos), "rooms": partial(photos_per_s, rooms, photos)},
+            repetitions=REPETITIONS,
+        )
+    finally:
+        for hand in (*bare, *rooms):
+            hand.close()
+    ratio = median_ratio(rates["rooms"], rates["bare"])
+    return [
+        Line(
+            f"{process_count} process" + "es" * (process_count > 1),
+            f"{statistics.median(rates['rooms']):.1f} photos/s",
+            f"{statistics.median(rates['bare']):.1f} photos/s",
+            f">= {LEAST_RATIO} x",
+            ratio,
+            ratio >= LEAST_RATIO,
+        )
+    ]
+
+
+def main() -> int:
+    print("making photos …", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        photos = make_photos(Path(folder))
+        lines = [line for count in (1, 2) for line in measured(count, photos)]
+    return show(
+        f"Developing {PHOTO_COUNT} photos of 24 MP beside a bare libvips loop, median of {REPETITIONS}", lines
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
