@@ -129,7 +129,6 @@ class UploadAdmin(StaffAdmin[Upload]):
         "of_owner",
         "registered_at",
         "active_at",
-        "ended_at",
     )
     list_filter = ("state", StuckFilter, ErrorFilter, LaneFilter, "registered_at", "ended_at")
     list_select_related = ("gallery", "owner", "photo")
@@ -195,12 +194,13 @@ class UploadAdmin(StaffAdmin[Upload]):
 
     @admin.display(description="progress")
     def progress(self, upload: Upload) -> str:
-        """Bytes stored: all from `uploaded` on, else what the ledger has heard."""
+        """Bytes stored: all from `uploaded` on, before it what the ledger has heard. Of the others, the size."""
         if not hasattr(upload, STORED_BYTES):
             with_progress([upload])
         stored = getattr(upload, STORED_BYTES)
-        if stored is None:
-            stored = upload.size if upload.state in {*OPEN_STATES, State.VERIFIED} else 0
+        if stored is None and upload.state not in {*OPEN_STATES, State.VERIFIED}:
+            return size_words(upload.size)
+        stored = upload.size if stored is None else stored
         words = f"{size_words(stored)} of {size_words(upload.size)}"
         return format_html("{} {}", bar(stored, upload.size, label=words), words)
 
