@@ -40,8 +40,9 @@ UPLOAD_LIFE: Final = timedelta(days=6)
 ADOPT_AFTER: Final = timedelta(hours=1)
 DEAD_ATTEMPT_KEPT: Final = SIGNED_URL_LIFE + timedelta(hours=1)
 
-# One verification reads, hashes and develops a file; the lease is renewed by nothing, so it covers the slowest.
-LEASE: Final = timedelta(minutes=5)
+# How long a photo waits when its worker was killed. A worker that lives renews what it holds, however long it takes.
+LEASE: Final = timedelta(seconds=45)
+LEASE_RENEWED_EVERY_S: Final = 10.0
 MAX_TRIES: Final = 5
 RETRY_BASE: Final = timedelta(seconds=2)
 RETRY_CAP: Final = timedelta(minutes=5)

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import random
 import tempfile
+import threading
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO, Final
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Count
 
 from galleries.decode.developer import Developed, Developer
@@ -37,7 +38,7 @@ from uploads.errors import (
 )
 from uploads.intake import discard_of
 from uploads.lanes.base import StoredPart, lanes_of
-from uploads.limits import DEAD_ATTEMPT_KEPT, LEASE, MAX_TRIES, RETRY_BASE, RETRY_CAP
+from uploads.limits import DEAD_ATTEMPT_KEPT, LEASE, LEASE_RENEWED_EVERY_S, MAX_TRIES, RETRY_BASE, RETRY_CAP
 from uploads.models import Discard, Upload, UploadQuerySet, move_to
 from uploads.presign import is_every_part_signed, plan_of
 from uploads.publications import is_being_published, uploads_moved
@@ -119,7 +120,7 @@ def verify(upload: Upload, developer: Developer) -> None:
         settle(upload, GaveUp(tries=upload.tries - 1))
         return
     try:
-        with developed_original(upload, developer) as verified:
+        with renewed_lease(upload), developed_original(upload, developer) as verified:
             publish(upload, verified)
     except WrongState:
         log.info("verify.overtaken upload_id=%s", upload.pk)
@@ -131,6 +132,30 @@ def verify(upload: Upload, developer: Developer) -> None:
     except Exception:
         log.exception("verify.crashed upload_id=%s", upload.pk)
         settle(upload, GaveUp(tries=upload.tries), is_passing=True)
+
+
+@contextmanager
+def renewed_lease(upload: Upload) -> Iterator[None]:
+    """Holds the lease for as long as this process lives and works; a killed or stopped one loses it."""
+    is_over = threading.Event()
+
+    def renew() -> None:
+        while not is_over.wait(LEASE_RENEWED_EVERY_S):
+            announce.quietly(lambda: prolong(upload.pk, upload.lease_token))
+            connection.close()
+
+    keeper = threading.Thread(target=renew, name="lease", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+
+
+def prolong(upload_id: uuid.UUID, lease_token: uuid.UUID | None) -> None:
+    """Not a move: neither state nor version changes. A lease that somebody else took stays theirs."""
+    held = Upload.objects.filter(pk=upload_id, state=State.VERIFYING, lease_token=lease_token)
+    held.update(lease_until=clock.now() + LEASE)
 
 
 def settle(upload: Upload, error: GalleryError, *, is_passing: bool = False) -> None:
