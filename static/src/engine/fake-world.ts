@@ -542,17 +542,18 @@ export class FakeWorld {
   readonly #put: PutPart = async (request, body, watch) => {
     const url = new URL(request.url);
     this.#enter(url.origin);
-    this.#bufferedBytes += body.byteLength;
+    this.#bufferedBytes += body.size;
     this.peakBufferedBytes = Math.max(this.peakBufferedBytes, this.#bufferedBytes);
     try {
-      watch.onMoved(Math.floor(body.byteLength / 2));
+      const bytes = new Uint8Array(await body.arrayBuffer());
+      watch.onMoved(Math.floor(body.size / 2));
       await this.#laterOr(50, watch.signal);
       if (watch.signal.aborted) return "aborted";
-      watch.onMoved(body.byteLength);
-      return this.#receive(url, body);
+      watch.onMoved(body.size);
+      return this.#receive(url, bytes);
     } finally {
       this.#leave(url.origin);
-      this.#bufferedBytes -= body.byteLength;
+      this.#bufferedBytes -= body.size;
     }
   };
 
@@ -563,13 +564,11 @@ export class FakeWorld {
     });
   }
 
-  #receive(url: URL, body: ArrayBuffer): "stored" | "failed" {
+  #receive(url: URL, bytes: Uint8Array): "stored" | "failed" {
     const fault = this.isOnline ? this.onPut(url.href) : "lost";
     if (fault !== "none" && fault !== "unheard") return "failed";
-    this.puts.push({ url: url.href, bytes: body.byteLength });
-    return this.#keep(url.searchParams, new Uint8Array(body.slice(0))) && fault === "none"
-      ? "stored"
-      : "failed";
+    this.puts.push({ url: url.href, bytes: bytes.length });
+    return this.#keep(url.searchParams, bytes) && fault === "none" ? "stored" : "failed";
   }
 
   #keep(signed: URLSearchParams, bytes: Uint8Array): boolean {

@@ -205,7 +205,7 @@ export class Transfers {
     if (isOurs && job.inWork === 0 && this.#nextPieceOf(job) === null && !job.isLooking) this.#forget(job);
   }
 
-  /** The buffer whose CRC is taken is the buffer that is sent: one read. */
+  /** The bytes whose CRC is taken are the bytes that are sent: one read. */
   async #readAndSend(piece: Piece): Promise<void> {
     const { entry, controller } = piece.job;
     const range = rangeOfPart(piece.plan, piece.partNumber);
@@ -217,14 +217,14 @@ export class Transfers {
     }
     const crc = crc32(new Uint8Array(buffer));
     entry.partCrcs.set(piece.partNumber, crc);
-    await this.#signAndSend(piece, buffer, crc);
+    await this.#signAndSend(piece, new Blob([buffer]), crc);
   }
 
-  async #signAndSend(piece: Piece, buffer: ArrayBuffer, crc: number): Promise<void> {
+  async #signAndSend(piece: Piece, body: Blob, crc: number): Promise<void> {
     const { entry, controller } = piece.job;
     let afterFailure = piece.plan.partCount === 1 && entry.runner.state.way.isResumed;
     for (let tryCount = 0; tryCount < MAX_TRIES_IN_A_ROW; ) {
-      const outcome = await this.#try(piece, buffer, crc, afterFailure);
+      const outcome = await this.#try(piece, body, crc, afterFailure);
       if (outcome === "over") return;
       if (outcome === "expired") continue;
       tryCount += 1;
@@ -235,7 +235,7 @@ export class Transfers {
 
   async #try(
     piece: Piece,
-    buffer: ArrayBuffer,
+    body: Blob,
     crc: number,
     afterFailure: boolean,
   ): Promise<"over" | "failed" | "expired"> {
@@ -249,7 +249,7 @@ export class Transfers {
     });
     switch (signed.kind) {
       case "request":
-        return await this.#sendOnce(piece, signed, buffer);
+        return await this.#sendOnce(piece, signed, body);
       case "stored":
         this.#store(piece);
         return "over";
@@ -263,9 +263,9 @@ export class Transfers {
   async #sendOnce(
     piece: Piece,
     signed: Extract<SignAnswer, { kind: "request" }>,
-    buffer: ArrayBuffer,
+    body: Blob,
   ): Promise<"over" | "failed" | "expired"> {
-    const outcome = await this.#send(piece, signed, buffer);
+    const outcome = await this.#send(piece, signed, body);
     if (outcome === "stored") this.#store(piece);
     return outcome === "stored" || outcome === "aborted" ? "over" : outcome;
   }
@@ -280,7 +280,7 @@ export class Transfers {
   async #send(
     piece: Piece,
     signed: Extract<SignAnswer, { kind: "request" }>,
-    buffer: ArrayBuffer,
+    body: Blob,
   ): Promise<PutOutcome | "expired"> {
     const { entry, controller } = piece.job;
     const url = new URL(signed.request.url, this.#ports.baseUrl);
@@ -288,14 +288,14 @@ export class Transfers {
     if (release === null) return "aborted";
     try {
       if (this.#ports.clock.nowMs() > signed.expiresAtMs) return "expired";
-      return await this.#put(piece, { ...signed.request, url: url.href }, buffer);
+      return await this.#put(piece, { ...signed.request, url: url.href }, body);
     } finally {
       release();
       if (!controller.signal.aborted) this.#ports.onStill(entry);
     }
   }
 
-  async #put(piece: Piece, request: SignedRequest, buffer: ArrayBuffer): Promise<PutOutcome> {
+  async #put(piece: Piece, request: SignedRequest, body: Blob): Promise<PutOutcome> {
     const { entry, controller } = piece.job;
     this.#countMoving(entry, 1);
     this.#ports.onSending(entry);
@@ -306,12 +306,12 @@ export class Transfers {
     };
     const onMoved = (bytes: number): void => {
       if (controller.signal.aborted) return;
-      count(Math.min(bytes, buffer.byteLength));
+      count(Math.min(bytes, body.size));
       if (piece.plan.partCount === 1) this.#ports.dispatch(entry, { type: "moved", bytes });
     };
-    const outcome = await this.#ports.put(request, buffer, { signal: controller.signal, onMoved });
+    const outcome = await this.#ports.put(request, body, { signal: controller.signal, onMoved });
     this.#countMoving(entry, -1);
-    if (outcome === "stored") count(buffer.byteLength);
+    if (outcome === "stored") count(body.size);
     return outcome;
   }
 
