@@ -127,8 +127,8 @@ class UploadAdmin(StaffAdmin[Upload]):
         "lane",
         "of_gallery",
         "of_owner",
-        "registered_at",
-        "active_at",
+        "registered",
+        "active",
     )
     list_filter = ("state", StuckFilter, ErrorFilter, LaneFilter, "registered_at", "ended_at")
     list_select_related = ("gallery", "owner", "photo")
@@ -211,6 +211,14 @@ class UploadAdmin(StaffAdmin[Upload]):
             return NOTHING
         code = upload.error_code if upload.error_code in known_errors() else f"{upload.error_code} (unknown)"
         return format_html("<code>{}</code> {}", code, error["message"])
+
+    @admin.display(description="registered", ordering="registered_at")
+    def registered(self, upload: Upload) -> str:
+        return f"{upload.registered_at:%Y-%m-%d %H:%M}"
+
+    @admin.display(description="heard of", ordering="active_at")
+    def active(self, upload: Upload) -> str:
+        return f"{age_words(clock.now() - upload.active_at)} ago"
 
     @admin.display(description="gallery", ordering="gallery__title")
     def of_gallery(self, upload: Upload) -> str:
