@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 
+from galleries.decode.floors import check_decoders
 from galleries.objects.base import store_named
 from uploads.lanes.base import lanes_of
 
@@ -24,3 +25,9 @@ def check_photo_store(**_: Any) -> list[CheckMessage]:
         if missing
         else []
     )
+
+
+@register(Tags.security, deploy=True)
+def check_photo_decoders(**_: Any) -> list[CheckMessage]:
+    """By `check --deploy` alone: it starts a process that loads every decoder."""
+    return [Error(wrong, id="safelight.E003") for wrong in check_decoders()]

@@ -72,7 +72,7 @@ _ENVIRONMENT: Final = {
 class RoomLimits:
     """What one file may use.
 
-    Measured at the limit of 100 MP: baseline and progressive JPEG 240 and 490 MB of address space, interlaced 16-bit
+    Measured at 100 MP: baseline and progressive JPEG 240 and 490 MB of address space, interlaced 16-bit
     PNG 760, GIF 610. What is always decoded whole may be `wide_`: AVIF 1,610, WebP 2,070, HEIC 640.
     """
 

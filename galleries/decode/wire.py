@@ -23,7 +23,8 @@ MAX_WARNINGS: Final = 16
 # A ThumbHash has 5 bytes and at most 20 more: https://evanw.github.io/thumbhash/
 MAX_THUMBHASH_BYTES: Final = 25
 
-MAX_PIXELS: Final = 100_000_000
+# A 102-MP medium format frame is 11,648 x 8,736; panoramas are longer than they are heavy.
+MAX_PIXELS: Final = 110_000_000
 MAX_SIDE_PX: Final = 30_000
 
 _LENGTH: Final = struct.Struct("!I")
