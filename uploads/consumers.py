@@ -194,7 +194,7 @@ def parse_report(text: str) -> list[progress.Report] | None:
     """None for whatever is not a report: a bad message is dropped."""
     try:
         message = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(message, dict) or message.get("type") != "progress":
         return None

@@ -1,0 +1,412 @@
+"""The two sockets: who may open one, what it says first, and what it does with what it is told."""
+
+import asyncio
+import json
+import uuid
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from asgiref.testing import ApplicationCommunicator
+from django.test import Client
+
+from accounts.models import ApiToken, issue_token
+from config.asgi import application
+from galleries.models import Photo
+from tests.builders import file_out, make_gallery, make_photo, make_upload
+from tests.cast import bearer_api
+from uploads.consumers import MAX_MESSAGE_CHARS
+from uploads.models import Upload
+from uploads.states import State
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SITE = "http://localhost:8000"
+SOON_S = 3.0
+in_thread = sync_to_async
+
+
+def bearer(user) -> list[tuple[bytes, bytes]]:
+    return [(b"authorization", f"Bearer {issue_token(user)}".encode())]
+
+
+def cookie(user, origin: str | None = SITE) -> list[tuple[bytes, bytes]]:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    headers = [(b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode())]
+    return headers if origin is None else [*headers, (b"origin", origin.encode())]
+
+
+class Socket:
+    """A client that has opened a socket; `await say(...)`, `await hear("progress")`."""
+
+    def __init__(self, path: str, headers: list[tuple[bytes, bytes]]) -> None:
+        scope = {"type": "websocket", "path": path, "query_string": b"", "headers": headers, "subprotocols": []}
+        self.communicator = ApplicationCommunicator(application, scope)
+        self.is_open = False
+
+    async def __aenter__(self) -> "Socket":
+        await self.communicator.send_input({"type": "websocket.connect"})
+        answer = await self.communicator.receive_output(timeout=SOON_S)
+        self.is_open = answer["type"] == "websocket.accept"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.is_open:
+            await self.communicator.send_input({"type": "websocket.disconnect", "code": 1000})
+            await self.communicator.wait(timeout=SOON_S)
+
+    async def say(self, message: Any) -> None:
+        text = message if isinstance(message, str) else json.dumps(message)
+        await self.communicator.send_input({"type": "websocket.receive", "text": text})
+
+    async def say_bytes(self, content: bytes) -> None:
+        await self.communicator.send_input({"type": "websocket.receive", "bytes": content})
+
+    async def next(self) -> dict[str, Any]:
+        output = await self.communicator.receive_output(timeout=SOON_S)
+        assert output["type"] == "websocket.send", output
+        answer: dict[str, Any] = json.loads(output["text"])
+        return answer
+
+    async def hear(self, kind: str, where=lambda _message: True) -> dict[str, Any]:
+        """The next message of that kind for which `where` holds; others are passed over."""
+        async with asyncio.timeout(2 * SOON_S):
+            while True:
+                message = await self.next()
+                if message["type"] == kind and where(message):
+                    return message
+
+    async def closing_code(self) -> int:
+        async with asyncio.timeout(SOON_S):
+            while True:
+                output = await self.communicator.receive_output(timeout=SOON_S)
+                if output["type"] == "websocket.close":
+                    code: int = output["code"]
+                    return code
+
+
+def to_gallery(gallery, headers) -> Socket:
+    return Socket(f"/ws/galleries/{gallery.pk}/", headers)
+
+
+def to_all(headers) -> Socket:
+    return Socket("/ws/progress/", headers)
+
+
+@pytest.fixture
+def mine(owner):
+    return bearer(owner)
+
+
+# --- what is said first
+
+
+async def test_a_socket_begins_with_a_snapshot(gallery, mine):
+    await in_thread(make_upload)(gallery, State.SIGNED, size=100)
+
+    async with to_gallery(gallery, mine) as socket:
+        first = await socket.next()
+
+    assert first["type"] == "snapshot"
+    assert first["version"] == 1
+    assert first["gallery"]["id"] == str(gallery.pk)
+    assert first["totals"] == first["gallery"]["progress"]
+    assert first["totals"]["bytes_total"] == 100
+    assert "uploads" not in first
+
+
+async def test_the_listening_socket_begins_with_ones_own_galleries(gallery, mine, owner, stranger):
+    other = await in_thread(make_gallery)(owner)
+    await in_thread(make_gallery)(stranger)
+
+    async with to_all(mine) as socket:
+        first = await socket.next()
+
+    assert first["type"] == "snapshot"
+    assert {each["id"] for each in first["galleries"]} == {str(gallery.pk), str(other.pk)}
+
+
+# --- reports
+
+
+async def test_a_report_becomes_progress_for_everybody_who_watches(gallery, mine, owner):
+    upload = await in_thread(make_upload)(gallery, State.SIGNED, size=100)
+    watcher_headers = await in_thread(cookie)(owner)
+
+    async with to_gallery(gallery, mine) as sender, to_gallery(gallery, watcher_headers) as watcher, to_all(mine) as all_of_mine:
+        await sender.say({"type": "progress", "uploads": [[str(upload.pk), 60, 0]]})
+        heard = [await each.hear("progress") for each in (sender, watcher, all_of_mine)]
+
+    for message in heard:
+        assert message["totals"]["bytes"] == 60
+        assert message["totals"]["files"] == {"uploading": 1}
+    assert heard[2]["gallery_id"] == str(gallery.pk)
+
+
+async def test_foreign_and_unknown_ids_in_a_report_are_dropped(gallery, mine, stranger):
+    upload = await in_thread(make_upload)(gallery, State.SIGNED, size=100)
+    theirs = await in_thread(make_gallery)(stranger)
+    foreign = await in_thread(make_upload)(theirs, State.SIGNED, size=100)
+
+    async with to_gallery(gallery, mine) as socket:
+        await socket.say(
+            {"type": "progress", "uploads": [[str(foreign.pk), 99, 0], [str(uuid.uuid4()), 5, 0], [str(upload.pk), 7, 0]]}
+        )
+        heard = await socket.hear("progress")
+
+    assert heard["totals"]["bytes"] == 7
+    their_api = await in_thread(bearer_api)(stranger)
+    assert (await in_thread(their_api.get)(f"/galleries/{theirs.pk}")).body["progress"]["bytes"] == 0
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "no json", "{", "null", "[]", "7", '"x"', {}, {"type": "shout"}, {"type": "progress"}, {"type": "progress", "uploads": {}},
+        {"type": "progress", "uploads": [[]]}, {"type": "progress", "uploads": [["x", "y", "z"]]},
+        {"type": "progress", "uploads": [[None, 1, 2]]}, {"type": "progress", "uploads": [["x", 1.5, 0]]},
+        {"type": "progress", "uploads": [["x", True, 0]]}, {"type": "progress", "uploads": [["\x00", 1, 0]]},
+        {"type": "progress", "uploads": [["x", 10**400, 0]]}, "[" * 5_000, {"type": "gallery.event"},
+        {"type": ["progress"], "uploads": []}, {"type": "progress", "uploads": [["x", 1, 0]] * 101},
+    ],
+    ids=lambda message: str(message)[:40],
+)  # fmt: skip
+async def test_a_bad_message_is_dropped_and_the_socket_goes_on(gallery, mine, message):
+    upload = await in_thread(make_upload)(gallery, State.SIGNED, size=100)
+
+    async with to_gallery(gallery, mine) as socket:
+        await socket.say(message)
+        await socket.say({"type": "progress", "uploads": [[str(upload.pk), 5, 0]]})
+        heard = await socket.hear("progress")
+
+    assert heard["totals"]["bytes"] == 5
+
+
+@pytest.mark.parametrize(("length", "is_closed"), [(0, False), (1, True)])
+async def test_a_message_too_long_ends_that_socket_alone(gallery, mine, length, is_closed):
+    upload = await in_thread(make_upload)(gallery, State.SIGNED, size=100)
+
+    async with to_gallery(gallery, mine) as other, to_gallery(gallery, mine) as socket:
+        await socket.say("x" * (MAX_MESSAGE_CHARS + length))
+        if is_closed:
+            assert await socket.closing_code() == 1009
+            socket.is_open = False
+        await other.say({"type": "progress", "uploads": [[str(upload.pk), 5, 0]]})
+        assert (await other.hear("progress"))["totals"]["bytes"] == 5
+
+
+async def test_bytes_end_that_socket(gallery, mine):
+    async with to_gallery(gallery, mine) as socket:
+        await socket.say_bytes(b"\x00\x01")
+
+        assert await socket.closing_code() == 1003
+        socket.is_open = False
+
+
+async def test_what_is_said_to_the_listening_socket_is_dropped(gallery, mine):
+    upload = await in_thread(make_upload)(gallery, State.SIGNED, size=100)
+
+    async with to_all(mine) as socket, to_gallery(gallery, mine) as reporter:
+        await socket.say({"type": "progress", "uploads": [[str(upload.pk), 99, 0]]})
+        await socket.say("no json")
+        await reporter.say({"type": "progress", "uploads": [[str(upload.pk), 5, 0]]})
+        heard = await socket.hear("progress")
+
+    assert heard["totals"]["bytes"] == 5
+
+
+# --- what changes
+
+
+async def test_changed_uploads_are_told_with_the_version_before_and_after(gallery, mine, owner):
+    api = await in_thread(bearer_api)(owner)
+
+    async with to_gallery(gallery, mine) as socket:
+        rows = await in_thread(api.batch)(gallery, file_out(), file_out())
+        heard = await socket.hear("uploads")
+
+    assert (heard["previous"], heard["version"]) == (1, 2)
+    assert {row["id"] for row in heard["uploads"]} == {row["id"] for row in rows}
+
+
+async def test_no_message_carries_a_signed_url(gallery, mine, owner):
+    api = await in_thread(bearer_api)(owner)
+    photo = await in_thread(make_photo)(gallery)
+
+    async with to_gallery(gallery, mine) as socket:
+        rows = await in_thread(api.batch)(gallery, file_out(), file_out(size=9 * 1024 * 1024))
+        await in_thread(api.sign)(*[{"id": row["id"]} for row in rows])
+        await in_thread(api.cancel)(rows[0]["id"])
+        await in_thread(api.delete)(f"/photos/{photo.pk}")
+        heard = [await socket.next()]
+        while heard[-1]["type"] != "photos":
+            heard.append(await socket.next())
+
+    text = json.dumps(heard)
+    assert "transfer" not in text
+    assert "signature" not in text.lower()
+    assert "/-/objects/" not in text
+
+
+async def test_several_changes_become_one_message_without_a_gap(gallery, mine, owner):
+    api = await in_thread(bearer_api)(owner)
+
+    async with to_gallery(gallery, mine) as socket:
+        for _ in range(5):
+            await in_thread(api.batch)(gallery, file_out())
+        version, seen = 1, set()
+        while version < 6:
+            heard = await socket.hear("uploads")
+            assert heard["previous"] == version
+            version = heard["version"]
+            seen |= {row["id"] for row in heard["uploads"]}
+
+    assert len(seen) == 5
+
+
+async def test_rows_are_merged_by_their_last_state(gallery, mine, owner):
+    api = await in_thread(bearer_api)(owner)
+
+    async with to_gallery(gallery, mine) as socket:
+        row = (await in_thread(api.batch)(gallery, file_out()))[0]
+        await in_thread(api.cancel)(row["id"])
+        heard = await socket.hear("uploads", lambda message: message["version"] == 3)
+
+    assert [each["state"] for each in heard["uploads"]] == ["cancelled"]
+
+
+async def test_a_deleted_photo_is_told(gallery, mine, owner):
+    photo = await in_thread(make_photo)(gallery)
+    api = await in_thread(bearer_api)(owner)
+
+    async with to_gallery(gallery, mine) as socket:
+        await in_thread(api.delete)(f"/photos/{photo.pk}")
+        heard = await socket.hear("photos")
+
+    assert [(each["id"], each["status"]) for each in heard["photos"]] == [(str(photo.pk), "deleted")]
+
+
+async def test_what_happens_in_another_gallery_is_not_told(gallery, mine, owner, stranger):
+    other, theirs = await in_thread(make_gallery)(owner), await in_thread(make_gallery)(stranger)
+    api, their_api = await in_thread(bearer_api)(owner), await in_thread(bearer_api)(stranger)
+
+    async with to_gallery(gallery, mine) as socket, to_all(mine) as all_of_mine:
+        await in_thread(api.batch)(other, file_out())
+        await in_thread(their_api.batch)(theirs, file_out())
+        await in_thread(api.batch)(gallery, file_out(client_id="this one"))
+        heard = await socket.hear("uploads")
+        told = {(await all_of_mine.hear("progress"))["gallery_id"] for _ in range(2)}
+
+    assert [row["client_id"] for row in heard["uploads"]] == ["this one"]
+    assert told == {str(gallery.pk), str(other.pk)}
+
+
+async def test_a_socket_writes_nothing_to_the_database(gallery, mine):
+    upload = await in_thread(make_upload)(gallery, State.SIGNED, size=100)
+    before = await in_thread(lambda: list(Upload.objects.values()))()
+
+    async with to_gallery(gallery, mine) as socket:
+        await socket.say({"type": "progress", "uploads": [[str(upload.pk), 50, 0]]})
+        await socket.hear("progress")
+
+    assert await in_thread(lambda: list(Upload.objects.values()))() == before
+
+
+# --- who may
+
+
+@pytest.mark.parametrize("kind", ["bearer", "cookie"])
+async def test_a_stranger_is_refused_before_any_message(gallery, stranger, kind):
+    headers = await in_thread(bearer if kind == "bearer" else cookie)(stranger)
+
+    async with to_gallery(gallery, headers) as socket:
+        assert not socket.is_open
+
+
+async def test_an_unknown_gallery_is_refused(owner, mine):
+    async with Socket(f"/ws/galleries/{uuid.uuid4()}/", mine) as socket:
+        assert not socket.is_open
+
+
+async def test_a_deleted_gallery_is_refused(gallery, mine, owner):
+    api = await in_thread(bearer_api)(owner)
+    await in_thread(api.delete)(f"/galleries/{gallery.pk}")
+
+    async with to_gallery(gallery, mine) as socket:
+        assert not socket.is_open
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [], [(b"origin", SITE.encode())], [(b"authorization", b"Bearer ")], [(b"authorization", b"Bearer wrong")],
+        [(b"authorization", b"Basic eDp5")], [(b"cookie", b"sessionid=made-up"), (b"origin", SITE.encode())],
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("open_socket", [to_all, None], ids=["progress", "gallery"])
+async def test_who_is_not_signed_in_is_refused(gallery, headers, open_socket):
+    async with to_all(headers) if open_socket else to_gallery(gallery, headers) as socket:
+        assert not socket.is_open
+
+
+async def test_a_revoked_token_opens_nothing(gallery, mine):
+    from django.utils import timezone
+
+    await in_thread(ApiToken.objects.update)(revoked_at=timezone.now())
+
+    async with to_gallery(gallery, mine) as socket:
+        assert not socket.is_open
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_open"),
+    [
+        (SITE, True), ("http://127.0.0.1:8000", True), ("http://[::1]:8000", True),
+        (None, False), ("null", False), ("", False), ("http://localhost", False), ("http://localhost:8001", False),
+        ("https://localhost:8000", False), ("http://evil.example", False), ("http://localhost:8000.evil.example", False),
+        ("http://localhost:8000/", False), ("http://evil.example:8000", False), ("HTTP://LOCALHOST:8000", False),
+    ],
+)  # fmt: skip
+async def test_a_cookie_counts_only_with_the_full_origin_of_the_site(gallery, owner, origin, is_open):
+    headers = await in_thread(cookie)(owner, origin)
+
+    async with to_gallery(gallery, headers) as socket:
+        assert socket.is_open == is_open
+
+
+@pytest.mark.parametrize("origin", [None, "http://evil.example", "null"])
+async def test_a_bearer_needs_no_origin(gallery, mine, origin):
+    headers = mine if origin is None else [*mine, (b"origin", origin.encode())]
+
+    async with to_gallery(gallery, headers) as socket:
+        assert socket.is_open
+
+
+async def test_a_bad_bearer_is_refused_also_beside_a_good_cookie(gallery, owner):
+    headers = [*await in_thread(cookie)(owner), (b"authorization", b"Bearer wrong")]
+
+    async with to_gallery(gallery, headers) as socket:
+        assert not socket.is_open
+
+
+async def test_a_strangers_bearer_beside_the_owners_cookie_is_the_stranger(gallery, owner, stranger):
+    headers = [*await in_thread(cookie)(owner), *await in_thread(bearer)(stranger)]
+
+    async with to_gallery(gallery, headers) as socket:
+        assert not socket.is_open
+
+
+async def test_the_page_of_a_photo_in_work_sees_it_arrive(gallery, mine, developer):
+    from tests.builders import jpeg, uploaded
+    from uploads.verify import claim_next, verify
+
+    await in_thread(uploaded)(gallery, jpeg(1))
+
+    async with to_gallery(gallery, mine) as socket:
+        await in_thread(lambda: verify(claim_next(), developer))()
+        photos = await socket.hear("photos")
+
+    assert photos["photos"][0]["status"] == "ready"
+    assert {each["name"] for each in photos["photos"][0]["renditions"]} == {"grid", "view"}
+    assert await in_thread(Photo.objects.count)() == 1
