@@ -17,7 +17,7 @@ from galleries.access import Action, Actor, actor_of, get_gallery, get_photo
 from galleries.errors import GalleryDeleted, GalleryError, NotFound, SignInRequired
 from galleries.models import Gallery, GallerySort, Photo, PhotoStatus
 from galleries.photo_wire import cover_url, photo_out
-from galleries.queries import list_galleries, list_photos
+from galleries.queries import list_galleries, list_photos, view_of
 
 # Enough to fill any screen at once; the others follow by the API.
 FIRST_PAGE_PHOTOS = 200
@@ -118,6 +118,7 @@ def gallery_context(request: HttpRequest, actor: Actor, gallery: Gallery) -> dic
     page = list_photos(gallery, status=PhotoStatus.READY, cursor=cursor, limit=FIRST_PAGE_PHOTOS)
     return {
         "gallery": gallery,
+        "state": view_of(gallery).state.value,
         "first_page": {
             "photos": [photo_out(photo) for photo in page.photos],
             "next_cursor": page.next_cursor,

@@ -10,8 +10,8 @@ import pyvips
 
 from accounts.models import User
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition
-from galleries.objects.base import original_key, rendition_key, store_named
-from galleries.renditions import RECIPES
+from galleries.objects.base import StoredObject, original_key, rendition_key, store_named
+from galleries.renditions import RECIPES, Recipe
 
 SHAPES = ((3, 2), (3, 2), (3, 2), (2, 3), (4, 3), (1, 1), (16, 9))
 LONG_SIDE = {"grid": 400, "view": 1600}
@@ -31,10 +31,10 @@ def fill(owner_name: str, title: str, photo_count: int) -> str:
     dice = random.Random(5)
     photos, renditions = [], []
     for number in range(photo_count):
-        (across, down), keys = dice.choice(shapes)
+        (across, down), stored = dice.choice(shapes)
         photo = photo_of(gallery, number, width=1200 * across, height=1200 * down)
         photos.append(photo)
-        renditions += [rendition_of(photo, recipe, keys[recipe.name], across, down) for recipe in RECIPES]
+        renditions += [rendition_of(photo, recipe, stored[recipe.name], across, down) for recipe in RECIPES]
     Photo.objects.bulk_create(photos, batch_size=500)
     Rendition.objects.bulk_create(renditions, batch_size=500)
     return str(gallery.pk)
@@ -61,7 +61,7 @@ def photo_of(gallery: Gallery, number: int, *, width: int, height: int) -> Photo
     )
 
 
-def rendition_of(photo, recipe, key, across, down):
+def rendition_of(photo: Photo, recipe: Recipe, stored: StoredObject, across: int, down: int) -> Rendition:
     scale = LONG_SIDE[recipe.name] / max(across, down)
     return Rendition(
         photo=photo,
@@ -70,15 +70,15 @@ def rendition_of(photo, recipe, key, across, down):
         media_type=recipe.media_type,
         width=round(across * scale),
         height=round(down * scale),
-        size=1,
+        size=stored.size_bytes,
         crc32="0" * 8,
         sha256="0" * 64,
-        key=key,
+        key=stored.key,
     )
 
 
-def make_objects(across: int, down: int) -> dict[str, str]:
-    owner, keys = uuid.uuid4(), {}
+def make_objects(across: int, down: int) -> dict[str, StoredObject]:
+    owner, stored = uuid.uuid4(), {}
     for recipe in RECIPES:
         scale = LONG_SIDE[recipe.name] / max(across, down)
         noise = pyvips.Image.gaussnoise(round(across * scale), round(down * scale), mean=128, sigma=30)
@@ -86,6 +86,6 @@ def make_objects(across: int, down: int) -> dict[str, str]:
         content = (
             picture.webpsave_buffer() if recipe.media_type == "image/webp" else picture.jpegsave_buffer()
         )
-        keys[recipe.name] = rendition_key(owner, recipe.name, recipe.digest)
-        store_named("local").put_bytes(keys[recipe.name], content, content_type=recipe.media_type)
-    return keys
+        key = rendition_key(owner, recipe.name, recipe.digest)
+        stored[recipe.name] = store_named("local").put_bytes(key, content, content_type=recipe.media_type)
+    return stored

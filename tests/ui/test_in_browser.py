@@ -274,3 +274,44 @@ def test_a_wrong_password_is_told_on_the_page_without_loading_another(browser, s
 
     expect(page.get_by_role("alert")).to_be_visible()
     context.close()
+
+
+# what an earlier visit left
+
+
+def test_files_that_failed_before_are_told_and_cleared(page) -> None:
+    url = create_gallery(page)
+    broken = photo()
+    choose(page, photo(), {**broken, "buffer": broken["buffer"][:1500]})
+    wait_until_complete(page, "some")
+
+    page.goto(url)
+    problem = page.locator("[data-part='leftovers'] [data-problem='damaged_photo']")
+    expect(problem).to_contain_text(broken["name"])
+    problem.get_by_role("button", name="Clear").click()
+
+    expect(page.locator("[data-part='leftovers']")).to_be_hidden()
+    page.reload()
+    expect(page.locator("main")).to_have_attribute("data-state", "ready")
+
+
+# publishing by hand
+
+
+def test_photos_show_only_after_publish_where_the_gallery_says_so(page) -> None:
+    create_gallery(page)
+    page.get_by_label("Settings of this gallery").click()
+    page.get_by_label("Show photos as soon as they are safe").uncheck()
+    page.get_by_role("button", name="Save").click()
+    publish = page.get_by_role("button", name="Publish")
+    publish.wait_for()
+    choose(page, photo(), photo())
+    expect(page.locator("#upload-dock")).to_contain_text("2 photos safe.", timeout=COMPLETE_MS)
+    expect(page.locator("[data-photo-id]")).to_have_count(0)
+    expect(page.locator("main")).to_contain_text("2 photos wait to be published")
+
+    publish.click()
+
+    wait_until_complete(page)
+    expect(page.locator("[data-photo-id]")).to_have_count(2)
+    expect(page.locator("[data-part='staged']")).to_be_hidden()

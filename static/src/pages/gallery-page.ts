@@ -12,6 +12,7 @@ import { UploadShelf } from "../ui/upload-shelf.ts";
 import { openCount, outcomeOf } from "../ui/upload-words.ts";
 import { readPhotoPage, type WallOrder, type WallPhoto } from "../ui/wall-photo.ts";
 import { type ReadFiles, readChosenFiles } from "./chosen-files.ts";
+import { Leftovers } from "./leftovers.ts";
 import { changePhoto, enterPhoto, leavePhoto, listenForPhotoSteps } from "./photo-history.ts";
 import { PhotoStore } from "./photo-store.ts";
 import { type GalleryOutcome, type GalleryPhase, Publishing } from "./publishing.ts";
@@ -27,6 +28,7 @@ export class GalleryPage {
   readonly #shelf: UploadShelf;
   readonly #ends: (() => void)[] = [];
   #publishing: Publishing | null = null;
+  #leftovers: Leftovers | null = null;
   #lightbox: Lightbox | null = null;
   /** A photo the address asks for, until the wall has it. */
   #wantedPhotoId: string | null;
@@ -65,6 +67,7 @@ export class GalleryPage {
     this.#lightbox?.close();
     this.#store.end();
     this.#publishing?.end();
+    this.#leftovers?.end();
     this.#wall.end();
   }
 
@@ -76,12 +79,17 @@ export class GalleryPage {
     if (this.#may("upload")) {
       this.#ends.push(this.#listenForFiles());
     }
+    if (this.#may("upload") && ["attention", "receiving"].includes(this.#main.dataset["state"] ?? "")) {
+      this.#leftovers = new Leftovers(partOf(this.#main, "leftovers"), this.#id);
+      void this.#leftovers.read();
+    }
     const publish = this.#main.querySelector("[data-action='publish']");
     if (publish instanceof HTMLButtonElement) {
-      this.#publishing = new Publishing(publish, this.#id, (phase, outcome) =>
+      this.#publishing = new Publishing(publish, partOf(this.#main, "staged"), this.#id, (phase, outcome) =>
         this.#showPhase(phase, outcome),
       );
     }
+    void this.#publishing?.countStaged();
     this.#engine.send({ type: "watch", galleryId: this.#id });
     this.#engine.send({
       type: "rows",
@@ -145,9 +153,16 @@ export class GalleryPage {
   }
 
   #showTally(tally: GalleryTally | null): void {
+    if (tally !== null && tally.chosenCount > 0) {
+      this.#leftovers?.end();
+    }
     const finish = partOf(this.#main, "finish");
     const isOver = tally !== null && tally.chosenCount > 0 && openCount(tally) === 0 && tally.doneCount > 0;
+    const wasOver = !finish.hidden;
     finish.hidden = !isOver;
+    if (isOver && !wasOver) {
+      void this.#publishing?.countStaged();
+    }
     if (isOver) {
       setText(partOf(finish, "finish-words"), outcomeOf(tally));
     }

@@ -1,10 +1,13 @@
 // Galleries that do not publish by themselves have a button for it; its publication is followed to its end.
 
 import { announce } from "../ui/announcer.ts";
-import { photosOf } from "../ui/quantities.ts";
+import { setText } from "../ui/element.ts";
+import { formatCount, photosOf } from "../ui/quantities.ts";
 import { sentenceOf } from "../ui/sentences.ts";
 import { fieldOf, getJson, sendJson } from "./site-api.ts";
 
+// The most that one page of a list holds.
+const STAGED_COUNTED = 1_000;
 // The socket tells sooner; asking is for where sockets are blocked.
 const ASK_EVERY_MS = 2_000;
 
@@ -19,6 +22,7 @@ const OUTCOMES: Readonly<Record<string, GalleryOutcome>> = {
 
 export class Publishing {
   readonly #button: HTMLButtonElement;
+  readonly #staged: HTMLElement;
   readonly #galleryId: string;
   readonly #onPhase: (phase: GalleryPhase, outcome: GalleryOutcome) => void;
   #publicationId: string | null = null;
@@ -26,10 +30,12 @@ export class Publishing {
 
   constructor(
     button: HTMLButtonElement,
+    staged: HTMLElement,
     galleryId: string,
     onPhase: (phase: GalleryPhase, outcome: GalleryOutcome) => void,
   ) {
     this.#button = button;
+    this.#staged = staged;
     this.#galleryId = galleryId;
     this.#onPhase = onPhase;
     button.addEventListener("click", () => this.#publish());
@@ -38,6 +44,21 @@ export class Publishing {
   end(): void {
     clearTimeout(this.#timer);
     this.#publicationId = null;
+  }
+
+  /** Tells how many photos are safe and not shown yet. */
+  async countStaged(): Promise<void> {
+    const answer = await getJson(
+      `/api/galleries/${this.#galleryId}/photos?status=staged&limit=${STAGED_COUNTED}`,
+    );
+    const photos = answer.ok ? fieldOf(answer.value, "photos") : null;
+    if (!Array.isArray(photos)) {
+      return;
+    }
+    this.#staged.hidden = photos.length === 0;
+    const isMore = answer.ok && fieldOf(answer.value, "next_cursor") !== null;
+    const count = isMore ? `More than ${formatCount(photos.length)} photos` : photosOf(photos.length);
+    setText(this.#staged, `${count} ${photos.length === 1 ? "waits" : "wait"} to be published.`);
   }
 
   heard(message: unknown): void {
@@ -97,6 +118,7 @@ export class Publishing {
     this.#button.disabled = false;
     const published = Number(fieldOf(fieldOf(publication, "counts"), "published") ?? 0);
     announce(`${photosOf(published)} published.`);
+    void this.countStaged();
     this.#onPhase("complete", outcome);
   }
 }

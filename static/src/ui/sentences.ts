@@ -185,6 +185,11 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
     one: "The gallery changed since the download began. Start it again.",
     many: () => "The gallery changed since the download began. Start it again.",
   },
+  begun_before: {
+    one: "This file was begun before and is not here yet. Where nothing sends it now, choose it again to go on.",
+    many: (count) =>
+      `${filesOf(count)} were begun before and are not here yet. Where nothing sends them now, choose them again to go on.`,
+  },
   restore_expired: {
     one: "This photo was deleted more than 24 hours ago and can't be brought back.",
     many: (count) => `${photosOf(count)} were deleted more than 24 hours ago and can't be brought back.`,

@@ -1,0 +1,87 @@
+// What an earlier visit left behind: files that failed, and files that were begun and never sent. Told once, in place.
+
+import { announce } from "../ui/announcer.ts";
+import { ProblemList } from "../ui/problem-list.ts";
+import { sentenceOf } from "../ui/sentences.ts";
+import { fieldOf, getJson, sendJson } from "./site-api.ts";
+
+const PAGE_SIZE = 1_000;
+// The API takes this many in one call.
+const BATCH = 100;
+const NAMES_SHOWN = 100;
+const BEGUN = "begun_before";
+
+type Group = { readonly code: string; retryable: boolean; readonly ids: string[]; readonly names: string[] };
+
+export class Leftovers {
+  readonly #root: HTMLElement;
+  readonly #galleryId: string;
+  readonly #list: ProblemList;
+  #groups: ReadonlyMap<string, Group> = new Map();
+  #isOver = false;
+
+  constructor(root: HTMLElement, galleryId: string) {
+    this.#root = root;
+    this.#galleryId = galleryId;
+    this.#list = new ProblemList({
+      onRetry: (code) => this.#act("retry", code),
+      onClear: (code) => this.#act("cancel", code),
+    });
+    root.replaceChildren(this.#list.element);
+    root.hidden = true;
+  }
+
+  /** This visit uploads by itself: the dock tells from now on. */
+  end(): void {
+    this.#isOver = true;
+    this.#root.hidden = true;
+  }
+
+  async read(): Promise<void> {
+    const query = `state=failed&state=registered&state=signed&limit=${PAGE_SIZE}`;
+    const answer = await getJson(`/api/galleries/${this.#galleryId}/uploads?${query}`);
+    const rows = answer.ok ? fieldOf(answer.value, "uploads") : null;
+    if (Array.isArray(rows) && !this.#isOver) {
+      this.#groups = groupsOf(rows);
+      this.#show();
+    }
+  }
+
+  #show(): void {
+    this.#root.hidden = this.#groups.size === 0;
+    this.#list.show(
+      Array.from(this.#groups.values(), ({ code, retryable, ids, names }) => ({
+        code,
+        retryable,
+        count: ids.length,
+        names: names.slice(0, NAMES_SHOWN),
+      })),
+    );
+  }
+
+  async #act(verb: "retry" | "cancel", code: string): Promise<void> {
+    const ids = this.#groups.get(code)?.ids ?? [];
+    for (let start = 0; start < ids.length; start += BATCH) {
+      const answer = await sendJson("POST", `/api/uploads/${verb}`, { ids: ids.slice(start, start + BATCH) });
+      if (!answer.ok) {
+        announce(sentenceOf(answer.failure.code));
+        return;
+      }
+    }
+    await this.read();
+  }
+}
+
+function groupsOf(rows: readonly unknown[]): ReadonlyMap<string, Group> {
+  const groups = new Map<string, Group>();
+  for (const row of rows) {
+    const error = fieldOf(row, "error");
+    const code = String(fieldOf(error, "code") ?? BEGUN);
+    const group = groups.get(code) ?? { code, retryable: false, ids: [], names: [] };
+    group.retryable ||= fieldOf(error, "retryable") === true;
+    group.ids.push(String(fieldOf(row, "id")));
+    group.names.push(String(fieldOf(row, "name")));
+    groups.set(code, group);
+  }
+  return groups;
+}
