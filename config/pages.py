@@ -10,7 +10,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
-from galleries.errors import GalleryError, NotFound
+from galleries.errors import CsrfFailed, GalleryError, NotFound
 from galleries.objects.base import default_store
 from uploads import clock
 from uploads.heartbeats import live_workers
@@ -92,4 +92,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     del reason
+    if wants_json(request):
+        return error_answer(CsrfFailed())
     return render(request, "403.html", status=HTTPStatus.FORBIDDEN)
