@@ -17,8 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Final, NoReturn, Self
+from typing import IO, Any, BinaryIO, Final, NoReturn, Self
 
 from galleries.decode.plain_picture import plain_size
 from galleries.decode.wire import (
@@ -124,9 +123,7 @@ class Developer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -207,36 +204,27 @@ class _Room:
         """Raises: DecoderDied when it does not come up."""
         self.owner_pid = os.getpid()
         self.file_count = 0
-        ours, theirs = socket.socketpair()
-        self._socket = ours
+        self._deadline = time.monotonic() + START_LIMIT_S
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
-        with theirs:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-I",
-                    "-B",
-                    "-c",
-                    _BOOT,
-                    str(_PACKAGE_ROOT),
-                    str(theirs.fileno()),
-                    str(os.getpid()),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._complaints,
-                cwd="/",
-                env=_ENVIRONMENT,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
+        self._socket, theirs = socket.socketpair()
         try:
-            self._deadline = time.monotonic() + START_LIMIT_S
-            self.walls: dict[str, Any] = read_frame(self._read_exactly).get("walls", {})
+            with theirs:
+                self.process = _started(theirs.fileno(), self._complaints)
+        except OSError as error:  # no memory, no process, no interpreter
+            self._let_go()
+            raise DecoderDied(ended_by="start") from error
+        self.walls = self._walls()
+        logger.info("decode.room_started child_pid=%d walls=%s", self.process.pid, self.walls)
+
+    def _walls(self) -> dict[str, bool]:
+        """Waits for the child's first words."""
+        try:
+            standing = read_frame(self._read_exactly).get("walls")
         except (OSError, EOFError, MalformedAnswer) as error:
+            logger.error("decode.room_not_started complaint=%s", self._last_complaint())  # noqa: TRY400
             self.close()
             raise DecoderDied(ended_by="start") from error
-        logger.info("decode.room_started", extra={"walls": self.walls, "child_pid": self.process.pid})
+        return standing if isinstance(standing, dict) else {}
 
     def develop(self, descriptor: int, media_type: str, limits: RoomLimits) -> Developed:
         self.file_count += 1
@@ -252,25 +240,23 @@ class _Room:
         except TimeoutError as error:
             raise DecoderOverran(resource="wall") from error
         except MalformedAnswer as error:
-            logger.warning(
-                "decode.malformed_answer", extra={"child_pid": self.process.pid, "reason": str(error)}
-            )
+            logger.warning("decode.malformed_answer child_pid=%d reason=%s", self.process.pid, error)
             raise DamagedPhoto(reason="decoder") from error
         except (OSError, EOFError) as error:
             raise self._why_it_ended() from error
 
     def forget(self) -> None:
         """In a fork: lets go of the parent's child without touching it."""
-        self._socket.close()
-        self._complaints.close()
-        self.process.returncode = (
-            0  # so that nobody here waits for, or warns about, a process that is not ours
-        )
+        self._let_go()
+        self.process.returncode = 0  # so that nobody here waits for, or warns of, a process that is not ours
 
     def close(self) -> None:
-        self._socket.close()
         self.process.kill()  # it has nothing to finish
         self.process.wait()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._socket.close()
         self._complaints.close()
 
     def _read_exactly(self, size: int) -> bytes:
@@ -293,7 +279,7 @@ class _Room:
             return DecoderOverran(resource="wall")
         complaint = self._last_complaint()
         name = signal.Signals(ended_by).name if ended_by in set(signal.Signals) else f"exit_{-ended_by}"
-        logger.warning("decode.room_died", extra={"ended_by": name, "complaint": complaint})
+        logger.warning("decode.room_died ended_by=%s complaint=%s", name, complaint)
         if ended_by == signal.SIGXCPU:
             return DecoderOverran(resource="cpu")
         if any(
@@ -307,6 +293,20 @@ class _Room:
         size = os.fstat(self._complaints.fileno()).st_size
         written = os.pread(self._complaints.fileno(), 2000, max(0, size - 2000))
         return "".join(char if char.isprintable() else " " for char in written.decode("utf-8", "replace"))
+
+
+def _started(descriptor: int, complaints: IO[bytes]) -> subprocess.Popen[bytes]:
+    arguments = [str(_PACKAGE_ROOT), str(descriptor), str(os.getpid())]
+    return subprocess.Popen(
+        [sys.executable, "-I", "-B", "-c", _BOOT, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=complaints,
+        cwd="/",
+        env=_ENVIRONMENT,
+        pass_fds=[descriptor],
+        start_new_session=True,
+    )
 
 
 def _request(media_type: str, limits: RoomLimits) -> dict[str, Any]:

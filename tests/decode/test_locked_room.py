@@ -23,43 +23,52 @@ from tests import pictures
 PHOTO = pictures.jpeg()
 ROOT = Path(developer_module.__file__).parents[2]
 
-# Runs in a process with the child's own walls, in place of the child's own work.
+# Runs in a process with the child's own walls, in place of the child's own work: argv is a port, and a file to write.
 PROBE = f"""
 import sys; sys.path.append({str(ROOT)!r})
-import json, os, socket, signal
+import json, os, socket, threading
 from galleries.decode import landlock, room, seccomp, walls
-standing = dict(network=walls.leave_the_network())
-walls.bound_the_process()
-standing |= dict(files=landlock.read_only_beneath(room._readable_roots()), calls=seccomp.forbid_calls())
+
 def outcome(attempt):
     try:
         attempt()
     except OSError as error:
-        return type(error).__name__
+        return "refused" if isinstance(error, PermissionError) else "failed"
     return "done"
-import threading, subprocess
+
+standing = dict(network=walls.leave_the_network())
+connect = outcome(lambda: socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5).close())
+walls.bound_the_process()
+standing |= dict(files=landlock.read_only_beneath(room._readable_roots()), calls=seccomp.forbid_calls())
 print(json.dumps(dict(
     standing=standing,
-    socket=outcome(lambda: socket.socket()),
-    read=outcome(lambda: open({str(ROOT / "pyproject.toml")!r})),
-    passwd=outcome(lambda: open("/etc/passwd")),
-    write=outcome(lambda: open("/tmp/safelight-probe", "w")),
+    connect=connect,
+    socket=outcome(lambda: socket.socket().close()),
+    read=outcome(lambda: open({str(ROOT / "pyproject.toml")!r}).close()),
+    passwd=outcome(lambda: open("/etc/passwd").close()),
+    write=outcome(lambda: open(sys.argv[2], "w").close()),
     list=outcome(lambda: os.listdir("/")),
     fork=outcome(lambda: os.fork() or os._exit(0)),
-    run=outcome(lambda: os.execv("/bin/true", ["true"])),
+    run=outcome(lambda: os.execv("/bin/true", ["true"])) if standing["calls"] else "done",
     kill=outcome(lambda: os.kill(os.getppid(), 0)),
     thread=outcome(lambda: threading.Thread(target=int).start()),
-    library=outcome(lambda: open(json.__file__)),
+    library=outcome(lambda: open(json.__file__).close()),
 )))
 """
 
 
 @pytest.fixture(scope="module")
-def probed():
+def probed(tmp_path_factory):
     """What a process inside the walls can still do."""
-    ran = subprocess.run(
-        [sys.executable, "-I", "-B", "-c", PROBE], capture_output=True, env={}, cwd="/", check=True
-    )
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        arguments = [str(server.getsockname()[1]), str(tmp_path_factory.mktemp("probe") / "written")]
+        ran = subprocess.run(
+            [sys.executable, "-I", "-B", "-c", PROBE, *arguments],
+            capture_output=True,
+            env={},
+            cwd="/",
+            check=True,
+        )
     return json.loads(ran.stdout)
 
 
@@ -78,21 +87,36 @@ def child_of(developer) -> psutil.Process:
     return psutil.Process(developer.pid)
 
 
+def refused_where(wall_stands: bool) -> str:
+    """Where a platform has no such wall the room says so, and the attempt succeeds: what is said is what is."""
+    return "refused" if wall_stands else "done"
+
+
+def test_a_wall_that_this_kernel_offers_is_built(probed):
+    offered = {"calls": "seccomp" if Path("/proc/sys/kernel/seccomp/actions_avail").exists() else ""}
+    security_modules = Path("/sys/kernel/security/lsm")
+    if security_modules.exists():
+        offered["files"] = "landlock" if "landlock" in security_modules.read_text() else ""
+
+    assert [wall for wall, module in offered.items() if module and not probed["standing"][wall]] == []
+
+
 def test_inside_the_walls_there_is_no_network(probed):
-    if not (probed["standing"]["network"] or probed["standing"]["calls"]):
-        pytest.fail("neither a namespace nor a filter can be had here: the room has a network")
-    assert probed["socket"] == ("PermissionError" if probed["standing"]["calls"] else "done")
+    assert probed["connect"] == ("failed" if probed["standing"]["network"] else "done")
+    assert probed["socket"] == refused_where(probed["standing"]["calls"])
 
 
 def test_inside_the_walls_no_file_but_the_interpreters_own_can_be_opened(probed):
-    assert probed["standing"]["files"], "this kernel has no Landlock"
-    assert [probed[attempt] for attempt in ("read", "passwd", "write", "list")] == ["PermissionError"] * 4
+    attempts = ("read", "passwd", "write", "list")
+
+    assert [probed[attempt] for attempt in attempts] == [refused_where(probed["standing"]["files"])] * 4
     assert probed["library"] == "done"
 
 
 def test_inside_the_walls_no_program_or_process_is_started_and_none_is_signalled(probed):
-    assert probed["standing"]["calls"], "this machine has no filter of calls"
-    assert [probed[attempt] for attempt in ("fork", "run", "kill")] == ["PermissionError"] * 3
+    attempts = ("fork", "run", "kill")
+
+    assert [probed[attempt] for attempt in attempts] == [refused_where(probed["standing"]["calls"])] * 3
     assert probed["thread"] == "done"
 
 
@@ -361,3 +385,21 @@ def test_the_largest_photo_is_developed_within_its_limits(room):
     photo = pictures.jpeg(Image.new("RGB", (13_750, 8_000), pictures.GREEN), progressive=True, quality=30)
 
     assert develop(room, photo).width == 13_750
+
+
+def test_an_interpreter_that_cannot_be_started_is_a_passing_fault(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+
+    with Developer() as room, pytest.raises(DecoderDied) as fault:
+        develop(room)
+
+    assert fault.value.details == {"ended_by": "start"}
+    assert room.pid is None
+
+
+def test_a_child_that_fails_to_start_is_a_passing_fault():
+    with replaced_boot("raise SystemExit('no decoders here')\n"), Developer() as room:
+        with pytest.raises(DecoderDied) as fault:
+            develop(room)
+
+        assert fault.value.details == {"ended_by": "start"}
