@@ -131,7 +131,7 @@ class UploadAdmin(StaffAdmin[Upload]):
         "active",
     )
     list_filter = ("state", StuckFilter, ErrorFilter, LaneFilter, "registered_at", "ended_at")
-    list_select_related = ("gallery", "owner", "photo")
+    list_select_related = ("gallery", "owner")
     search_fields = ("name", "=id", "=client_id", "=crc32", "gallery__title", "owner__username")
     ordering = ("-registered_at",)
     fieldsets = (
