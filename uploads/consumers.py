@@ -95,7 +95,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
         rows = {row["id"]: row for row in [*(waiting[event["kind"]] if waiting else []), *event["rows"]]}
         self.pending[event["kind"]] = {
             "type": event["kind"],
-            "previous": waiting["previous"] if waiting else event["previous"],
+            "previous": previous_of(event, waiting),
             "version": event["version"],
             event["kind"]: list(rows.values()),
         }
@@ -178,6 +178,13 @@ class ProgressConsumer(LiveConsumer):
 
     async def gallery_event(self, event: dict[str, Any]) -> None:
         await self.gallery_moved(event)
+
+
+def previous_of(event: dict[str, Any], waiting: dict[str, Any] | None) -> int:
+    """The version before the first change told; where rows were left out, one that nobody has: read the list."""
+    if event["is_cut"] or (waiting and waiting["previous"] == waiting["version"]):
+        return int(event["version"])
+    return int((waiting or event)["previous"])
 
 
 def header_of(scope: dict[str, Any], name: bytes) -> str:

@@ -8,7 +8,7 @@ from django.db.models import F, Q
 
 from galleries.access import Action, Actor
 from galleries.errors import GalleryDeleted, IdempotencyConflict, NotFound
-from galleries.models import Gallery, Photo, PhotoStatus, raise_version
+from galleries.models import Gallery, Photo, PhotoStatus, lock_galleries, raise_version
 from uploads import announce, clock, control
 from uploads.limits import MAX_BATCH_ITEMS
 from uploads.models import Publication, PublicationState, Upload
@@ -96,6 +96,7 @@ def retry(actor: Actor | control.Staff, publication: Publication) -> Publication
 
 def reopen(publication: Publication) -> None:
     with transaction.atomic():
+        lock_galleries(Gallery.objects.filter(pk=publication.gallery_id))
         locked = Publication.objects.select_for_update().get(pk=publication.pk)
         locked.state, locked.ended_at, locked.version = PublicationState.IN_PROGRESS, None, locked.version + 1
         locked.save(update_fields=["state", "ended_at", "version"])

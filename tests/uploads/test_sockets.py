@@ -410,3 +410,18 @@ async def test_the_page_of_a_photo_in_work_sees_it_arrive(gallery, mine, develop
     assert photos["photos"][0]["status"] == "ready"
     assert {each["name"] for each in photos["photos"][0]["renditions"]} == {"grid", "view"}
     assert await in_thread(Photo.objects.count)() == 1
+
+
+async def test_a_change_of_too_many_rows_for_a_message_is_a_gap(gallery, mine, owner, monkeypatch):
+    """Who has a gap reads the list: better than to be left without rows and not to know it."""
+    from uploads import announce
+
+    monkeypatch.setattr(announce, "MAX_ROWS_PER_MESSAGE", 2)
+    api = await in_thread(bearer_api)(owner)
+
+    async with to_gallery(gallery, mine) as socket:
+        await in_thread(api.batch)(gallery, *[file_out() for _ in range(3)])
+        heard = await socket.hear("uploads")
+
+    assert heard["version"] == 2
+    assert heard["previous"] != 1
