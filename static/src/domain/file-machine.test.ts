@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { failureHere, MAX_RESENDS } from "./failure.ts";
@@ -399,4 +400,25 @@ test("every byte sent is 99 percent until the last photo is confirmed", () => {
   expect(percentOf(1000, 1000, true)).toBe(100);
   expect(percentOf(989, 1000, false)).toBe(98);
   expect(percentOf(0, 0, false)).toBe(0);
+});
+
+/** Every pair of states that some event joins, as lines of a Mermaid diagram. */
+function diagramLines(): string[] {
+  const lines = new Map<string, Set<string>>();
+  for (const [from, event] of CASES) {
+    const [state, commands] = fileMachine(STATES[from], EVENTS[event]);
+    const isMove = state.name !== STATES[from].name || commands.length > 0;
+    if (!isMove) continue;
+    const pair = `${STATES[from].name} --> ${state.name}`;
+    lines.set(pair, (lines.get(pair) ?? new Set()).add(EVENTS[event].type));
+  }
+  return Array.from(lines, ([pair, events]) => `    ${pair}: ${[...events].sort().join(", ")}`).sort();
+}
+
+test("the diagram in docs/engine.md shows the table's moves and no others", () => {
+  const page = readFileSync(new URL("../../../docs/engine.md", import.meta.url), "utf8");
+
+  const [, drawn = ""] = /stateDiagram-v2\n([\s\S]*?)\n```/.exec(page) ?? [];
+
+  expect(drawn.split("\n")).toEqual(["    [*] --> inspecting", ...diagramLines()]);
 });

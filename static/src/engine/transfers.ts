@@ -30,7 +30,7 @@ export type TransferPorts = {
 };
 
 /** Pieces read, signed or on their way at one time: the slots of an origin, and some ahead. */
-const MAX_PIECES = 16;
+const MAX_PIECES = 24;
 /** What they may hold in memory together: six parts on their way, four ahead. */
 const MAX_BUFFERED_BYTES = 80 * MIB;
 /** A fresh signature is worth one more try at once; after that the file rests and others go on. */
