@@ -69,8 +69,15 @@ def test_the_lightbox_goes_by_keyboard_and_has_an_address(gallery_page, tmp_path
     page = gallery_page.page
     shown = re.compile(rf"/galleries/{gallery_page.gallery_id}/photos/[0-9a-f-]{{36}}/")
 
-    page.locator("[data-photo-id]").first.click()
+    first_tile = page.evaluate_handle(
+        """() => [...document.querySelectorAll('[data-photo-id]')]
+            .map(tile => [tile, tile.getBoundingClientRect()])
+            .sort(([, a], [, b]) => a.top - b.top || a.left - b.left)[0][0]"""
+    ).as_element()
+    assert first_tile is not None
+    first_tile.click()
     page.wait_for_url(shown)
+    page.locator(".pswp--ui-visible").wait_for()
     first = page.url
     page.keyboard.press("ArrowRight")
     page.wait_for_url(lambda url: url != first and shown.search(url) is not None)
@@ -86,13 +93,14 @@ def test_the_lightbox_goes_by_keyboard_and_has_an_address(gallery_page, tmp_path
 def test_a_removed_file_can_be_picked_again(gallery_page, tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("no photo")
     gallery_page.choose(tmp_path / "words.txt")
-    gallery_page.page.locator("[data-upload-state=invalid]").first.wait_for()
+    gallery_page.page.locator("[data-upload-state=invalid]").first.wait_for(state="attached")
 
+    gallery_page.page.get_by_role("button", name="Show the list of files").click()
     gallery_page.page.get_by_role("button", name=re.compile("^(Clear|Remove)")).first.click()
     gallery_page.page.locator("[data-upload-state=invalid]").first.wait_for(state="detached")
     gallery_page.choose(tmp_path / "words.txt")
 
-    gallery_page.page.locator("[data-upload-state=invalid]").first.wait_for()
+    gallery_page.page.locator("[data-upload-state=invalid]").first.wait_for(state="attached")
 
 
 def test_without_auto_publish_photos_wait_for_the_button(gallery_page, tmp_path: Path) -> None:

@@ -31,6 +31,10 @@ export function openLightbox(index: number, options: LightboxOptions): Lightbox 
     zoomAnimationDuration: isCalm ? 0 : 200,
     // The focus goes back to the tile of the photo seen last, not to that which opened it.
     returnFocus: false,
+    closeSVG: icon("close").outerHTML,
+    zoomSVG: icon("zoom").outerHTML,
+    arrowPrevSVG: icon("arrowLeft").outerHTML,
+    arrowNextSVG: icon("arrowRight").outerHTML,
     closeTitle: "Close (Esc)",
     zoomTitle: "Zoom (z)",
     arrowPrevTitle: "Photo before",
@@ -69,9 +73,12 @@ export function openLightbox(index: number, options: LightboxOptions): Lightbox 
   };
 }
 
+const STEP_OF_KEY: Readonly<Record<string, number>> = { ArrowRight: 1, ArrowLeft: -1 };
+
 /** While it still grows out of its tile the library hears no key and forgets that it was asked to close. */
 function closingOnceOpen(pswp: PhotoSwipe): () => void {
   let isWanted = false;
+  let steps = 0;
   const close = (): void => {
     isWanted = true;
     pswp.close();
@@ -80,12 +87,15 @@ function closingOnceOpen(pswp: PhotoSwipe): () => void {
     if (event.key === "Escape") {
       close();
     }
+    steps += STEP_OF_KEY[event.key] ?? 0;
   };
   document.addEventListener("keydown", onKey);
   pswp.on("openingAnimationEnd", () => {
     document.removeEventListener("keydown", onKey);
     if (isWanted) {
       pswp.close();
+    } else if (steps !== 0) {
+      pswp.goTo(Math.min(Math.max(pswp.currIndex + steps, 0), pswp.getNumItems() - 1));
     }
   });
   pswp.on("destroy", () => document.removeEventListener("keydown", onKey));
@@ -111,7 +121,7 @@ function addButtons(pswp: PhotoSwipe, options: LightboxOptions, panel: DetailsPa
     const ui = pswp.ui;
     ui?.registerElement({
       name: "details",
-      className: "pswp__button--ours",
+
       ariaLabel: "Details",
       title: "Details (i)",
       order: 9,
@@ -126,7 +136,7 @@ function addButtons(pswp: PhotoSwipe, options: LightboxOptions, panel: DetailsPa
       ui?.registerElement({
         name: "original",
         tagName: "a",
-        className: "pswp__button--ours",
+
         ariaLabel: "Download the original",
         title: "Download the original",
         order: 8,
