@@ -4,6 +4,8 @@ const SVG = "http://www.w3.org/2000/svg";
 
 const PATHS = {
   add: "M12 5v14M5 12h14",
+  arrowLeft: "M15 5l-7 7 7 7",
+  arrowRight: "M9 5l7 7-7 7",
   arrowUp: "M6 15l6-6 6 6",
   check: "M5 12.5l4.5 4.5L19 7",
   clock: "M12 7v5l3 2M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18",
@@ -16,6 +18,7 @@ const PATHS = {
   play: "M8 5l11 7-11 7z",
   remove: "M6 6l12 12M18 6L6 18",
   retry: "M19 12a7 7 0 1 1-2-5M19 3v5h-5",
+  zoom: "M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M15.3 15.3L20 20M8 10.5h5M10.5 8v5",
   trash: "M5 7h14M10 11v6M14 11v6M7 7l1 13h8l1-13M9 7V4h6v3",
   warning: "M12 4L2.8 20h18.4zM12 10v4M12 17v.2",
 } as const;

@@ -181,7 +181,8 @@ export class UploadDock {
     root.toggleAttribute("data-troubled", total.failedCount > 0);
     root.toggleAttribute("data-halted", total.paused || total.waitingFor !== null);
     this.#bar.style.transform = `scaleX(${total.percent / 100})`;
-    setText(this.#figures, figuresOf(total).join(" · "));
+    // A line may break after a dot, never before it.
+    setText(this.#figures, figuresOf(total).join("\u00a0· "));
     const promise = promiseOf(total);
     setText(this.#promise, promise.text);
     this.#promise.dataset["tone"] = promise.tone;
