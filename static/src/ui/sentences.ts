@@ -32,8 +32,8 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
     many: (count) => `${filesOf(count)} larger than 2 GB ${count === 1 ? "was" : "were"} left out.`,
   },
   too_many_pixels: {
-    one: "This photo has more than 100 megapixels. Save a smaller copy, then add it.",
-    many: (count) => `${photosOf(count)} with more than 100 megapixels. Save smaller copies, then add them.`,
+    one: "This photo has more than 110 megapixels. Save a smaller copy, then add it.",
+    many: (count) => `${photosOf(count)} with more than 110 megapixels. Save smaller copies, then add them.`,
   },
   too_long_side: {
     one: "One side of this photo is longer than 30,000 pixels. Save a smaller copy, then add it.",
