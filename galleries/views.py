@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_POST
 
 from galleries import lifecycle
@@ -125,12 +125,21 @@ def gallery_context(request: HttpRequest, actor: Actor, gallery: Gallery) -> dic
             "version": page.version,
         },
         "may": " ".join(word for action, word in OFFERS.items() if actor.may(action, gallery)),
+        "archive_url": archive_url(gallery),
         "may_upload": actor.may(Action.UPLOAD, gallery),
         "may_edit": actor.may(Action.EDIT, gallery),
         "may_publish": actor.may(Action.PUBLISH, gallery),
         "accept": CHOOSER_TYPES,
         "sorts": GallerySort.choices,
     }
+
+
+def archive_url(gallery: Gallery) -> str:
+    """Empty where this installation has no archives."""
+    try:
+        return reverse("gallery_archive", args=[gallery.pk])
+    except NoReverseMatch:
+        return ""
 
 
 def photo_context(photo: Photo) -> dict[str, Any]:

@@ -43,6 +43,7 @@ export class GalleryPage {
     const bar = new SelectionBar(partOf(main, "selection"), {
       galleryId: this.#id,
       canDelete: this.#may("delete"),
+      canDownload: main.querySelector("[data-part='download']") !== null,
       clear: () => this.#wall.clearSelection(),
       changed: (photos) => this.#store.apply(photos),
     });

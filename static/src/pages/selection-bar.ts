@@ -16,6 +16,7 @@ export type SelectionHooks = Readonly<{
   changed: (photos: readonly WallPhoto[]) => void;
   galleryId: string;
   canDelete: boolean;
+  canDownload: boolean;
 }>;
 
 export class SelectionBar {
@@ -41,7 +42,7 @@ export class SelectionBar {
     this.#root.hidden = false;
     setText(this.#count, `${photosOf(this.#ids.length)} selected`);
     this.#actions.replaceChildren(
-      barButton("Download", "download", () => this.#download()),
+      ...(this.#hooks.canDownload ? [barButton("Download", "download", () => this.#download())] : []),
       ...(this.#hooks.canDelete ? [barButton("Delete", "trash", () => this.#delete())] : []),
       barButton("Clear selection", "close", this.#hooks.clear),
     );
