@@ -13,9 +13,11 @@ import tempfile
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, NoReturn, Self
 
@@ -113,7 +115,7 @@ _WIDE_TYPES: Final = frozenset({"image/webp", "image/avif", "image/heic", "image
 class Developer:
     """One warm child. Not thread safe; safe to carry across a fork, since the child is started when first needed.
 
-    The child ends with the thread that first called `develop`, with `close`, and with this process however it ends.
+    The child ends with `close`, and with this process however it ends.
     """
 
     def __init__(self, limits: RoomLimits | None = None) -> None:
@@ -209,7 +211,8 @@ class _Room:
         self._socket, theirs = socket.socketpair()
         try:
             with theirs:
-                self.process = _started(theirs.fileno(), self._complaints)
+                starting = _nursery(self.owner_pid).submit(_started, theirs.fileno(), self._complaints)
+                self.process = starting.result()
         except OSError as error:  # no memory, no process, no interpreter
             self._let_go()
             raise DecoderDied(ended_by="start") from error
@@ -293,6 +296,12 @@ class _Room:
         size = os.fstat(self._complaints.fileno()).st_size
         written = os.pread(self._complaints.fileno(), 2000, max(0, size - 2000))
         return "".join(char if char.isprintable() else " " for char in written.decode("utf-8", "replace"))
+
+
+@cache
+def _nursery(_pid: int) -> ThreadPoolExecutor:
+    """The one thread that starts children: to the kernel they are its own, and end when it ends, with the process."""
+    return ThreadPoolExecutor(1, thread_name_prefix="nursery")
 
 
 def _started(descriptor: int, complaints: IO[bytes]) -> subprocess.Popen[bytes]:

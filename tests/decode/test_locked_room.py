@@ -345,6 +345,19 @@ def test_a_worker_that_is_killed_takes_its_child_along():
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
+def test_a_child_outlives_the_thread_that_was_first_to_need_it(room):
+    first = threading.Thread(target=develop, args=(room,))
+    first.start()
+    first.join()
+    child = psutil.Process(room.pid)
+
+    develop(room)
+
+    assert room.pid == child.pid
+
+
+# Newer Pythons warn of a fork beside threads; that is what is tried here.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_fork_gets_a_child_of_its_own_and_leaves_the_other_alone(room):
     child = child_of(room)
     ours, theirs = socket.socketpair()
