@@ -164,6 +164,8 @@ def put_part(upload: Upload, number: int, content: bytes) -> None:
 
 def uploaded(gallery: Gallery, content: bytes, **columns: Any) -> Upload:
     """A whole file in the store, waiting for a worker."""
-    upload = make_upload(gallery, State.UPLOADED, **{"size": len(content), "crc32": crc_of(content), **columns})
+    upload = make_upload(
+        gallery, State.UPLOADED, **{"size": len(content), "crc32": crc_of(content), **columns}
+    )
     put_original(upload, content)
     return upload

@@ -66,7 +66,9 @@ class Api:
         )
         is_json = response.headers.get("Content-Type", "").startswith("application/json")
         return Answer(
-            response.status_code, response.json() if is_json and response.content else None, dict(response.headers)
+            response.status_code,
+            response.json() if is_json and response.content else None,
+            dict(response.headers),
         )
 
     def get(self, path: str) -> Answer:
@@ -171,12 +173,12 @@ def developer() -> Iterator[Developer]:
 @pytest.fixture(autouse=True)
 def no_store_call_in_a_transaction() -> Iterator[None]:
     """A store that hangs must never hold a lock of the database. The transaction of the test itself is no matter."""
-    own, found = connections["default"], []
+    own = connections["default"]
+    found: list[str] = []
 
     def check(store: str, verb: str) -> None:
-        for connection in {id(own): own, id(connections["default"]): connections["default"]}.values():
-            if is_in_transaction(connection):
-                found.append(f"{store}.{verb} in {threading.current_thread().name}")
+        if is_in_transaction(own) or is_in_transaction(connections["default"]):
+            found.append(f"{store}.{verb} in {threading.current_thread().name}")
 
     objects_base.on_store_call.append(check)
     yield

@@ -129,7 +129,9 @@ def test_the_scheme_is_read_in_any_case(owner, scheme):
 def test_a_revoked_token_and_a_disabled_user_are_out_at_once(owner):
     program, page = bearer_api(owner), session_api(owner)
     other = bearer_api(owner)
-    ApiToken.objects.filter(digest=digest_of(program.headers["Authorization"][7:])).update(revoked_at=timezone.now())
+    ApiToken.objects.filter(digest=digest_of(program.headers["Authorization"][7:])).update(
+        revoked_at=timezone.now()
+    )
 
     assert program.get("/galleries").status == 401
     assert other.get("/galleries").status == 200
@@ -154,7 +156,9 @@ def test_the_command_prints_a_token_and_nothing_else(owner):
 
     call_command("api_token", "owner", stdout=out)
 
-    assert Api(Client(), {"Authorization": f"Bearer {out.getvalue().strip()}"}).get("/galleries").status == 200
+    assert (
+        Api(Client(), {"Authorization": f"Bearer {out.getvalue().strip()}"}).get("/galleries").status == 200
+    )
     assert len(out.getvalue().split()) == 1
 
 
@@ -220,9 +224,20 @@ def test_a_path_that_is_none_answers_json(api, path):
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"{", b"null", b"\xff\xfe", b"[1]", b'"x"', b"NaN", b"[" * 50_000, b'{"title":1' + b"0" * 5_000 + b"}"],
+    "raw",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"\xff\xfe",
+        b"[1]",
+        b'"x"',
+        b"NaN",
+        b"[" * 50_000,
+        b'{"title":1' + b"0" * 5_000 + b"}",
+    ],
     ids=lambda raw: repr(raw[:12]),
-)  # fmt: skip
+)
 def test_a_body_that_is_no_json_object_is_a_bad_request(api, raw):
     answer = api.call("POST", "/galleries", raw=raw)
 

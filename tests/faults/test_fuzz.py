@@ -16,14 +16,25 @@ pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 SETTINGS = settings(
     max_examples=150,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ],
 )
 
-numbers = st.one_of(st.integers(), st.sampled_from([0, -1, 2**31, 2**53, 2**63 - 1, 2**63, 10**40]), st.floats())
-texts = st.one_of(st.text(max_size=80), st.sampled_from(["\x00", "\ud800", "é" * 70, "../..", "null", "\u202e", "x" * 5_000]))
+numbers = st.one_of(
+    st.integers(), st.sampled_from([0, -1, 2**31, 2**53, 2**63 - 1, 2**63, 10**40]), st.floats()
+)
+texts = st.one_of(
+    st.text(max_size=80),
+    st.sampled_from(["\x00", "\ud800", "é" * 70, "../..", "null", "\u202e", "x" * 5_000]),
+)
 scalars = st.one_of(st.none(), st.booleans(), numbers, texts)
 anything = st.recursive(
-    scalars, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(texts, inner, max_size=4)), max_leaves=12
+    scalars,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(texts, inner, max_size=4)),
+    max_leaves=12,
 )
 crcs = st.one_of(st.text(alphabet="0123456789abcdef", min_size=8, max_size=8), scalars)
 NO_IDS = ("", "x", "\x00", "00000000-0000-0000-0000-000000000000")
@@ -83,7 +94,11 @@ def ids(world) -> st.SearchStrategy:
 def test_batches(api, world, data):
     item = files_from(world["known"], world["sizes"])
     body = data.draw(
-        mostly(st.fixed_dictionaries({"files": mostly(st.lists(item, max_size=6))}, optional={"sign": mostly(st.booleans())}))
+        mostly(
+            st.fixed_dictionaries(
+                {"files": mostly(st.lists(item, max_size=6))}, optional={"sign": mostly(st.booleans())}
+            )
+        )
     )
 
     answer = api.post(f"/galleries/{world['gallery'].pk}/uploads/batch", body)
@@ -99,7 +114,11 @@ def test_signing(api, world, data):
     part = st.fixed_dictionaries({"number": mostly(st.integers(-1, 4))}, optional={"crc32": crcs})
     ask = st.fixed_dictionaries(
         {"id": mostly(ids(world))},
-        optional={"crc32": crcs, "after_failure": mostly(st.booleans()), "parts": mostly(st.lists(part, max_size=4))},
+        optional={
+            "crc32": crcs,
+            "after_failure": mostly(st.booleans()),
+            "parts": mostly(st.lists(part, max_size=4)),
+        },
     )
     body = data.draw(mostly(st.fixed_dictionaries({"uploads": mostly(st.lists(ask, max_size=6))})))
 
@@ -113,11 +132,14 @@ def test_signing(api, world, data):
 @SETTINGS
 @given(data=st.data())
 def test_complete_cancel_retry_delete_and_restore(api, world, data):
-    verb = data.draw(st.sampled_from(["uploads/complete", "uploads/cancel", "uploads/retry", "photos/delete", "photos/restore"]))
+    verb = data.draw(
+        st.sampled_from(
+            ["uploads/complete", "uploads/cancel", "uploads/retry", "photos/delete", "photos/restore"]
+        )
+    )
     some = data.draw(st.lists(mostly(ids(world)), max_size=6))
-    body = data.draw(mostly(st.just(
-        {"uploads": [{"id": each, "crc32": data.draw(crcs)} for each in some]} if verb.endswith("complete") else {"ids": some}
-    )))  # fmt: skip
+    asks = [{"id": each, "crc32": data.draw(crcs)} for each in some]
+    body = data.draw(mostly(st.just({"uploads": asks} if verb.endswith("complete") else {"ids": some})))
 
     assert_is_an_answer(api.post(f"/{verb}", body))
 
@@ -128,7 +150,8 @@ def test_galleries(api, world, data):
     fields = st.fixed_dictionaries(
         {},
         optional={
-            "title": mostly(texts), "auto_publish": mostly(st.booleans()), "cover_photo_id": mostly(st.just(world["photo"])),
+            "title": mostly(texts), "auto_publish": mostly(st.booleans()),
+            "cover_photo_id": mostly(st.just(world["photo"])),
             "sort": mostly(st.sampled_from(["name", "added", "captured"])), "keep_location": mostly(st.booleans()),
             "idempotency_key": mostly(texts),
         },
@@ -161,7 +184,11 @@ def test_lists(api, world, data):
             st.text(alphabet=QUERY, max_size=60),
             st.just(f"cursor={cursor}"),
             st.builds("limit={}".format, st.integers()),
-            st.builds("state={}&status={}".format, st.sampled_from(["failed", "%00", ""]), st.sampled_from(["ready", "%ff"])),
+            st.builds(
+                "state={}&status={}".format,
+                st.sampled_from(["failed", "%00", ""]),
+                st.sampled_from(["ready", "%ff"]),
+            ),
         )
     )
 
@@ -170,7 +197,10 @@ def test_lists(api, world, data):
 
 
 @SETTINGS
-@given(raw=st.binary(max_size=200), path=st.sampled_from(["/galleries", "/uploads/sign", "/uploads/cancel", "/photos/delete"]))
+@given(
+    raw=st.binary(max_size=200),
+    path=st.sampled_from(["/galleries", "/uploads/sign", "/uploads/cancel", "/photos/delete"]),
+)
 def test_bytes_that_are_no_json(api, raw, path):
     assert_is_an_answer(api.call("POST", path, raw=raw))
 

@@ -1,6 +1,6 @@
 """Several at once: one effect, no deadlock, nothing lost. On SQLite and on PostgreSQL."""
 
-from itertools import cycle, islice
+from itertools import cycle, islice, pairwise
 
 import pytest
 
@@ -12,8 +12,8 @@ from tests.faults.at_once import at_once
 from uploads import intake
 from uploads.lanes.base import lanes_of
 from uploads.models import Discard, Upload, UploadEvent
-from uploads.states import State, sources_of
 from uploads.states import Event as Move
+from uploads.states import State, sources_of
 from uploads.verify import claim_next, verify
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -30,7 +30,7 @@ def assert_history_is_legal() -> None:
         events = [each for each in upload.events.all() if each.event != "register"]
         for event in events:
             assert event.source in sources_of(Move(event.event))
-        for earlier, later in zip(events, events[1:], strict=False):
+        for earlier, later in pairwise(events):
             assert later.source == earlier.target
         if events:
             assert events[-1].target == upload.state
@@ -63,7 +63,10 @@ def test_the_same_files_in_parallel_batches_are_one_row_each(callers, gallery):
     files = [file_out() for _ in range(20)]
 
     answers = at_once(
-        [lambda api=api, turn=turn: api.batch(gallery, *files[turn:], *files[:turn]) for turn, api in enumerate(callers)]
+        [
+            lambda api=api, turn=turn: api.batch(gallery, *files[turn:], *files[:turn])
+            for turn, api in enumerate(callers)
+        ]
     )
 
     assert Upload.objects.count() == 20
@@ -74,7 +77,9 @@ def test_the_same_files_in_parallel_batches_are_one_row_each(callers, gallery):
 def test_parallel_batches_never_overfill_a_gallery(callers, gallery, monkeypatch):
     monkeypatch.setattr(intake, "MAX_GALLERY_PHOTOS", 10)
 
-    answers = at_once([lambda api=api: api.batch(gallery, *[file_out() for _ in range(4)]) for api in callers])
+    answers = at_once(
+        [lambda api=api: api.batch(gallery, *[file_out() for _ in range(4)]) for api in callers]
+    )
 
     codes = [row["error"] and row["error"]["code"] for rows in answers for row in rows]
     assert codes.count(None) == Upload.objects.open().count() == 10
@@ -95,7 +100,12 @@ def test_calls_on_the_same_rows_never_wait_for_each_other_for_ever(callers, gall
     ]
 
     for _ in range(4):
-        answers = at_once([lambda act=act, api=api: act(api) for act, api in zip(islice(cycle(acts), 8), callers, strict=True)])
+        answers = at_once(
+            [
+                lambda act=act, api=api: act(api)
+                for act, api in zip(islice(cycle(acts), 8), callers, strict=True)
+            ]
+        )
         assert all(len(each) == 10 for each in answers)
 
     assert_history_is_legal()
@@ -205,10 +215,15 @@ def test_a_gallery_deleted_while_files_are_added_keeps_none_open(callers, galler
     gallery_id = gallery.pk
 
     def add(api):
-        return api.post(f"/galleries/{gallery_id}/uploads/batch", {"files": [file_out() for _ in range(5)]}).status
+        return api.post(
+            f"/galleries/{gallery_id}/uploads/batch", {"files": [file_out() for _ in range(5)]}
+        ).status
 
     statuses = at_once(
-        [*[lambda api=api: add(api) for api in callers[1:]], lambda: callers[0].delete(f"/galleries/{gallery_id}").status]
+        [
+            *[lambda api=api: add(api) for api in callers[1:]],
+            lambda: callers[0].delete(f"/galleries/{gallery_id}").status,
+        ]
     )
 
     assert set(statuses) <= {200, 204, 410}
@@ -228,6 +243,8 @@ def test_strangers_at_work_do_not_wait_for_each_other(gallery):
     users = [make_user(f"user-{number}") for number in range(4)]
     apis = [(bearer_api(user), make_gallery(user)) for user in users]
 
-    answers = at_once([lambda api=api, own=own: api.batch(own, *[file_out() for _ in range(30)]) for api, own in apis])
+    answers = at_once(
+        [lambda api=api, own=own: api.batch(own, *[file_out() for _ in range(30)]) for api, own in apis]
+    )
 
     assert all(row["error"] is None for rows in answers for row in rows)

@@ -174,7 +174,9 @@ def test_deleting_a_gallery_cancels_what_is_on_its_way(api, gallery):
         assert now[upload.pk] == (State.CANCELLED if state in OPEN_STATES else state)
 
 
-def test_a_deleted_gallery_is_gone_for_who_could_see_it_and_was_never_there_for_others(api, gallery, stranger_api):
+def test_a_deleted_gallery_is_gone_for_who_could_see_it_and_was_never_there_for_others(
+    api, gallery, stranger_api
+):
     photo = make_photo(gallery)
     api.delete(f"/galleries/{gallery.pk}")
     calls = [

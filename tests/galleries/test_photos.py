@@ -50,7 +50,9 @@ def test_who_may_publish_sees_the_others_by_asking(api, gallery, status):
     assert [each["id"] for each in listed(api, gallery, f"?status={status}")["photos"]] == [str(photo.pk)]
 
 
-@pytest.mark.parametrize("query", ["status=lost", "limit=0", "limit=1001", "limit=x", "cursor=x", "cursor=%FF", "cursor=e30="])  # fmt: skip
+@pytest.mark.parametrize(
+    "query", ["status=lost", "limit=0", "limit=1001", "limit=x", "cursor=x", "cursor=%FF", "cursor=e30="]
+)
 def test_malformed_pages_are_refused(api, gallery, query):
     answer = api.get(f"/galleries/{gallery.pk}/photos?{query}")
 
@@ -59,7 +61,8 @@ def test_malformed_pages_are_refused(api, gallery, query):
 
 @pytest.mark.parametrize(
     "value",
-    [["name", "a\x00", str(uuid.uuid4())], ["name", 5, str(uuid.uuid4())], ["name", {}, str(uuid.uuid4())], ["name", "a"],
+    [["name", "a\x00", str(uuid.uuid4())], ["name", 5, str(uuid.uuid4())], ["name", {}, str(uuid.uuid4())],
+     ["name", "a"],
      ["sort_at", "a", str(uuid.uuid4())], [], {}, 7, None, ["name", "a", "x"], ["name", None, str(uuid.uuid4())]],
     ids=str,
 )  # fmt: skip
@@ -75,7 +78,9 @@ def test_a_cursor_that_no_answer_gave_is_refused_and_breaks_nothing(api, owner, 
     assert (answer.status, answer.code) == (422, "bad_request")
 
 
-@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "2026-01-01T00:00:00", "9999-12-31T23:59:59-14:00"])
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+14:00", "2026-01-01T00:00:00", "9999-12-31T23:59:59-14:00"]
+)
 def test_a_cursor_of_an_impossible_time_is_refused(api, gallery, moment):
     import base64
     import json
@@ -122,7 +127,7 @@ def test_a_cursor_of_another_order_is_refused(api, gallery):
 
 @pytest.mark.parametrize("column", ["sort_at", "name", "added_at"])
 def test_a_cursor_reads_what_it_wrote(gallery, column):
-    photo = make_photo(gallery, name="ünï \"quoted\" 写真.jpg")
+    photo = make_photo(gallery, name='ünï "quoted" 写真.jpg')
 
     assert read_cursor(write_cursor(photo, column), column) == (getattr(photo, column), photo.pk)
 
@@ -253,7 +258,9 @@ def test_a_call_names_at_most_a_hundred_photos(api, verb, count, status):
 
 
 @pytest.mark.parametrize("verb", ["delete", "restore"])
-def test_what_is_asked_costs_the_same_for_one_photo_and_for_many(api, gallery, verb, django_assert_num_queries):
+def test_what_is_asked_costs_the_same_for_one_photo_and_for_many(
+    api, gallery, verb, django_assert_num_queries
+):
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 

@@ -10,7 +10,17 @@ from galleries.states import TABLE, GalleryState, gallery_state
 
 PAGE = (Path(__file__).parents[2] / "docs" / "states.md").read_text(encoding="utf-8")
 SECTION = PAGE.partition("## Gallery")[2].partition("\n## ")[0]
-WORDS = ("registered", "signed", "uploading", "uploaded", "verifying", "verified", "failed", "cancelled", "expired")
+WORDS = (
+    "registered",
+    "signed",
+    "uploading",
+    "uploaded",
+    "verifying",
+    "verified",
+    "failed",
+    "cancelled",
+    "expired",
+)
 
 
 @pytest.mark.parametrize(

@@ -114,9 +114,7 @@ def test_sizes_are_refused_at_their_limits(api, gallery, size, code):
 
 @pytest.mark.parametrize(("count", "status"), [(0, 200), (1, 200), (99, 200), (100, 200), (101, 413)])
 def test_a_call_names_at_most_a_hundred_files(api, gallery, count, status):
-    answer = api.post(
-        f"/galleries/{gallery.pk}/uploads/batch", {"files": [file_out() for _ in range(count)]}
-    )
+    answer = api.post(f"/galleries/{gallery.pk}/uploads/batch", {"files": [file_out() for _ in range(count)]})
 
     assert answer.status == status
     assert Upload.objects.count() == (count if status == 200 else 0)
@@ -126,9 +124,7 @@ def test_a_call_names_at_most_a_hundred_files(api, gallery, count, status):
 
 @pytest.mark.parametrize(("length", "status"), [(0, 422), (1, 200), (63, 200), (64, 200), (65, 422)])
 def test_a_client_id_has_one_to_sixty_four_characters(api, gallery, length, status):
-    answer = api.post(
-        f"/galleries/{gallery.pk}/uploads/batch", {"files": [file_out(client_id="é" * length)]}
-    )
+    answer = api.post(f"/galleries/{gallery.pk}/uploads/batch", {"files": [file_out(client_id="é" * length)]})
 
     assert answer.status == status
 
@@ -308,7 +304,9 @@ def test_what_a_dead_attempt_stored_is_kept_until_its_urls_are_dead(api, gallery
     assert timedelta(hours=1, minutes=14) < kept_for <= timedelta(hours=1, minutes=15)
 
 
-@pytest.mark.parametrize("code", ["not_an_image", "damaged_photo", "parts_missing", "gave_up", "storage_unavailable"])
+@pytest.mark.parametrize(
+    "code", ["not_an_image", "damaged_photo", "parts_missing", "gave_up", "storage_unavailable"]
+)
 def test_a_file_that_failed_for_another_reason_keeps_its_row(api, gallery, code):
     upload = make_upload(gallery, State.FAILED, error_code=code)
 
@@ -493,7 +491,12 @@ def test_a_full_gallery_takes_what_fits_and_no_more(api, gallery, monkeypatch):
 
     rows = api.batch(gallery, *[file_out() for _ in range(4)], sign=False)
 
-    assert [row["error"] and row["error"]["code"] for row in rows] == [None, None, "gallery_full", "gallery_full"]
+    assert [row["error"] and row["error"]["code"] for row in rows] == [
+        None,
+        None,
+        "gallery_full",
+        "gallery_full",
+    ]
 
 
 @pytest.mark.parametrize(("spare", "code"), [(-1, "gallery_full"), (0, None), (1, None)])

@@ -264,7 +264,11 @@ def test_retrying_twice_is_one_new_attempt(api, gallery):
 
 def test_a_retried_file_counts_in_the_round_it_begins(api, gallery):
     upload = make_upload(
-        gallery, State.FAILED, error_code="gave_up", size=700, registered_at=timezone.now() - timedelta(days=1)
+        gallery,
+        State.FAILED,
+        error_code="gave_up",
+        size=700,
+        registered_at=timezone.now() - timedelta(days=1),
     )
 
     api.retry(upload.pk)
@@ -288,7 +292,9 @@ def test_nothing_goes_on_in_a_deleted_gallery(api, gallery):
 
 
 @pytest.mark.parametrize("verb", ["complete", "cancel", "retry"])
-def test_answers_come_in_the_order_of_the_request_with_unknown_ids_in_their_places(api, gallery, stranger, verb):
+def test_answers_come_in_the_order_of_the_request_with_unknown_ids_in_their_places(
+    api, gallery, stranger, verb
+):
     first, second = make_upload(gallery, State.SIGNED), make_upload(gallery, State.SIGNED)
     foreign = make_upload(make_gallery(stranger), State.SIGNED)
     ids = [str(second.pk), "no id at all", str(foreign.pk), str(uuid.uuid4()), str(first.pk), str(second.pk)]

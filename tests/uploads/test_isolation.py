@@ -46,7 +46,10 @@ PATHS = [
     ("DELETE", "/photos/{photo}", None),
 ]
 BULK = [
-    ("/uploads/sign", lambda ids: {"uploads": [{"id": ids["upload"], "after_failure": True, "crc32": "00000000"}]}),
+    (
+        "/uploads/sign",
+        lambda ids: {"uploads": [{"id": ids["upload"], "after_failure": True, "crc32": "00000000"}]},
+    ),
     ("/uploads/complete", lambda ids: {"uploads": [{"id": ids["upload"], "crc32": "00000000"}]}),
     ("/uploads/cancel", lambda ids: {"ids": [ids["upload"]]}),
     ("/uploads/retry", lambda ids: {"ids": [ids["upload"]]}),
@@ -61,7 +64,9 @@ def outsider(request, stranger, staff):
     return session_api(who) if "session" in request.param else bearer_api(who)
 
 
-@pytest.mark.parametrize(("method", "path", "body"), PATHS, ids=lambda each: each if isinstance(each, str) else "")
+@pytest.mark.parametrize(
+    ("method", "path", "body"), PATHS, ids=lambda each: each if isinstance(each, str) else ""
+)
 def test_another_persons_id_in_a_path_is_not_found_and_changes_nothing(outsider, owned, method, path, body):
     before = everything()
 
@@ -88,7 +93,7 @@ def test_another_persons_id_in_a_list_is_an_unknown_item_and_changes_nothing(out
 
 
 def test_an_unknown_id_and_a_foreign_one_are_answered_alike(stranger_api, owned):
-    unknown = {name: "00000000-0000-4000-8000-000000000000" for name in owned}
+    unknown = dict.fromkeys(owned, "00000000-0000-4000-8000-000000000000")
 
     for method, path, body in PATHS:
         foreign = stranger_api.call(method, path.format(**owned), body)
@@ -96,7 +101,9 @@ def test_an_unknown_id_and_a_foreign_one_are_answered_alike(stranger_api, owned)
         assert (foreign.status, foreign.body) == (nothing.status, nothing.body)
 
 
-@pytest.mark.parametrize("path", ["/photos/{photo}/original", "/photos/{photo}/grid/{digest}", "/photos/{photo}/view/x"])
+@pytest.mark.parametrize(
+    "path", ["/photos/{photo}/original", "/photos/{photo}/grid/{digest}", "/photos/{photo}/view/x"]
+)
 def test_pictures_are_for_who_may_see_them(owner, stranger, owned, path):
     from django.test import Client
 
@@ -160,9 +167,11 @@ def test_no_signed_url_and_no_token_is_logged_or_kept(gallery, owner, caplog):
 
     secrets = [api.headers["Authorization"].split()[1]]
     for row in rows:
-        for request in [row["transfer"].get("request"), *[p["request"] for p in row["transfer"].get("parts", [])]]:
-            if request:
-                secrets.append(request["url"].rpartition("signature=")[2])
+        for request in [
+            row["transfer"].get("request"),
+            *[p["request"] for p in row["transfer"].get("parts", [])],
+        ]:
+            secrets += [request["url"].rpartition("signature=")[2]] if request else []
     kept = everything() + caplog.text
     assert len(secrets) > 4
     assert not [secret for secret in secrets if secret in kept]
@@ -252,7 +261,13 @@ def test_the_put_lane_asks_no_store_at_all(api, gallery):
 
 
 def test_answers_are_json_that_any_parser_reads(api, gallery):
-    make_upload(gallery, State.FAILED, error_code="gave_up", error_details={"tries": 5}, name="Ä\u2028\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"))
+    make_upload(
+        gallery,
+        State.FAILED,
+        error_code="gave_up",
+        error_details={"tries": 5},
+        name="Ä\u2028\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"),
+    )
 
     answer = api.get(f"/galleries/{gallery.pk}/uploads")
 

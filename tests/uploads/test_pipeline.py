@@ -11,7 +11,17 @@ from django.utils import timezone
 
 from galleries.models import Photo, PhotoStatus, Rendition
 from galleries.objects.base import bound_key, store_named
-from tests.builders import MIB, crc_of, file_out, jpeg, make_gallery, make_upload, put_original, put_part, uploaded
+from tests.builders import (
+    MIB,
+    crc_of,
+    file_out,
+    jpeg,
+    make_gallery,
+    make_upload,
+    put_original,
+    put_part,
+    uploaded,
+)
 from uploads import sweep
 from uploads.limits import MAX_TRIES
 from uploads.models import Discard, Upload
@@ -42,7 +52,9 @@ def read(key: str) -> bytes:
 
 
 def keys() -> set[str]:
-    return {each.key for prefix in ("originals/", "renditions/") for each in store_named("local").list(prefix)}
+    return {
+        each.key for prefix in ("originals/", "renditions/") for each in store_named("local").list(prefix)
+    }
 
 
 # --- it works
@@ -56,7 +68,12 @@ def test_matching_bytes_become_a_ready_photo(gallery, developer):
 
     after, photo = row(upload), Photo.objects.get()
     assert (after.state, after.photo_id, after.error_code) == (State.VERIFIED, photo.pk, "")
-    assert (photo.status, photo.name, photo.size, photo.crc32) == ("ready", "Meer.jpg", len(content), crc_of(content))
+    assert (photo.status, photo.name, photo.size, photo.crc32) == (
+        "ready",
+        "Meer.jpg",
+        len(content),
+        crc_of(content),
+    )
     assert (photo.width, photo.height, photo.media_type) == (900, 600, "image/jpeg")
     assert read(photo.key) == content
     assert {each.name for each in photo.renditions.all()} == {"grid", "view"}
@@ -108,7 +125,10 @@ def test_nothing_waits_is_no_work(gallery, developer):
 def multipart(api, gallery, content: bytes, *, with_crcs: bool) -> Upload:
     declared = api.batch(gallery, file_out(size=len(content)), sign=False)[0]
     parts = [content[start : start + 8 * MIB] for start in range(0, len(content), 8 * MIB)]
-    asks = [{"number": n, **({"crc32": crc_of(part)} if with_crcs else {})} for n, part in enumerate(parts, start=1)]
+    asks = [
+        {"number": n, **({"crc32": crc_of(part)} if with_crcs else {})}
+        for n, part in enumerate(parts, start=1)
+    ]
     api.sign({"id": declared["id"], "parts": asks})
     upload = Upload.objects.get(pk=declared["id"])
     for number, part in enumerate(parts, start=1):
@@ -180,9 +200,7 @@ def test_missing_parts_fail_and_a_retry_asks_for_those_alone(api, gallery, devel
 )
 def test_what_is_wrong_fails_with_its_code_and_is_not_published(gallery, developer, content, declared, code):
     size = declared.get("size", len(content or b"12345"))
-    upload = make_upload(
-        gallery, State.UPLOADED, size=size, crc32=declared.get("crc32", ""), name="x.jpg"
-    )
+    upload = make_upload(gallery, State.UPLOADED, size=size, crc32=declared.get("crc32", ""), name="x.jpg")
     if content is not None:
         put_original(upload, content)
 

@@ -229,7 +229,17 @@ def test_ids_of_another_gallery_publish_nothing(api, quiet, owner, stranger):
     assert not Publication.objects.exists()
 
 
-@pytest.mark.parametrize("body", [{}, {"idempotency_key": ""}, {"idempotency_key": 5}, {"idempotency_key": "x" * 101}, {"idempotency_key": "k", "upload_ids": "x"}, {"idempotency_key": "k", "upload_ids": [5]}])  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"idempotency_key": ""},
+        {"idempotency_key": 5},
+        {"idempotency_key": "x" * 101},
+        {"idempotency_key": "k", "upload_ids": "x"},
+        {"idempotency_key": "k", "upload_ids": [5]},
+    ],
+)
 def test_a_malformed_call_is_refused(api, quiet, body):
     answer = api.post(f"/galleries/{quiet.pk}/publications", body)
 
@@ -240,7 +250,9 @@ def test_another_persons_publication_is_not_found(api, stranger_api, quiet):
     body = publish(api, quiet)
 
     for method, path in [("GET", ""), ("POST", "/retry")]:
-        answer = stranger_api.call(method, f"/publications/{body['id']}{path}", {} if method == "POST" else None)
+        answer = stranger_api.call(
+            method, f"/publications/{body['id']}{path}", {} if method == "POST" else None
+        )
         assert (answer.status, answer.code) == (404, "not_found")
     foreign = stranger_api.post(f"/galleries/{quiet.pk}/publications", {"idempotency_key": "k"})
     assert (foreign.status, foreign.code) == (404, "not_found")
@@ -292,9 +304,13 @@ def test_publishing_retrying_and_verifying_at_once_waits_for_nobody(owner, quiet
                 lambda: callers[0].post(f"/publications/{body['id']}/retry", {}).status,
                 lambda: callers[1].cancel(*[upload.pk for upload in uploads[:3]]),
                 lambda: callers[2].complete(*[{"id": str(upload.pk)} for upload in uploads[3:]]),
-                lambda: callers[3].post(f"/galleries/{quiet.pk}/publications", {"idempotency_key": "other"}).status,
+                lambda: (
+                    callers[3]
+                    .post(f"/galleries/{quiet.pk}/publications", {"idempotency_key": "other"})
+                    .status
+                ),
                 lambda: callers[4].post(f"/publications/{body['id']}/retry", {}).status,
-                lambda: sweep.close_publications(),
+                sweep.close_publications,
             ]
         )
         Upload.objects.filter(state=State.CANCELLED).update(

@@ -68,7 +68,9 @@ def test_another_checksum_for_the_same_attempt_is_a_conflict(api, gallery):
     assert Upload.objects.get().crc32 == "cbf43926"
 
 
-def test_answers_come_in_the_order_of_the_request_unknown_ids_among_them(api, gallery, stranger, stranger_api):
+def test_answers_come_in_the_order_of_the_request_unknown_ids_among_them(
+    api, gallery, stranger, stranger_api
+):
     from tests.builders import make_gallery
 
     mine, other = make_upload(gallery), make_upload(gallery)
@@ -244,9 +246,7 @@ def test_a_part_without_a_checksum_uses_the_one_last_signed(api, large):
 def test_after_a_failure_named_parts_are_signed_less_what_is_stored(api, large):
     put_part(large, 1, bytes(8 * MIB))
 
-    row = api.sign(
-        {"id": str(large.pk), "after_failure": True, "parts": [{"number": 1}, {"number": 2}]}
-    )[0]
+    row = api.sign({"id": str(large.pk), "after_failure": True, "parts": [{"number": 1}, {"number": 2}]})[0]
 
     assert numbers(row) == [2]
     assert row["transfer"]["stored"] == [1]
@@ -262,7 +262,17 @@ def test_after_a_failure_all_parts_stored_is_uploaded(api, large):
     assert "transfer" not in row
 
 
-@pytest.mark.parametrize(("number", "code"), [(-1, "bad_part_number"), (0, "bad_part_number"), (1, None), (3, None), (4, "bad_part_number"), (10**30, "bad_part_number")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (-1, "bad_part_number"),
+        (0, "bad_part_number"),
+        (1, None),
+        (3, None),
+        (4, "bad_part_number"),
+        (10**30, "bad_part_number"),
+    ],
+)
 def test_part_numbers_outside_the_plan_are_refused(api, large, number, code):
     row = api.sign({"id": str(large.pk), "parts": [{"number": number}]})[0]
 
@@ -315,7 +325,10 @@ def open_sessions() -> set[str]:
 
 
 def kept_sessions() -> set[str]:
-    named = {*Upload.objects.values_list("session", flat=True), *Discard.objects.values_list("session", flat=True)}
+    named = {
+        *Upload.objects.values_list("session", flat=True),
+        *Discard.objects.values_list("session", flat=True),
+    }
     return named - {""}
 
 
@@ -381,7 +394,9 @@ def test_a_file_whose_every_url_named_its_checksum_needs_no_copy(api, gallery):
     from uploads.verify import is_bound_by_signature
 
     row = api.batch(gallery, file_out(size=LARGE), sign=False)[0]
-    api.sign({"id": row["id"], "parts": [{"number": 1, "crc32": "00000001"}, {"number": 2, "crc32": "00000002"}]})
+    api.sign(
+        {"id": row["id"], "parts": [{"number": 1, "crc32": "00000001"}, {"number": 2, "crc32": "00000002"}]}
+    )
     api.sign({"id": row["id"], "parts": [{"number": 3, "crc32": "00000003"}]})
 
     assert is_bound_by_signature(Upload.objects.get())

@@ -74,13 +74,17 @@ def test_a_page_that_is_just_full_has_no_next(api, gallery, count, is_more):
     assert (listed(api, gallery, "?limit=3")["next_cursor"] is not None) == is_more
 
 
-@pytest.mark.parametrize(("limit", "status"), [(0, 422), (1, 200), (999, 200), (1000, 200), (1001, 422), ("x", 422)])
+@pytest.mark.parametrize(
+    ("limit", "status"), [(0, 422), (1, 200), (999, 200), (1000, 200), (1001, 422), ("x", 422)]
+)
 def test_a_page_has_one_to_a_thousand_items(api, gallery, limit, status):
     assert api.get(f"/galleries/{gallery.pk}/uploads?limit={limit}").status == status
 
 
 def test_a_page_has_a_hundred_items_unless_told(api, gallery):
-    Upload.objects.bulk_create([copy_of(make_upload(gallery), number) for number in range(DEFAULT_PAGE_ITEMS)])
+    Upload.objects.bulk_create(
+        [copy_of(make_upload(gallery), number) for number in range(DEFAULT_PAGE_ITEMS)]
+    )
 
     assert len(listed(api, gallery)["uploads"]) == DEFAULT_PAGE_ITEMS
 
@@ -199,7 +203,9 @@ def test_reported_bytes_show_in_the_totals(api, gallery):
     assert progress["files"] == {"registered": 1, "uploading": 1}
 
 
-@pytest.mark.parametrize(("said", "counted"), [(-5, 0), (0, 0), (999, 999), (1_000, 1_000), (1_001, 1_000), (10**30, 1_000)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("said", "counted"), [(-5, 0), (0, 0), (999, 999), (1_000, 1_000), (1_001, 1_000), (10**30, 1_000)]
+)
 def test_a_report_is_clamped_to_the_declared_size(api, gallery, said, counted):
     upload = make_upload(gallery, State.SIGNED, size=1_000)
 

@@ -1,5 +1,6 @@
 """The table of moves, the diagram that shows it, and the compare-and-swap that enforces it."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -51,7 +52,9 @@ def test_the_diagram_shows_the_table_and_nothing_else():
     drawn = {(source, target, event) for source, target, event in ARROW.findall(section)}
 
     table = {
-        (source.value, move.target.value, event.value) for event, move in MOVES.items() for source in move.sources
+        (source.value, move.target.value, event.value)
+        for event, move in MOVES.items()
+        for source in move.sources
     }
     assert drawn == table
 
@@ -169,7 +172,7 @@ def test_replaying_the_history_gives_the_state(api, gallery):
 
     events = list(UploadEvent.objects.filter(upload_id=row["id"]))
     assert [each.event for each in events] == ["register", "sign", "cancel"]
-    for earlier, later in zip(events, events[1:], strict=False):
+    for earlier, later in itertools.pairwise(events):
         assert later.source == earlier.target
         assert later.source in sources_of(Event(later.event))
     assert events[-1].target == Upload.objects.get(pk=row["id"]).state

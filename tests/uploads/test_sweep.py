@@ -23,7 +23,9 @@ def row(upload: Upload) -> Upload:
 
 
 def keys() -> set[str]:
-    return {each.key for prefix in ("originals/", "renditions/") for each in store_named("local").list(prefix)}
+    return {
+        each.key for prefix in ("originals/", "renditions/") for each in store_named("local").list(prefix)
+    }
 
 
 def dead_for(age: timedelta) -> dict:
@@ -33,7 +35,9 @@ def dead_for(age: timedelta) -> dict:
 # --- adoption
 
 
-@pytest.mark.parametrize(("age", "state"), [(ADOPT_AFTER - SECOND, State.SIGNED), (ADOPT_AFTER + SECOND, State.UPLOADED)])
+@pytest.mark.parametrize(
+    ("age", "state"), [(ADOPT_AFTER - SECOND, State.SIGNED), (ADOPT_AFTER + SECOND, State.UPLOADED)]
+)
 def test_a_file_that_arrived_without_its_complete_is_adopted_an_hour_after_its_url(gallery, age, state):
     upload = make_upload(gallery, State.SIGNED, size=5, **dead_for(age))
     put_original(upload, b"bytes")
@@ -93,7 +97,9 @@ def test_a_store_that_is_away_is_asked_again(gallery, monkeypatch):
 
 
 @pytest.mark.parametrize("state", [State.REGISTERED, State.SIGNED])
-@pytest.mark.parametrize(("age", "has_expired"), [(UPLOAD_LIFE - SECOND, False), (UPLOAD_LIFE + SECOND, True)])
+@pytest.mark.parametrize(
+    ("age", "has_expired"), [(UPLOAD_LIFE - SECOND, False), (UPLOAD_LIFE + SECOND, True)]
+)
 def test_six_days_of_silence_end_an_upload(gallery, state, age, has_expired):
     upload = make_upload(gallery, state, active_at=timezone.now() - age)
 
@@ -183,7 +189,9 @@ def test_a_discarded_session_is_aborted(api, gallery):
 
 def test_tidying_twice_and_what_is_gone_already_is_harmless(gallery):
     for _ in range(2):
-        Discard.objects.create(store="local", key=make_upload(gallery, State.CANCELLED).key, not_before=timezone.now())
+        Discard.objects.create(
+            store="local", key=make_upload(gallery, State.CANCELLED).key, not_before=timezone.now()
+        )
 
     sweep.tidy()
     sweep.tidy()
@@ -194,7 +202,9 @@ def test_tidying_twice_and_what_is_gone_already_is_harmless(gallery):
 # --- deleted photos and galleries
 
 
-@pytest.mark.parametrize(("age", "is_gone"), [(timedelta(hours=24) - SECOND, False), (timedelta(hours=24) + SECOND, True)])
+@pytest.mark.parametrize(
+    ("age", "is_gone"), [(timedelta(hours=24) - SECOND, False), (timedelta(hours=24) + SECOND, True)]
+)
 def test_a_deleted_photo_goes_after_a_day_its_objects_first(api, gallery, age, is_gone):
     photo, kept = make_photo(gallery), make_photo(gallery)
     api.delete(f"/photos/{photo.pk}")
@@ -208,7 +218,9 @@ def test_a_deleted_photo_goes_after_a_day_its_objects_first(api, gallery, age, i
     assert Rendition.objects.count() == (2 if is_gone else 4)
 
 
-@pytest.mark.parametrize(("age", "is_gone"), [(timedelta(hours=24) - SECOND, False), (timedelta(hours=24) + SECOND, True)])
+@pytest.mark.parametrize(
+    ("age", "is_gone"), [(timedelta(hours=24) - SECOND, False), (timedelta(hours=24) + SECOND, True)]
+)
 def test_a_deleted_gallery_leaves_nothing_in_the_store_after_a_day(api, gallery, owner, age, is_gone):
     make_photo(gallery)
     make_photo(gallery, status=PhotoStatus.STAGED)
