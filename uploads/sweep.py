@@ -13,6 +13,7 @@ from galleries.errors import StorageUnavailable
 from galleries.models import Gallery, Photo, Rendition, lock_galleries, raise_version
 from galleries.objects.base import store_named
 from uploads import announce, clock, heartbeats
+from uploads.attempts import leftovers_of
 from uploads.errors import WrongState
 from uploads.intake import discard_of
 from uploads.lanes.base import lanes_of
@@ -111,8 +112,13 @@ def close_publications() -> None:
 def tidy() -> None:
     """Deletes what the list of discards names and no row does."""
     due = list(Discard.objects.filter(not_before__lte=clock.now()).order_by("not_before")[:AT_A_TIME])
-    still_named = named_keys([each.key for each in due])
-    done = [each.pk for each in due if thrown_away(each, keep_object=each.key in still_named)]
+    leftovers = {each.pk: leftovers_of(each.key) for each in due}
+    still_named = named_keys([key for keys in leftovers.values() for key in keys])
+    done = [
+        each.pk
+        for each in due
+        if thrown_away(each, [key for key in leftovers[each.pk] if key not in still_named])
+    ]
     Discard.objects.filter(pk__in=done).delete()
 
 
@@ -125,12 +131,11 @@ def named_keys(keys: Sequence[str]) -> set[str]:
     }
 
 
-def thrown_away(discard: Discard, *, keep_object: bool) -> bool:
+def thrown_away(discard: Discard, keys: Sequence[str]) -> bool:
     try:
         if discard.session:
             lanes_of(discard.store).abort_multipart(discard.key, discard.session)
-        if not keep_object:
-            store_named(discard.store).delete([discard.key])
+        store_named(discard.store).delete(keys)
     except StorageUnavailable:
         return False  # it stays on the list
     return True
@@ -170,8 +175,12 @@ def abort_orphans(now: datetime) -> None:
             each for each in lanes.list_sessions("originals/") if each.started_at < now - DEAD_ATTEMPT_KEPT
         ]
         named = {
-            *Upload.objects.filter(session__in=[each.session for each in old]).values_list("session", flat=True),
-            *Discard.objects.filter(session__in=[each.session for each in old]).values_list("session", flat=True),
+            *Upload.objects.filter(session__in=[each.session for each in old]).values_list(
+                "session", flat=True
+            ),
+            *Discard.objects.filter(session__in=[each.session for each in old]).values_list(
+                "session", flat=True
+            ),
         }
         for each in old:
             if each.session not in named:

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import BinaryIO, Final
 
 from django.db import IntegrityError, connection, transaction
@@ -24,8 +24,9 @@ from galleries.decode.developer import Developed, Developer
 from galleries.errors import GalleryError
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition, lock_galleries
 from galleries.objects.base import StoredObject, bound_key, rendition_key, store_named
-from galleries.renditions import RECIPES, recipe_named
+from galleries.renditions import recipe_named
 from uploads import announce, clock, ledger
+from uploads.attempts import photo_id_of
 from uploads.errors import (
     ChecksumMismatch,
     Duplicate,
@@ -47,8 +48,6 @@ from uploads.states import Event, State
 
 log = logging.getLogger(__name__)
 
-# The namespace of photo ids (RFC 9562, version 5). Changing it would orphan renditions of tries under way.
-PHOTO_IDS: Final = uuid.UUID("6f1de6a1-0d7e-4d0b-9a3a-1d9a2b7c5f10")
 PASSING_CODES: Final = frozenset({"storage_unavailable", "decoder_died", "object_changed"})
 
 
@@ -124,9 +123,6 @@ def verify(upload: Upload, developer: Developer) -> None:
             publish(upload, verified)
     except WrongState:
         log.info("verify.overtaken upload_id=%s", upload.pk)
-        # Whoever took it over writes the same keys: only an attempt that has ended leaves its renditions behind.
-        if not Upload.objects.open().filter(pk=upload.pk, attempt=upload.attempt).exists():
-            let_go_of_renditions(upload)
     except GalleryError as error:
         settle(upload, error)
     except Exception:
@@ -193,7 +189,6 @@ def fail(upload: Upload, error: GalleryError) -> None:
         )
         if not error.retryable:  # nobody will look at these bytes again
             discard_of(upload, clock.now()).save()
-            let_go_of_renditions(upload)
         announce_upload(upload)
 
 
@@ -292,13 +287,8 @@ def sniffed_type(file: BinaryIO) -> str:
     return media_type
 
 
-def photo_id_of(upload: Upload) -> uuid.UUID:
-    """The same for every try of an attempt, so that renditions of a try that died are written over."""
-    return uuid.uuid5(PHOTO_IDS, f"{upload.pk}/{upload.attempt}")
-
-
 def store_renditions(upload: Upload, developed: Developed) -> list[Rendition]:
-    store, photo_id = store_named(upload.store), photo_id_of(upload)
+    store, photo_id = store_named(upload.store), photo_id_of(upload.pk, upload.attempt)
     made = []
     for rendition in developed.renditions:
         recipe = recipe_named(rendition.name)
@@ -354,7 +344,7 @@ def publish(upload: Upload, verified: Verified) -> None:
 def photo_of(upload: Upload, verified: Verified, *, is_ready: bool) -> Photo:
     developed, now = verified.developed, clock.now()
     return Photo(
-        id=photo_id_of(upload),
+        id=photo_id_of(upload.pk, upload.attempt),
         gallery_id=upload.gallery_id,
         upload_id=upload.pk,
         name=upload.name,
@@ -390,12 +380,3 @@ def let_go_of_source(upload: Upload, key: str) -> None:
     """After a binding copy the object that signed URLs can still reach is the janitor's."""
     if key != upload.key:
         Discard.objects.create(store=upload.store, key=upload.key, not_before=clock.now() + DEAD_ATTEMPT_KEPT)
-
-
-def let_go_of_renditions(upload: Upload) -> None:
-    """What was made for a photo that will not be. The janitor asks whether a row names it before it deletes."""
-    photo_id = photo_id_of(upload)
-    keys = [rendition_key(photo_id, recipe.name, recipe.digest) for recipe in RECIPES]
-    Discard.objects.bulk_create(
-        [Discard(store=upload.store, key=key, not_before=clock.now() + timedelta(minutes=1)) for key in keys]
-    )
