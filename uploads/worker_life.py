@@ -5,9 +5,10 @@ import socket
 import threading
 from typing import Any
 
-from celery.signals import worker_ready, worker_shutdown
+from celery.signals import worker_init, worker_ready, worker_shutdown
 from django.db import connection
 
+from galleries.decode.floors import check_decoders
 from uploads import announce, heartbeats
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,15 @@ class Pulse(threading.Thread):
 
 class Running:
     pulse: Pulse | None = None
+
+
+@worker_init.connect
+def refuse_old_decoders(**_: object) -> None:
+    """A decoder with known holes must not meet strangers' files: better no worker than that one."""
+    if problems := check_decoders():
+        for problem in problems:
+            log.critical("worker.refused reason=%s", problem)
+        raise SystemExit(1)
 
 
 @worker_ready.connect
