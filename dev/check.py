@@ -32,6 +32,7 @@ def _python_steps() -> tuple[Step, ...]:
         Step("mypy", (tool("mypy"), *_typed())),
         Step("layers", (tool("lint-imports"),)),
         Step("dead code", (tool("vulture"),)),
+        Step("reachable", (tool("python"), "-m", "dev.reachable")),
         Step("templates", (tool("djlint"), "--lint", "--quiet", "--profile", "django", "templates")),
         Step("indentation", (tool("djhtml"), "--check", *sorted((ROOT / "templates").rglob("*.html")))),
     )
