@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import statistics
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -77,7 +78,10 @@ def interleaved(cases: Mapping[str, Callable[[], T]], *, repetitions: int) -> di
     for repetition in range(repetitions):
         shift = repetition % len(names)
         for name in names[shift:] + names[:shift]:
-            measured[name].append(cases[name]())
+            value = cases[name]()
+            measured[name].append(value)
+            shown = f"{value:.3f} s" if isinstance(value, float) else ""
+            print(f"  {repetition + 1}/{repetitions} {name} {shown}", file=sys.stderr, flush=True)
     return measured
 
 
