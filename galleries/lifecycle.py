@@ -7,8 +7,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from galleries.access import Actor
-from galleries.errors import BadRequest, IdempotencyConflict, NotFound
-from galleries.models import Gallery, GallerySort, Photo, raise_version
+from galleries.errors import BadRequest, IdempotencyConflict, NotFound, RestoreExpired
+from galleries.models import DELETED_KEPT_FOR, Gallery, GallerySort, Photo, raise_version
 from galleries.ports import filler
 
 
@@ -64,3 +64,16 @@ def delete(gallery: Gallery) -> None:
             filler().gallery_deleted(gallery.pk)
             version = raise_version(gallery.pk)
             filler().photos_changed(gallery.pk, version=version, photo_ids=[])
+
+
+def restore(gallery: Gallery) -> None:
+    """Brings a deleted gallery back with its photos; uploads that were cancelled stay so. Safe to repeat.
+
+    Raises: RestoreExpired when it was deleted more than 24 hours ago.
+    """
+    with transaction.atomic():
+        deleted = Gallery.objects.filter(pk=gallery.pk, deleted_at__isnull=False)
+        if deleted.filter(deleted_at__gt=timezone.now() - DELETED_KEPT_FOR).update(deleted_at=None):
+            raise_version(gallery.pk)
+        elif deleted.exists():
+            raise RestoreExpired

@@ -9,6 +9,7 @@ urlpatterns = [
     path("galleries/<uuid:gallery_id>/photos/<uuid:photo_id>/", views.photo_page, name="photo"),
     path("galleries/<uuid:gallery_id>/change/", views.gallery_change, name="gallery_change"),
     path("galleries/<uuid:gallery_id>/delete/", views.gallery_delete, name="gallery_delete"),
+    path("galleries/<uuid:gallery_id>/restore/", views.gallery_restore, name="gallery_restore"),
     path("photos/<uuid:photo_id>/original", delivery.original, name="original"),
     path("photos/<uuid:photo_id>/<slug:name>/<slug:digest>", delivery.rendition, name="rendition"),
 ]

@@ -180,8 +180,22 @@ def changes_of(request: HttpRequest, title: str) -> dict[str, Any]:
 def gallery_delete(request: HttpRequest, gallery_id: uuid.UUID) -> HttpResponse:
     gallery = get_gallery(actor_of(request.user), gallery_id, Action.DELETE)
     lifecycle.delete(gallery)
-    messages.success(request, f"{gallery.title} was deleted. Its photos are kept for 24 hours.")
+    undo = reverse("gallery_restore", args=[gallery.pk])
+    messages.success(
+        request, f"{gallery.title} was deleted. Its photos are kept for 24 hours.", extra_tags=undo
+    )
     return redirect("gallery_list")
+
+
+@require_POST
+@as_page
+def gallery_restore(request: HttpRequest, gallery_id: uuid.UUID) -> HttpResponse:
+    actor = actor_of(request.user)
+    gallery = Gallery.objects.filter(pk=gallery_id).first()
+    if gallery is None or not actor.may(Action.DELETE, gallery):
+        raise NotFound
+    lifecycle.restore(gallery)
+    return redirect("gallery", gallery.pk)
 
 
 def title_of(request: HttpRequest) -> str:

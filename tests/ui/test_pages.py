@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -111,6 +112,17 @@ def test_a_deleted_gallery_leaves_the_list_and_says_for_how_long_it_is_kept(owne
     assert f'data-gallery-id="{gallery.pk}"' not in answer.text
 
 
+def test_a_gallery_deleted_by_mistake_is_brought_back_from_the_notice(owner_page, gallery):
+    photo = make_photo(gallery)
+    notice = owner_page.post(f"/galleries/{gallery.pk}/delete/", follow=True).text
+    assert f'action="/galleries/{gallery.pk}/restore/"' in notice
+
+    answer = owner_page.post(f"/galleries/{gallery.pk}/restore/", follow=True)
+
+    assert answer.status_code == HTTPStatus.OK
+    assert str(photo.pk) in answer.text
+
+
 # variants
 
 
@@ -165,7 +177,7 @@ def test_whoever_is_not_signed_in_is_sent_to_sign_in_and_back(client, gallery, p
     assert client.get(path).headers["Location"] == f"/accounts/login/?next={path}"
 
 
-@pytest.mark.parametrize("path", ["", "change/", "delete/"])
+@pytest.mark.parametrize("path", ["", "change/", "delete/", "restore/"])
 def test_a_stranger_learns_nothing_of_a_gallery(stranger, gallery, path):
     client = signed_in(stranger)
     call = client.post if path else client.get
@@ -238,6 +250,17 @@ def test_a_form_without_its_token_is_a_page_that_says_so(owner):
 
     assert answer.status_code == HTTPStatus.FORBIDDEN
     assert "out of date" in answer.text
+
+
+@pytest.mark.parametrize(("hours", "is_restored"), [(23, True), (25, False)])
+def test_a_gallery_comes_back_for_24_hours(owner_page, owner, hours, is_restored):
+    gallery = make_gallery(owner, deleted_at=timezone.now() - timedelta(hours=hours))
+
+    answer = owner_page.post(f"/galleries/{gallery.pk}/restore/")
+
+    gallery.refresh_from_db()
+    assert (gallery.deleted_at is None) == is_restored
+    assert answer.status_code == (HTTPStatus.FOUND if is_restored else HTTPStatus.GONE)
 
 
 def test_looking_deletes_nothing(owner_page, gallery):
