@@ -169,6 +169,20 @@ def is_leaving_questioned(page: Page) -> bool:
     return asked
 
 
+def test_a_photo_that_is_there_already_is_told_and_can_be_kept_twice(page) -> None:
+    create_gallery(page)
+    first = photo("one.jpg")
+    choose(page, first)
+    wait_until_complete(page)
+
+    choose(page, {**first, "name": "two.jpg"})
+
+    again = page.locator("[data-upload-state='done']", has_text="two.jpg")
+    expect(again).to_contain_text("This photo is in the gallery already.")
+    again.get_by_role("button", name="Keep both").click()
+    expect(page.locator("[data-photo-id]")).to_have_count(2, timeout=COMPLETE_MS)
+
+
 # looking at photos
 
 

@@ -18,6 +18,8 @@ export type FileListActions = Readonly<{
   onWindow: (span: Span) => void;
   onRetry: (fileId: string) => void;
   onRemove: (fileId: string) => void;
+  /** The same bytes are in the gallery already; a person wants them twice. */
+  onKeepBoth: (fileId: string) => void;
 }>;
 
 type FileRow = Readonly<{
@@ -26,6 +28,7 @@ type FileRow = Readonly<{
   state: HTMLElement;
   size: HTMLElement;
   retry: HTMLButtonElement;
+  keepBoth: HTMLButtonElement;
   remove: HTMLButtonElement;
 }>;
 
@@ -122,10 +125,15 @@ export class FileList {
     if (button === null || fileId === undefined) {
       return;
     }
-    if (button.dataset["action"] === "retry") {
-      this.#actions.onRetry(fileId);
-    } else {
-      this.#actions.onRemove(fileId);
+    switch (button.dataset["action"]) {
+      case "retry":
+        this.#actions.onRetry(fileId);
+        break;
+      case "keep-both":
+        this.#actions.onKeepBoth(fileId);
+        break;
+      default:
+        this.#actions.onRemove(fileId);
     }
   }
 }
@@ -135,6 +143,16 @@ function makeRow(view: RowView): FileRow {
   const state = element("span", { class: "file-state" });
   const size = element("span", { class: "file-size" }, formatBytes(view.sizeBytes));
   const retry = rowButton("retry", `Retry ${view.name}`);
+  const keepBoth = element(
+    "button",
+    {
+      type: "button",
+      class: "button button-small",
+      "data-action": "keep-both",
+      "aria-label": `Keep both: ${view.name}`,
+    },
+    "Keep both",
+  );
   const remove = rowButton("remove", `Remove ${view.name}`);
   setText(name, shortenInTheMiddle(view.name, NAME_CHARS));
   const box = element(
@@ -143,9 +161,9 @@ function makeRow(view: RowView): FileRow {
     icon("clock"),
     element("div", { class: "file-words" }, name, state),
     size,
-    element("div", { class: "file-buttons" }, retry, remove),
+    element("div", { class: "file-buttons" }, retry, keepBoth, remove),
   );
-  return { box, name, state, size, retry, remove };
+  return { box, name, state, size, retry, keepBoth, remove };
 }
 
 function rowButton(action: "retry" | "remove", label: string): HTMLButtonElement {
@@ -164,6 +182,7 @@ function drawState(row: FileRow, view: RowView): void {
     row.retry.hidden = !(view.state === "failed" && view.retryable);
     row.remove.hidden = ["done", "removed", "confirming"].includes(view.state);
   }
+  row.keepBoth.hidden = !(view.state === "done" && view.reasons.includes("duplicate"));
   const picture = row.box.firstElementChild;
   if (picture instanceof SVGSVGElement && picture.classList.contains("ring")) {
     turnRing(picture, shareSent(view));

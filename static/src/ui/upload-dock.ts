@@ -59,6 +59,7 @@ export class UploadDock {
       onWindow: ({ first, end }) => this.#askRows(first, end - first),
       onRetry: (fileId) => engine.send({ type: "retry", fileIds: [fileId] }),
       onRemove: (fileId) => engine.send({ type: "remove", fileIds: [fileId] }),
+      onKeepBoth: (fileId) => engine.send({ type: "keep_both", fileIds: [fileId] }),
     });
     this.#build();
     engine.subscribe((report) => this.#onReport(report));
