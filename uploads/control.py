@@ -16,7 +16,7 @@ from uploads.errors import BYTES_ARE_BAD, ChecksumConflict, Duplicate, PartsMiss
 from uploads.intake import begin_round, discard_of, renew_attempt
 from uploads.models import Discard, Upload, UploadQuerySet, by_id, move_many
 from uploads.presign import plan_of, readable
-from uploads.publications import uploads_moved
+from uploads.publications import follow_up, uploads_moved
 from uploads.states import ENDED_STATES, TAKES_BYTES, Event, State
 from uploads.wire import error_of
 
@@ -233,6 +233,7 @@ def cancel_gallery(gallery_id: uuid.UUID) -> None:
         end_as_cancelled(upload)
     if open_uploads:
         write_moves({Event.CANCEL: open_uploads})
+    follow_up(gallery_id)
 
 
 def needs_bytes(outcome: Outcome) -> bool:

@@ -318,3 +318,15 @@ def test_publishing_retrying_and_verifying_at_once_waits_for_nobody(owner, quiet
         )
 
     assert look(callers[5], body)["state"] in {"in_progress", "all_failed", "some_failed"}
+
+
+def test_a_publication_ends_with_its_gallery(api, quiet):
+    upload = make_upload(quiet, State.SIGNED)
+    publish(api, quiet)
+    make_photo(quiet, status=PhotoStatus.STAGED)
+    publish(api, quiet, idempotency_key="second")
+
+    api.delete(f"/galleries/{quiet.pk}")
+
+    assert upload.pk
+    assert not Publication.objects.filter(state="in_progress").exists()
