@@ -83,7 +83,7 @@ class Arena:
 
     def run_ours_to_the_end(self) -> tuple[float, float]:
         """Seconds to the last byte and to the last confirmation, with the workers."""
-        gallery_id = self.visitor.open_new_gallery("Three hundred, confirmed")
+        self.visitor.open_new_gallery("Three hundred, confirmed")
         began = time.time()
         self.visitor.choose(self.files)
         if self.visitor.wait_for_end(within_s=WITHIN_S) != "all":
