@@ -109,13 +109,19 @@ def streamed(request: HttpRequest, served: Served) -> HttpResponseBase:
         return with_headers(beyond, served)
     first, last = wanted
     is_part = (first, last) != (0, served.size - 1)
-    body = chunks_of(served, first, last - first + 1) if request.method == "GET" else ()
+    body = chunks_of(served, first, last - first + 1) if request.method == "GET" else nothing()
     response = StreamingHttpResponse(body, content_type=served.media_type)
     response["Content-Length"] = str(last - first + 1)
     if is_part:
         response.status_code = HTTPStatus.PARTIAL_CONTENT
         response["Content-Range"] = f"bytes {first}-{last}/{served.size}"
     return with_headers(response, served)
+
+
+async def nothing() -> AsyncIterator[bytes]:
+    """The body of an answer to HEAD: asynchronous like the other, or Django warns of it."""
+    for chunk in ():
+        yield chunk
 
 
 async def chunks_of(served: Served, offset: int, length: int) -> AsyncIterator[bytes]:

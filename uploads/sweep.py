@@ -30,6 +30,7 @@ AT_A_TIME = 200
 def sweep() -> None:
     adopt()
     expire()
+    let_go_of_failures()
     tidy()
     forget_photos()
     abort_orphans_hourly()
@@ -66,6 +67,19 @@ def expire() -> None:
             take_in(upload)
         elif seen.refusal is None:
             end(upload)
+
+
+def let_go_of_failures() -> None:
+    """Bytes of failures that nobody took up for six days. The row stays: a later retry asks for them again."""
+    now = clock.now()
+    old = Upload.objects.filter(
+        state=State.FAILED, ended_at__lt=now - UPLOAD_LIFE, url_expires_at__isnull=False
+    )
+    for upload in old[:AT_A_TIME]:
+        held = Upload.objects.filter(pk=upload.pk, state=State.FAILED, version=upload.version)
+        with transaction.atomic():
+            if held.update(session="", part_crcs={}, url_expires_at=None):
+                discard_of(upload, now).save()
 
 
 def looked_at(uploads: Sequence[Upload]) -> list[tuple[Upload, Look]]:

@@ -137,6 +137,41 @@ def test_room_comes_back_when_an_upload_expires(api, gallery):
     assert api.get(f"/galleries/{gallery.pk}").body["state"] == "empty"
 
 
+@pytest.mark.parametrize(("age", "is_let_go"), [(UPLOAD_LIFE - SECOND, False), (UPLOAD_LIFE + SECOND, True)])
+def test_the_bytes_of_a_failure_that_nobody_took_up_go_after_six_days(gallery, age, is_let_go):
+    upload = make_upload(
+        gallery, State.FAILED, error_code="gave_up", session="a" * 32, ended_at=timezone.now() - age
+    )
+
+    sweep.sweep()
+    sweep.sweep()
+
+    assert [each.key for each in Discard.objects.all()] == ([upload.key] if is_let_go else [])
+    assert (row(upload).session == "") == is_let_go
+    assert (row(upload).state, row(upload).version) == (State.FAILED, 1)
+
+
+def test_a_failure_whose_bytes_were_let_go_asks_for_them_again(api, gallery, developer):
+    from uploads.verify import claim_next, verify
+
+    content = b"bytes"
+    upload = make_upload(
+        gallery, State.FAILED, size=5, error_code="gave_up", ended_at=timezone.now() - 2 * UPLOAD_LIFE
+    )
+    put_original(upload, content)
+    sweep.sweep()
+    Discard.objects.update(not_before=timezone.now())
+    sweep.sweep()
+    assert upload.key not in keys()
+
+    assert api.retry(upload.pk)[0]["state"] == "uploaded"
+    verify(claim_next(), developer)
+    again = api.retry(upload.pk)[0]
+
+    assert again["state"] == "signed"
+    assert again["transfer"]["lane"] == "put"
+
+
 # --- the janitor
 
 
