@@ -125,23 +125,29 @@ def close_publications() -> None:
 
 def tidy() -> None:
     """Deletes what the list of discards names and no row does."""
-    due = list(Discard.objects.filter(not_before__lte=clock.now()).order_by("not_before")[:AT_A_TIME])
+    due = Discard.objects.filter(not_before__lte=clock.now()).order_by("not_before")
+    throw_away(list(due[:AT_A_TIME]))
+
+
+def throw_away(due: Sequence[Discard]) -> list[Discard]:
+    """What of it is gone now, taken off the list; the rest waits for a store that does not answer."""
     leftovers = {each.pk: leftovers_of(each.key) for each in due}
-    still_named = named_keys([key for keys in leftovers.values() for key in keys])
-    done = [
-        each.pk
-        for each in due
-        if thrown_away(each, [key for key in leftovers[each.pk] if key not in still_named])
-    ]
-    Discard.objects.filter(pk__in=done).delete()
+    kept = kept_keys([key for keys in leftovers.values() for key in keys])
+    gone = [each for each in due if thrown_away(each, [key for key in leftovers[each.pk] if key not in kept])]
+    Discard.objects.filter(pk__in=[each.pk for each in gone]).delete()
+    return gone
 
 
-def named_keys(keys: Sequence[str]) -> set[str]:
-    """Keys that a photo, a rendition or an open upload lives by: never the janitor's."""
+def kept_keys(keys: Sequence[str]) -> set[str]:
+    """Keys that a photo, a rendition or an open upload lives by: never the janitor's.
+
+    An attempt that is still open keeps all that it may yet leave: its renditions are stored before a row names them.
+    """
+    open_keys = Upload.objects.open().filter(key__in=keys).values_list("key", flat=True)
     return {
         *Photo.objects.filter(key__in=keys).values_list("key", flat=True),
         *Rendition.objects.filter(key__in=keys).values_list("key", flat=True),
-        *Upload.objects.open().filter(key__in=keys).values_list("key", flat=True),
+        *(key for open_key in open_keys for key in leftovers_of(open_key)),
     }
 
 

@@ -6,9 +6,11 @@ import pytest
 from django.utils import timezone
 
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition
-from galleries.objects.base import store_named
+from galleries.objects.base import rendition_key, store_named
+from galleries.renditions import RECIPES
 from tests.builders import MIB, file_out, make_gallery, make_photo, make_upload, put_original, put_part
 from uploads import sweep
+from uploads.attempts import leftovers_of, photo_id_of
 from uploads.lanes.base import lanes_of
 from uploads.limits import ADOPT_AFTER, SIGNED_URL_LIFE, UPLOAD_LIFE
 from uploads.models import Discard, Upload
@@ -322,3 +324,29 @@ def test_sessions_that_no_row_names_are_aborted_and_young_ones_left(gallery):
 
     sweep.abort_orphans(timezone.now() + 2 * ADOPT_AFTER)
     assert {each.session for each in lanes.list_sessions("originals/")} == {named}
+
+
+def test_an_open_attempt_keeps_the_renditions_that_no_row_names_yet(gallery) -> None:
+    upload = make_upload(gallery, State.VERIFYING)
+    photo_id = photo_id_of(upload.pk, upload.attempt)
+    stored = [rendition_key(photo_id, recipe.name, recipe.digest) for recipe in RECIPES]
+    for key in stored:
+        store_named("local").put_bytes(key, b"made a moment ago", content_type="image/jpeg")
+    Discard.objects.create(store="local", key=upload.key, session="", not_before=timezone.now())
+
+    sweep.tidy()
+
+    assert all(store_named("local").find(key) for key in stored)
+
+
+def test_an_ended_attempt_leaves_neither_bound_copy_nor_renditions(gallery) -> None:
+    upload = make_upload(gallery, State.CANCELLED)
+    left = leftovers_of(upload.key)
+    for key in left:
+        store_named("local").put_bytes(key, b"left behind", content_type="image/jpeg")
+    Discard.objects.create(store="local", key=upload.key, session="", not_before=timezone.now())
+
+    sweep.tidy()
+
+    assert len(left) == 2 + len(RECIPES)
+    assert not any(store_named("local").find(key) for key in left)

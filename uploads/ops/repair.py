@@ -112,13 +112,12 @@ def throw_away(discard_ids: Sequence[int]) -> Mended:
     due = [each for each in chosen if each.not_before <= now]
     if len(due) < len(chosen):
         mended.left["not due yet"] += len(chosen) - len(due)
-    still_named = sweep.named_keys([each.key for each in due])
+    gone = {each.pk for each in sweep.throw_away(due)}
     for each in due:
-        if sweep.thrown_away(each, keep_object=each.key in still_named):
+        if each.pk in gone:
             mended.note("thrown away", each)
         else:
             mended.left["the storage does not answer"] += 1
-    Discard.objects.filter(pk__in=[each.pk for each in mended.done.get("thrown away", [])]).delete()
     return mended
 
 
