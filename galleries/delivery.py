@@ -120,7 +120,8 @@ def streamed(request: HttpRequest, served: Served) -> HttpResponseBase:
 
 async def nothing() -> AsyncIterator[bytes]:
     """The body of an answer to HEAD: asynchronous like the other, or Django warns of it."""
-    for chunk in ():
+    no_chunks: tuple[bytes, ...] = ()
+    for chunk in no_chunks:
         yield chunk
 
 

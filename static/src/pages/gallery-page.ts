@@ -157,21 +157,25 @@ export class GalleryPage {
     if (tally !== null && tally.chosenCount > 0) {
       this.#leftovers?.end();
     }
-    const finish = partOf(this.#main, "finish");
-    const isOver = tally !== null && tally.chosenCount > 0 && openCount(tally) === 0 && tally.doneCount > 0;
-    const wasOver = !finish.hidden;
-    finish.hidden = !isOver;
-    if (isOver && !wasOver) {
-      void this.#publishing?.countStaged();
-    }
-    if (isOver) {
-      setText(partOf(finish, "finish-words"), outcomeOf(tally));
-    }
+    this.#showFinish(tally);
     if (this.#publishing === null) {
       this.#showPhase(tally?.phase ?? "form", tally?.outcome ?? null);
     } else if (tally !== null && openCount(tally) > 0 && this.#main.dataset["galleryState"] === "complete") {
       this.#showPhase("form", null);
     }
+  }
+
+  #showFinish(tally: GalleryTally | null): void {
+    const finish = partOf(this.#main, "finish");
+    const wasOver = !finish.hidden;
+    finish.hidden = tally === null || !isOver(tally);
+    if (tally === null || finish.hidden) {
+      return;
+    }
+    if (!wasOver) {
+      void this.#publishing?.countStaged();
+    }
+    setText(partOf(finish, "finish-words"), outcomeOf(tally));
   }
 
   #showPhase(phase: GalleryPhase, outcome: GalleryOutcome): void {
@@ -282,4 +286,8 @@ function partOf(root: HTMLElement, name: string): HTMLElement {
 function embeddedJson(main: HTMLElement): unknown {
   const text = main.querySelector("script[type='application/json']")?.textContent;
   return text ? JSON.parse(text) : null;
+}
+
+function isOver(tally: GalleryTally): boolean {
+  return tally.chosenCount > 0 && tally.doneCount > 0 && openCount(tally) === 0;
 }
