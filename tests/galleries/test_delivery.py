@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connections
 from django.test import AsyncRequestFactory
 
 from accounts.models import issue_token
@@ -97,6 +98,7 @@ async def test_head_says_all_and_sends_nothing(photo, owner):
 
     assert (answer.status_code, answer.headers["Content-Length"]) == (200, "10")
     assert await collected(answer) == b""
+    await sync_to_async(connections.close_all)()  # those of the thread that looked the photo up
 
 
 @pytest.mark.parametrize("name", ["grid", "view"])

@@ -6,8 +6,8 @@ import uuid
 from typing import Any, Self
 
 import pytest
-from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
+from channels.db import database_sync_to_async
 from django.test import Client
 
 from accounts.models import ApiToken, issue_token
@@ -24,7 +24,7 @@ from uploads.verify import claim_next, verify
 pytestmark = pytest.mark.django_db(transaction=True)
 SITE = "http://localhost:8000"
 SOON_S = 3.0
-in_thread = sync_to_async
+in_thread = database_sync_to_async  # which leaves no connection open in its thread
 
 
 def bearer(user) -> list[tuple[bytes, bytes]]:
