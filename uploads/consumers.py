@@ -5,18 +5,23 @@ import json
 import logging
 import uuid
 from abc import abstractmethod
+from time import monotonic
 from typing import Any
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.contrib.auth import get_user
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import HttpRequest
 
-from accounts.models import User, find_user_of_token
+from accounts.models import find_user_of_token
 from galleries.access import Action, Actor, actor_of, get_gallery
 from galleries.callers import bearer_token
-from galleries.errors import GalleryError
+from galleries.errors import GalleryError, SignInRequired
 from galleries.photo_wire import gallery_out
 from galleries.queries import GalleryView, list_galleries, view_of
 from uploads import announce, progress
+from uploads.feed import Feed
 from uploads.limits import MAX_BATCH_ITEMS, PROGRESS_EVERY_S
 
 log = logging.getLogger(__name__)
@@ -28,38 +33,74 @@ CLOSE_BAD_MESSAGE = 1003
 CLOSE_TOO_BIG = 1009
 MAX_MESSAGE_CHARS = 16 * 1024
 IDS_REMEMBERED = 10_000
+# How long a socket may outlive the right to it: while it is spoken to, and while nothing happens.
+CHECKED_WHEN_SPEAKING_S = 5
+CHECKED_EVERY_S = 30
 
 
 class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is untyped
-    """What both sockets share: who it is, and speaking at most every quarter of a second."""
+    """What both sockets share: who it is, whether that still holds, and speaking at most every quarter of a second."""
 
     actor: Actor
     flusher: asyncio.Task[None] | None = None
+    watcher: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
         self.moved: set[uuid.UUID] = set()
-        self.pending: dict[str, dict[str, Any]] = {}
+        self.checked_at = monotonic()
         try:
             self.actor = await self.find_actor()
             await self.enter()
         except GalleryError as refusal:
-            await self.close(CLOSE_SIGN_IN if refusal.code == "sign_in_required" else CLOSE_NOT_FOUND)
+            await self.close(close_code_of(refusal))
+        else:
+            self.watcher = asyncio.create_task(self.watch())
 
     @abstractmethod
     async def enter(self) -> None:
         """Joins the groups, accepts, and says how things stand."""
 
+    @abstractmethod
+    async def check_access(self) -> None:
+        """Raises: NotFound, GalleryDeleted when the listener may listen no longer."""
+
+    def news(self) -> list[dict[str, Any]]:
+        """What to say beside progress."""
+        return []
+
+    def has_news(self) -> bool:
+        return False
+
     async def find_actor(self) -> Actor:
-        """Raises: SignInRequired."""
+        """Asked again while the socket is open. Raises: SignInRequired."""
         token = bearer_token(header_of(self.scope, b"authorization"))
         if token is not None:
             return actor_of(await database_sync_to_async(find_user_of_token)(token))
-        return actor_of(await database_sync_to_async(user_in)(self.scope))
+        return actor_of(await database_sync_to_async(user_of_session)(self.scope["session"].session_key))
+
+    async def watch(self) -> None:
+        """A quiet socket is asked who it is, too."""
+        may = True
+        while may:
+            await asyncio.sleep(CHECKED_EVERY_S)
+            may = await self.still_may()
+
+    async def still_may(self) -> bool:
+        """After sign-out, revocation or deletion the socket is closed with the code of its reason."""
+        self.checked_at = monotonic()
+        try:
+            self.actor = await self.find_actor()
+            await self.check_access()
+        except GalleryError as refusal:
+            await self.close(close_code_of(refusal))
+            return False
+        return True
 
     async def disconnect(self, code: int) -> None:
         del code
-        if self.flusher is not None:
-            self.flusher.cancel()
+        for task in (self.flusher, self.watcher):
+            if task is not None:
+                task.cancel()
 
     async def say(self, message: dict[str, Any]) -> None:
         await self.send(text_data=json.dumps(message))
@@ -70,11 +111,12 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
 
     async def flush_later(self) -> None:
         await asyncio.sleep(PROGRESS_EVERY_S)
-        while self.pending or self.moved:
-            pending, self.pending = self.pending, {}
-            moved, self.moved = self.moved, set()
-            for message in pending.values():
+        while self.has_news() or self.moved:
+            if monotonic() - self.checked_at > CHECKED_WHEN_SPEAKING_S and not await self.still_may():
+                return
+            for message in self.news():
                 await self.say(message)
+            moved, self.moved = self.moved, set()
             for gallery_id, totals in (await database_sync_to_async(progress.totals_of)(moved)).items():
                 await self.say(self.progress_message(gallery_id, totals.as_wire()))
             await asyncio.sleep(PROGRESS_EVERY_S)
@@ -86,27 +128,6 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
         self.moved.add(uuid.UUID(event["gallery"]))
         self.flush_soon()
 
-    async def gallery_event(self, event: dict[str, Any]) -> None:
-        """Several changes become one message: `previous` is the one before the first, rows are the last of each."""
-        waiting = self.pending.get(event["kind"])
-        if event["kind"] == "publication":
-            await self.publication_event(event)
-            return
-        rows = {row["id"]: row for row in [*(waiting[event["kind"]] if waiting else []), *event["rows"]]}
-        self.pending[event["kind"]] = {
-            "type": event["kind"],
-            "previous": previous_of(event, waiting),
-            "version": event["version"],
-            event["kind"]: list(rows.values()),
-        }
-        self.moved.add(uuid.UUID(event["gallery"]))
-        self.flush_soon()
-
-    async def publication_event(self, event: dict[str, Any]) -> None:
-        """Rare, and each is the whole: said at once."""
-        told = {name: event[name] for name in ("previous", "version")}
-        await self.say({"type": "publication", **told, "publication": event["rows"][0]})
-
 
 class GalleryConsumer(LiveConsumer):
     """Reports and events of one gallery."""
@@ -114,11 +135,27 @@ class GalleryConsumer(LiveConsumer):
     async def enter(self) -> None:
         self.gallery_id = uuid.UUID(str(self.scope["url_route"]["kwargs"]["gallery_id"]))
         self.sizes: dict[uuid.UUID, int] = {}
-        await database_sync_to_async(get_gallery)(self.actor, self.gallery_id, Action.VIEW)
+        self.feed = Feed(0)
+        await self.check_access()
         # Joined before the snapshot is read: what changes between is told, and told again at worst.
         await self.channel_layer.group_add(announce.group_of(self.gallery_id), self.channel_name)
         await self.accept()
-        await self.say(await database_sync_to_async(self.snapshot)())
+        snapshot = await database_sync_to_async(self.snapshot)()
+        self.feed.begin(snapshot["version"])
+        await self.say(snapshot)
+
+    async def check_access(self) -> None:
+        await database_sync_to_async(get_gallery)(self.actor, self.gallery_id, Action.VIEW)
+
+    def news(self) -> list[dict[str, Any]]:
+        return self.feed.messages()
+
+    def has_news(self) -> bool:
+        return self.feed.has_news
+
+    async def gallery_event(self, event: dict[str, Any]) -> None:
+        self.feed.hear(event)
+        await self.gallery_moved(event)
 
     def snapshot(self) -> dict[str, Any]:
         view = view_of(get_gallery(self.actor, self.gallery_id, Action.VIEW))
@@ -167,6 +204,9 @@ class ProgressConsumer(LiveConsumer):
         galleries = [gallery_out(view) for view in await self.views()]
         await self.say({"type": "snapshot", "version": None, "galleries": galleries})
 
+    async def check_access(self) -> None:
+        """The list is the actor's own, whoever that is."""
+
     async def views(self) -> list[GalleryView]:
         views: list[GalleryView] = await database_sync_to_async(list_galleries)(self.actor.user.pk)
         return views
@@ -180,21 +220,21 @@ class ProgressConsumer(LiveConsumer):
         await self.gallery_moved(event)
 
 
-def previous_of(event: dict[str, Any], waiting: dict[str, Any] | None) -> int:
-    """The version before the first change told; where rows were left out, one that nobody has: read the list."""
-    if event["is_cut"] or (waiting and waiting["previous"] == waiting["version"]):
-        return int(event["version"])
-    return int((waiting or event)["previous"])
-
-
 def header_of(scope: dict[str, Any], name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
-def user_in(scope: dict[str, Any]) -> object:
-    """The user behind Channels' lazy wrapper; one or two queries."""
-    user = scope.get("user")
-    return None if user is None or not user.is_authenticated else User.objects.filter(pk=user.pk).first()
+def user_of_session(session_key: str | None) -> object:
+    """Read afresh each time: the session may have ended, or its password changed, since the socket was opened."""
+    if session_key is None:
+        return None
+    request = HttpRequest()
+    request.session = SessionStore(session_key)
+    return get_user(request)
+
+
+def close_code_of(refusal: GalleryError) -> int:
+    return CLOSE_SIGN_IN if refusal.code == SignInRequired.code else CLOSE_NOT_FOUND
 
 
 def parse_report(text: str) -> list[progress.Report] | None:

@@ -8,7 +8,9 @@ from typing import Any, Self
 import pytest
 from asgiref.testing import ApplicationCommunicator
 from channels.db import database_sync_to_async
+from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import ApiToken, issue_token
 from config.asgi import application
@@ -16,6 +18,7 @@ from galleries.decode.developer import Developer
 from galleries.models import Photo
 from tests.builders import file_out, jpeg, make_gallery, make_photo, make_upload, uploaded
 from tests.cast import bearer_api
+from uploads import consumers
 from uploads.consumers import MAX_MESSAGE_CHARS
 from uploads.models import Upload
 from uploads.states import State
@@ -444,3 +447,50 @@ async def test_a_change_of_too_many_rows_for_a_message_is_a_gap(gallery, mine, o
 
     assert heard["version"] == 2
     assert heard["previous"] != 1
+
+
+# --- the right to listen ends while the socket is open
+
+
+@pytest.fixture
+def checked_often(monkeypatch):
+    monkeypatch.setattr(consumers, "CHECKED_EVERY_S", 0.05)
+
+
+@pytest.mark.usefixtures("checked_often")
+async def test_a_socket_closes_after_sign_out(gallery, owner):
+    headers = await in_thread(cookie)(owner)
+
+    async with to_gallery(gallery, headers) as socket:
+        await in_thread(Session.objects.all().delete)()
+
+        assert await socket.closing_code() == consumers.CLOSE_SIGN_IN
+
+
+@pytest.mark.usefixtures("checked_often")
+async def test_a_socket_closes_after_its_token_was_revoked(mine):
+    async with to_all(mine) as socket:
+        await in_thread(ApiToken.objects.update)(revoked_at=timezone.now())
+
+        assert await socket.closing_code() == consumers.CLOSE_SIGN_IN
+
+
+@pytest.mark.usefixtures("checked_often")
+async def test_a_socket_closes_when_its_gallery_is_deleted(gallery, mine, owner):
+    api = await in_thread(bearer_api)(owner)
+
+    async with to_gallery(gallery, mine) as socket:
+        await in_thread(api.delete)(f"/galleries/{gallery.pk}")
+
+        assert await socket.closing_code() == consumers.CLOSE_NOT_FOUND
+
+
+@pytest.mark.usefixtures("checked_often")
+async def test_a_socket_of_somebody_who_may_stays_open(gallery, mine, owner):
+    api = await in_thread(bearer_api)(owner)
+
+    async with to_gallery(gallery, mine) as socket:
+        await asyncio.sleep(0.3)  # several checks go by
+        await in_thread(api.batch)(gallery, file_out())
+
+        assert (await socket.hear("uploads"))["version"] == 2
