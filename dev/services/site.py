@@ -78,7 +78,7 @@ class Site:
         )
         if ended.returncode:
             raise RuntimeError(
-                f"manage.py {' '.join(words)} ended with {ended.returncode}:\n{ended.stderr[-2000:]}"
+                f"manage.py {' '.join(words)} ended with {ended.returncode}:\n{ended.stdout[-4000:]}\n{ended.stderr[-2000:]}"
             )
         return ended.stdout
 
