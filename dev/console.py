@@ -7,6 +7,8 @@ import select
 from collections import deque
 from typing import Final
 
+from dev.refusal import FULL_DISK
+
 # A pipe that polls as writable takes this much without blocking: PIPE_BUF (pipe(7)), 512 at least.
 SAFE_WRITE_BYTES: Final = 4096 if os.uname().sysname == "Linux" else 512
 # What is kept for a reader who does not read, such as a script that waits for the first lines only.
@@ -53,8 +55,10 @@ class Console:
             piece = self._waiting[0][:SAFE_WRITE_BYTES]
             try:
                 written = os.write(self._fd, piece)
-            except OSError:  # the reader left; the product goes on
-                self._is_gone = True
+            except OSError as error:
+                if error.errno in FULL_DISK:  # our output goes to a file; there may be room for it later
+                    return
+                self._is_gone = True  # the reader left; the product goes on
                 self._waiting.clear()
                 return
             self._waiting_bytes -= written

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+FULL_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Refusal(Exception):
@@ -14,10 +19,16 @@ class Refusal(Exception):
 
 
 def run_or_refuse(command: Callable[[], int]) -> int:
-    """Runs a command; a refusal becomes its sentence on stderr and exit code 1."""
+    """Runs a command; a refusal, or a full disk, becomes a sentence on stderr and exit code 1."""
     try:
         return command()
     except Refusal as refusal:
+        sentence = str(refusal)
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        sentence = f"the disk is full: {error.filename or 'a file'} could not be written."
+    with contextlib.suppress(OSError):  # the same full disk may lie behind them
         sys.stdout.flush()
-        print(f"safelight: {refusal}", file=sys.stderr, flush=True)
-        return 1
+        print(f"safelight: {sentence}", file=sys.stderr, flush=True)
+    return 1

@@ -7,6 +7,7 @@ reading stops the programs too.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -146,21 +147,43 @@ class Supervisor:
     def _start(self, child: _Child) -> None:
         child.start_again_at = None
         child.started_at = time.monotonic()
-        child.process = subprocess.Popen(
-            child.program.command,
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-            start_new_session=True,
-            preexec_fn=processes.in_child_dying_with_parent(signal.SIGTERM),  # noqa: PLW1509 - it calls prctl only
-        )
-        self._children[child.process.pid] = child
-        (self._pid_folder / child.program.name).write_text(str(child.process.pid))
-        if child.process.stdout is not None:
-            os.set_blocking(child.process.stdout.fileno(), False)
-            self._selector.register(child.process.stdout, selectors.EVENT_READ, child)
+        try:
+            process = subprocess.Popen(
+                child.program.command,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
+                start_new_session=True,
+                preexec_fn=processes.in_child_dying_with_parent(signal.SIGTERM),  # noqa: PLW1509 - it calls prctl only
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            self._not_started(child, error)
+            return
+        child.process = process
+        self._children[process.pid] = child
+        if process.stdout is not None:
+            os.set_blocking(process.stdout.fileno(), False)
+            self._selector.register(process.stdout, selectors.EVENT_READ, child)
+        self._note_pid(child.program.name, process.pid)
+
+    def _not_started(self, child: _Child, error: Exception) -> None:
+        if child not in self._kept:
+            raise Refusal(f"{child.program.name} cannot be started: {error}.") from error
+        self._plan_restart(child, f"cannot be started ({error})")
+
+    def _note_pid(self, name: str, pid: int) -> None:
+        """For people and tests; a full disk must not end what runs."""
+        try:
+            (self._pid_folder / name).write_text(str(pid))
+        except OSError as error:
+            self._forget_pid(name)
+            self._console.say(f"{name} runs, but its process id could not be noted: {error.strerror}")
+
+    def _forget_pid(self, name: str) -> None:
+        with contextlib.suppress(OSError):
+            (self._pid_folder / name).unlink(missing_ok=True)
 
     def _turn(self, *, longest_s: float) -> None:
         """One round of the loop: wait for anything, relay, reap, start again what is due."""
@@ -195,7 +218,8 @@ class Supervisor:
         for line in filter(None, lines):
             self._console.relay(child.program.name, line)
         if not read:
-            self._selector.unregister(output)
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(output)
             output.close()
         return bool(read)
 
@@ -204,7 +228,7 @@ class Supervisor:
         if process is None:
             return
         process.returncode = exit_code  # it was reaped here, with all others
-        (self._pid_folder / child.program.name).unlink(missing_ok=True)
+        self._forget_pid(child.program.name)
         processes.send_to_group(
             process.pid, signal.SIGKILL
         )  # what it leaves behind must not meet its successor
@@ -212,9 +236,9 @@ class Supervisor:
         while output is not None and not output.closed and self._relay(child, output):
             pass
         if child in self._kept and not self._is_stopping:
-            self._plan_restart(child, exit_code)
+            self._plan_restart(child, f"ended {_how(exit_code)}")
 
-    def _plan_restart(self, child: _Child, exit_code: int) -> None:
+    def _plan_restart(self, child: _Child, what_happened: str) -> None:
         child.death_count += 1
         if not self._is_ready and child.death_count >= DEATHS_BEFORE_READY:
             raise Refusal(f"{child.program.name} does not start; the reason is above.")
@@ -222,9 +246,7 @@ class Supervisor:
         if now - child.started_at > HEALTHY_AFTER_S:
             child.delay_s = FIRST_DELAY_S
         child.start_again_at = now + child.delay_s
-        self._console.say(
-            f"{child.program.name} ended {_how(exit_code)}; starting it again in {child.delay_s:g} s"
-        )
+        self._console.say(f"{child.program.name} {what_happened}; starting it again in {child.delay_s:g} s")
         child.delay_s = min(child.delay_s * 2, LONGEST_DELAY_S)
 
     def _start_what_is_due(self) -> None:

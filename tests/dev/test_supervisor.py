@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from dev import processes
+from dev.console import Console
 from dev.places import ROOT
+from dev.refusal import run_or_refuse
 from dev.supervisor import DEATHS_BEFORE_READY
 
 SLEEPER = ("sleep", "1000")
@@ -103,6 +108,55 @@ def test_a_program_that_never_starts_ends_the_start(toy) -> None:
     assert exit_code == 1
     assert product.said().count("web      | no such module\n") == DEATHS_BEFORE_READY
     assert product.said().endswith("safelight: web does not start; the reason is above.\n")
+
+
+def test_a_full_disk_ends_nobody_and_what_dies_meanwhile_comes_back(toy, eventually, tmp_path) -> None:
+    (tmp_path / "pids").mkdir()
+    (tmp_path / "pids" / "web").symlink_to("/dev/full")
+    product = toy(("web", SLEEPER, 5))
+    eventually(product.is_up)
+    (first,) = processes.descendants_of(product.process.pid)
+
+    os.kill(first, signal.SIGKILL)
+
+    eventually(lambda: product.pid_of("web") not in {None, first})
+    noted = "web runs, but its process id could not be noted: No space left on device\n"
+    assert product.said().count(noted) == 1
+
+
+def test_a_program_that_cannot_be_started_is_tried_again_until_it_can(toy, eventually, tmp_path) -> None:
+    server = tmp_path / "server"
+    product = toy(("redis", SLEEPER, 5), ("web", (str(server),), 5))
+    eventually(lambda: "web cannot be started" in product.said())
+
+    unfinished = tmp_path / "unfinished"
+    unfinished.write_text("#!/bin/sh\nexec sleep 1000\n")
+    unfinished.chmod(0o755)
+    unfinished.rename(server)
+
+    eventually(lambda: product.pid_of("web") is not None)
+    product.process.terminate()
+    assert product.process.wait(20) == 0
+
+
+def test_output_to_a_full_disk_goes_on_when_there_is_room() -> None:
+    with Path("/dev/full").open("wb") as full, tempfile.TemporaryFile() as roomy:
+        console = Console(full.fileno())
+        console.say("web ended")
+        os.dup2(roomy.fileno(), full.fileno())
+
+        console.write_what_fits()
+
+        roomy.seek(0)
+        assert roomy.read() == b"web ended\n"
+
+
+def test_a_command_that_meets_a_full_disk_says_so_in_one_sentence(capsys) -> None:
+    def fill() -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", "var/run.lock")
+
+    assert run_or_refuse(fill) == 1
+    assert capsys.readouterr().err == "safelight: the disk is full: var/run.lock could not be written.\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
