@@ -1,6 +1,7 @@
 // The gallery on screen: wall, shelf, choosing, lightbox and the state it shows for people and tests.
 
 import type { ChosenFile, EngineReport, GalleryTally } from "../engine/port.ts";
+import { systemClock } from "../kernel/clock.ts";
 import { announce } from "../ui/announcer.ts";
 import { listenForPhotos } from "../ui/dropzone.ts";
 import { setText } from "../ui/element.ts";
@@ -14,7 +15,7 @@ import { readPhotoPage, type WallOrder, type WallPhoto } from "../ui/wall-photo.
 import { type ReadFiles, readChosenFiles } from "./chosen-files.ts";
 import { Leftovers } from "./leftovers.ts";
 import { changePhoto, enterPhoto, leavePhoto, listenForPhotoSteps } from "./photo-history.ts";
-import { PhotoStore } from "./photo-store.ts";
+import { PhotoStore, photosOverHttp } from "./photo-store.ts";
 import { type GalleryOutcome, type GalleryPhase, Publishing } from "./publishing.ts";
 import { SelectionBar } from "./selection-bar.ts";
 
@@ -55,7 +56,8 @@ export class GalleryPage {
       onSelect: (selected) => bar.show(selected),
     });
     const order = (main.dataset["order"] ?? "captured") as WallOrder;
-    this.#store = new PhotoStore(this.#id, order, (arrived) => this.#showPhotos(arrived));
+    const ports = { clock: systemClock, ...photosOverHttp(this.#id) };
+    this.#store = new PhotoStore(ports, order, (arrived) => this.#showPhotos(arrived));
     this.#start();
   }
 
@@ -173,6 +175,7 @@ export class GalleryPage {
       return;
     }
     if (!wasOver) {
+      this.#store.checkSoon();
       void this.#publishing?.countStaged();
     }
     setText(partOf(finish, "finish-words"), outcomeOf(tally));

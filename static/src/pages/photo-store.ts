@@ -1,6 +1,7 @@
 // The photos of the gallery on screen: the first page comes with the page itself, the others by the API, the new
-// ones by the socket. A gap in the versions means something was missed, and the list is read again.
+// ones by the socket. Whatever is lost, late or doubled on the way, the wall ends with what the server has.
 
+import type { Cancel, Clock } from "../kernel/clock.ts";
 import {
   mergePhotos,
   type PhotoPage,
@@ -9,121 +10,221 @@ import {
   type WallOrder,
   type WallPhoto,
 } from "../ui/wall-photo.ts";
+import { type Coverage, covering, heardOf, isBehind, knownUpTo } from "./coverage.ts";
 import { fieldOf, getJson } from "./site-api.ts";
 
 const PAGE_SIZE = 1_000;
+// A gap is often only a message that another has overtaken: it may still come.
+const GAP_GRACE_MS = 1_000;
+const READ_EVERY_MS = 3_000;
+const RETRY_AFTER_MS = 10_000;
+const QUIET_AFTER_MS = 2_000;
+
+export type GalleryFacts = Readonly<{ photoCount: number; version: number }>;
+
+export type PhotoStorePorts = Readonly<{
+  clock: Clock;
+  /** null where there was no answer. */
+  readPage: (cursor: string | null) => Promise<PhotoPage | null>;
+  readFacts: () => Promise<GalleryFacts | null>;
+}>;
+
+export function photosOverHttp(galleryId: string): Omit<PhotoStorePorts, "clock"> {
+  return {
+    readPage: async (cursor) => {
+      const query = new URLSearchParams({ limit: String(PAGE_SIZE) });
+      if (cursor !== null) {
+        query.set("cursor", cursor);
+      }
+      const answer = await getJson(`/api/galleries/${galleryId}/photos?${query}`);
+      return answer.ok ? readPhotoPage(answer.value) : null;
+    },
+    readFacts: async () => {
+      const answer = await getJson(`/api/galleries/${galleryId}`);
+      return answer.ok
+        ? {
+            photoCount: numberOf(fieldOf(answer.value, "photo_count")),
+            version: numberOf(fieldOf(answer.value, "version")),
+          }
+        : null;
+    },
+  };
+}
 
 export class PhotoStore {
   photos: readonly WallPhoto[] = [];
-  readonly #galleryId: string;
+  readonly #ports: PhotoStorePorts;
   readonly #order: WallOrder;
   readonly #onChange: (arrived: ReadonlySet<string>) => void;
-  #version = 0;
-  #run = 0;
+  #coverage: Coverage = knownUpTo(0);
+  /** By photo: the gallery's version that told of it last. Only a later list can prove that it is gone. */
+  readonly #toldAt = new Map<string, number>();
+  /** By photo that left: its own version then. An older row does not bring it back. */
+  readonly #gone = new Map<string, number>();
+  #listVersion = 0;
+  #isEnded = false;
   #isReading = false;
+  /** Set while the list must be read again though no gap shows. */
+  #isDoubtful = false;
+  #cancelRead: Cancel | null = null;
+  #cancelCheck: Cancel | null = null;
+  #readableFromMs = 0;
 
-  constructor(galleryId: string, order: WallOrder, onChange: (arrived: ReadonlySet<string>) => void) {
-    this.#galleryId = galleryId;
+  constructor(ports: PhotoStorePorts, order: WallOrder, onChange: (arrived: ReadonlySet<string>) => void) {
+    this.#ports = ports;
     this.#order = order;
     this.#onChange = onChange;
   }
 
   async begin(first: PhotoPage): Promise<void> {
     this.photos = first.photos;
-    this.#version = first.version;
+    this.#coverage = knownUpTo(first.version);
+    this.#remember(first.photos, first.version);
     this.#onChange(new Set());
-    if (first.nextCursor !== null) {
-      await this.#readFrom(first.nextCursor, first.photos);
+    if (first.nextCursor === null) {
+      this.#listVersion = first.version;
+    } else {
+      await this.#read(first);
     }
   }
 
   end(): void {
-    this.#run += 1;
+    this.#isEnded = true;
+    this.#cancelRead?.();
+    this.#cancelCheck?.();
   }
 
-  /** A message of the socket: `photos` merges, `snapshot` and anything with a gap reads the list again. */
+  /** A message of the socket: rows are merged by their own versions, a gap has the list read again. */
   heard(message: unknown): void {
-    const type = fieldOf(message, "type");
     const version = numberOf(fieldOf(message, "version"));
-    if (type === "snapshot") {
-      if (version > this.#version) {
-        this.#readAgain();
-      }
-    } else if (type === "photos") {
-      this.#merge(message, version);
-    } else if (numberOf(fieldOf(message, "previous")) === this.#version) {
-      this.#version = version;
+    const previous = fieldOf(message, "previous");
+    if (typeof previous === "number") {
+      this.#coverage = covering(this.#coverage, previous, version);
+    } else if (fieldOf(message, "type") === "snapshot") {
+      this.#coverage = heardOf(this.#coverage, version);
     }
+    if (fieldOf(message, "type") === "photos") {
+      const rows = fieldOf(message, "photos");
+      this.#take(Array.isArray(rows) ? rows.flatMap((row) => readPhoto(row) ?? []) : [], version);
+    }
+    this.#readSoon();
+    this.checkSoon();
   }
 
   /** What this page changed itself, before the socket says so. */
   apply(changed: readonly WallPhoto[]): void {
-    this.photos = mergePhotos(this.photos, changed, this.#order);
-    this.#onChange(new Set());
+    this.#take(changed, this.#coverage.latest + 1, false);
   }
 
-  #merge(message: unknown, version: number): void {
-    const rows = fieldOf(message, "photos");
-    const changed = Array.isArray(rows) ? rows.flatMap((row) => readPhoto(row) ?? []) : [];
+  /** Once nothing has been heard for a moment, the count of the server is compared with what is shown. */
+  checkSoon(): void {
+    this.#cancelCheck?.();
+    this.#cancelCheck = this.#isEnded ? null : this.#ports.clock.after(QUIET_AFTER_MS, () => this.#check());
+  }
+
+  async #check(): Promise<void> {
+    this.#cancelCheck = null;
+    const facts = this.#isReading ? null : await this.#ports.readFacts();
+    if (this.#isEnded) {
+      return;
+    }
+    if (this.#isReading) {
+      // A list that is still being read knows fewer photos than the server counted.
+      this.checkSoon();
+      return;
+    }
+    if (facts === null) {
+      this.#cancelCheck ??= this.#ports.clock.after(RETRY_AFTER_MS, () => this.#check());
+      return;
+    }
+    this.#coverage = heardOf(this.#coverage, facts.version);
+    // A list as new as the count is believed more than the count, or it would be read for ever.
+    this.#isDoubtful ||= facts.photoCount !== this.photos.length && facts.version > this.#listVersion;
+    this.#readSoon();
+  }
+
+  #take(changed: readonly WallPhoto[], version: number, areNew = true): void {
     const known = new Set(this.photos.map((photo) => photo.id));
-    const hasGap = numberOf(fieldOf(message, "previous")) > this.#version;
-    this.photos = mergePhotos(this.photos, changed, this.#order);
-    this.#version = Math.max(this.#version, version);
-    this.#onChange(new Set(changed.filter((photo) => !known.has(photo.id)).map((photo) => photo.id)));
-    if (hasGap) {
-      this.#readAgain();
-    }
+    const current = changed.filter((photo) => photo.version > (this.#gone.get(photo.id) ?? -1));
+    this.photos = mergePhotos(this.photos, current, this.#order);
+    this.#remember(current, version);
+    const arrived = current.filter((photo) => areNew && !known.has(photo.id)).map((photo) => photo.id);
+    this.#onChange(new Set(arrived));
   }
 
-  #readAgain(): void {
-    if (!this.#isReading) {
-      void this.#readFrom(null, []);
-    }
-  }
-
-  async #readFrom(start: string | null, before: readonly WallPhoto[]): Promise<void> {
-    const run = this.#run;
-    this.#isReading = true;
-    let read = before;
-    let cursor = start;
-    do {
-      const page = await this.#readPage(cursor);
-      if (page === null || run !== this.#run) {
-        break;
+  #remember(photos: readonly WallPhoto[], version: number): void {
+    for (const photo of photos) {
+      this.#toldAt.set(photo.id, Math.max(version, this.#toldAt.get(photo.id) ?? 0));
+      if (photo.status !== "ready") {
+        this.#gone.set(photo.id, photo.version);
       }
+    }
+  }
+
+  #isReadWanted(): boolean {
+    return !this.#isEnded && (this.#isDoubtful || isBehind(this.#coverage));
+  }
+
+  /** At most one read runs and one waits. */
+  #readSoon(): void {
+    if (this.#isReading || this.#cancelRead !== null || !this.#isReadWanted()) {
+      return;
+    }
+    const delayMs = Math.max(GAP_GRACE_MS, this.#readableFromMs - this.#ports.clock.nowMs());
+    this.#cancelRead = this.#ports.clock.after(delayMs, () => {
+      this.#cancelRead = null;
+      // What was missing may have come by itself.
+      if (this.#isReadWanted()) {
+        void this.#read(null);
+      }
+    });
+  }
+
+  /** `first` is the page shown already where the list is read for the first time: then it is shown as it grows. */
+  async #read(first: PhotoPage | null): Promise<void> {
+    this.#isReading = true;
+    this.#isDoubtful = false;
+    const isWhole = await this.#readPages(first);
+    this.#isReading = false;
+    this.#isDoubtful ||= !isWhole;
+    this.#readableFromMs = this.#ports.clock.nowMs() + (isWhole ? READ_EVERY_MS : RETRY_AFTER_MS);
+    this.#readSoon();
+  }
+
+  async #readPages(first: PhotoPage | null): Promise<boolean> {
+    let read = first?.photos ?? [];
+    let cursor = first?.nextCursor ?? null;
+    // The version of the first page: what changed since is on a later page, or is told by a message.
+    let version = first?.version ?? null;
+    do {
+      const page = await this.#ports.readPage(cursor);
+      if (page === null || this.#isEnded) {
+        return false;
+      }
+      version ??= page.version;
       read = [...read, ...page.photos];
       cursor = page.nextCursor;
-      this.#version = Math.max(this.#version, page.version);
-      // While a list grows it is shown as it grows; a list read again replaces the other when it is whole.
-      if (start !== null || cursor === null) {
-        this.photos = withLater(read, this.photos, start !== null);
-        this.#onChange(new Set());
+      if (cursor === null || first !== null) {
+        this.#showList(read, version, cursor === null);
       }
     } while (cursor !== null);
-    this.#isReading = false;
+    return true;
   }
 
-  async #readPage(cursor: string | null): Promise<PhotoPage | null> {
-    const query = new URLSearchParams({ limit: String(PAGE_SIZE) });
-    if (cursor !== null) {
-      query.set("cursor", cursor);
+  #showList(listed: readonly WallPhoto[], version: number, isWhole: boolean): void {
+    const ids = new Set(listed.map((photo) => photo.id));
+    // Only a whole list that is newer than the last word of a photo proves that it is gone.
+    const told = (photo: WallPhoto): number => this.#toldAt.get(photo.id) ?? 0;
+    const kept = this.photos.filter((photo) => ids.has(photo.id) || !isWhole || told(photo) > version);
+    const current = listed.filter((photo) => photo.version > (this.#gone.get(photo.id) ?? -1));
+    this.photos = mergePhotos(current, kept, this.#order);
+    this.#remember(current, version);
+    if (isWhole) {
+      this.#listVersion = version;
+      this.#coverage = covering(this.#coverage, 0, version);
     }
-    const answer = await getJson(`/api/galleries/${this.#galleryId}/photos?${query}`);
-    return answer.ok ? readPhotoPage(answer.value) : null;
+    this.#onChange(new Set());
   }
-}
-
-/** Photos that arrived by the socket while the list was still being read stay. */
-function withLater(
-  read: readonly WallPhoto[],
-  shown: readonly WallPhoto[],
-  isGrowing: boolean,
-): readonly WallPhoto[] {
-  if (!isGrowing) {
-    return read;
-  }
-  const ids = new Set(read.map((photo) => photo.id));
-  return [...read, ...shown.filter((photo) => !ids.has(photo.id))];
 }
 
 function numberOf(value: unknown): number {
