@@ -2,13 +2,14 @@
 
 import logging
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.expressions import Combinable
 
 from galleries.models import Gallery, Photo
 from uploads import clock
@@ -18,6 +19,10 @@ from uploads.limits import MAX_CLIENT_ID_CHARS, MAX_PATH_CHARS
 from uploads.states import OPEN_STATES, TAKES_BYTES, Event, State, sources_of, target_of
 
 log = logging.getLogger(__name__)
+
+# A CASE over the rows of one UPDATE costs their square; one INSERT takes seven values of each.
+MAX_ROWS_PER_CASE: Final = 100
+MAX_ROWS_PER_INSERT: Final = 1_000
 
 STATE_CHOICES = [(state.value, state.value) for state in State]
 
@@ -220,7 +225,7 @@ LEASED_EVENTS = frozenset({Event.VERIFY, Event.PUT_BACK})
 
 
 def move_many(uploads: Sequence[Upload], event: Event, *, fields: Iterable[str] = ()) -> None:
-    """Moves rows that this transaction holds locked (`select_for_update`), in three statements at most.
+    """Moves rows that this transaction holds locked (`select_for_update`), three statements for a batch of a call.
 
     Columns named in `fields` are written from the rows in hand. The caller has asked `is_legal` for each.
 
@@ -234,15 +239,18 @@ def move_many(uploads: Sequence[Upload], event: Event, *, fields: Iterable[str] 
         if upload.state not in sources_of(event):
             raise refused(upload, event)
         upload.state, upload.version = target, upload.version + 1
+    write_columns(uploads, ["state", "error_code", *fields], version=F("version") + 1)
     now = clock.now()
-    write_columns(uploads, ["state", "version", "error_code", *fields])
-    insert([event_row(upload, event, source=sources[upload.pk], at=now) for upload in uploads])
+    history = [event_row(upload, event, source=sources[upload.pk], at=now) for upload in uploads]
+    for few in slices(history, MAX_ROWS_PER_INSERT):
+        insert(few)
 
 
-def write_columns(uploads: Sequence[Upload], fields: Iterable[str]) -> None:
-    """Two statements at most: one for the columns in which all rows agree, one for those in which they differ.
+def write_columns(uploads: Sequence[Upload], fields: Iterable[str], **expressions: Combinable) -> None:
+    """One statement for the columns in which all rows agree, one for each hundred rows that differ in others.
 
-    A CASE over a hundred rows for each column costs more than the rest of a batch together.
+    `expressions` are what the database works out of each row. A CASE over a hundred rows for each column costs
+    more than the rest of a batch together.
     """
     names = [*dict.fromkeys(fields)]
     first = uploads[0]
@@ -250,9 +258,13 @@ def write_columns(uploads: Sequence[Upload], fields: Iterable[str]) -> None:
     # These first: the state must not be written before what the constraints ask of it.
     differing = [name for name in names if name not in alike]
     if differing:
-        Upload.objects.bulk_update(uploads, differing, batch_size=len(uploads))
-    if alike:
-        Upload.objects.filter(pk__in=[upload.pk for upload in uploads]).update(**alike)
+        Upload.objects.bulk_update(uploads, differing, batch_size=MAX_ROWS_PER_CASE)
+    if alike or expressions:
+        Upload.objects.filter(pk__in=[upload.pk for upload in uploads]).update(**alike, **expressions)
+
+
+def slices(rows: Sequence[UploadEvent], size: int) -> Iterator[Sequence[UploadEvent]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def all_alike(uploads: Sequence[Upload], name: str) -> bool:

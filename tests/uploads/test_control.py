@@ -5,12 +5,15 @@ import zlib
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.builders import MIB, file_out, make_gallery, make_photo, make_upload
 from uploads import control
 from uploads.crc32 import combine_parts
 from uploads.errors import BYTES_ARE_BAD
+from uploads.limits import MAX_GALLERY_PHOTOS
 from uploads.models import Discard, Upload
 from uploads.presign import Ask
 from uploads.states import ENDED_STATES, State
@@ -188,6 +191,38 @@ def test_nothing_cancelled_comes_back_by_itself(api, gallery):
 
     assert {row["state"] for row in rows} == {"cancelled"}
     assert not any("transfer" in row for row in rows)
+
+
+def test_deleting_a_full_gallery_writes_its_uploads_in_few_statements_none_of_which_chooses_by_row(
+    api, gallery
+):
+    """A CASE over all rows took the square of their number, and the database's one write lock as long."""
+    first = make_upload(gallery, State.SIGNED)
+    columns = [field.attname for field in Upload._meta.concrete_fields]
+    alike = {name: getattr(first, name) for name in columns}
+    Upload.objects.bulk_create(
+        Upload(**{**alike, "id": uuid.uuid4(), "client_id": f"c-{number}", "version": 1 + number % 3})
+        for number in range(MAX_GALLERY_PHOTOS - 1)
+    )
+    versions = sum(Upload.objects.values_list("version", flat=True))
+
+    with CaptureQueriesContext(connection) as asked:
+        assert api.delete(f"/galleries/{gallery.pk}").status == 204
+
+    statements = [each["sql"] for each in asked.captured_queries]
+    assert len(statements) <= 30
+    assert not [sql for sql in statements if " CASE " in sql]
+    ended = Upload.objects.filter(state=State.CANCELLED, ended_at__isnull=False, events__event="cancel")
+    assert ended.count() == Discard.objects.count() == MAX_GALLERY_PHOTOS
+    assert sum(Upload.objects.values_list("version", flat=True)) == versions + MAX_GALLERY_PHOTOS
+
+
+def test_a_cancelled_row_in_hand_has_the_version_of_the_database(api, gallery):
+    uploads = [make_upload(gallery, State.SIGNED, version=version) for version in (1, 7)]
+
+    rows = api.cancel(*[upload.pk for upload in uploads])
+
+    assert [row["version"] for row in rows] == [stored(upload).version for upload in uploads] == [2, 8]
 
 
 # --- retry
