@@ -11,6 +11,8 @@ from dev.refusal import FULL_DISK
 
 # A pipe that polls as writable takes this much without blocking: PIPE_BUF (pipe(7)), 512 at least.
 SAFE_WRITE_BYTES: Final = 4096 if os.uname().sysname == "Linux" else 512
+# What programs said lately and need not be read unless something fails.
+MAX_HELD_LINES: Final = 500
 # What is kept for a reader who does not read, such as a script that waits for the first lines only.
 MAX_WAITING_BYTES: Final = 1024 * 1024
 
@@ -23,6 +25,7 @@ class Console:
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._dropped_lines = 0
+        self._held: deque[tuple[str, bytes]] = deque(maxlen=MAX_HELD_LINES)
         self._is_gone = False
 
     @property
@@ -43,6 +46,17 @@ class Console:
             self._append(b"(%d lines were dropped: nobody read them)\n" % self._dropped_lines)
             self._dropped_lines = 0
         self._append(b"%-8s | %s\n" % (program_name.encode(), line))
+
+    def hold(self, program_name: str, line: bytes) -> None:
+        """One line that is shown only if something fails."""
+        self._held.append((program_name, line))
+
+    def show_held(self) -> None:
+        while self._held:
+            self.relay(*self._held.popleft())
+
+    def forget_held(self) -> None:
+        self._held.clear()
 
     def _append(self, line: bytes) -> None:
         if not self._is_gone:

@@ -98,6 +98,7 @@ class Supervisor:
         self._start(child)
         self.wait_until(lambda: child.exit_code is not None)
         if child.exit_code:
+            self._console.show_held()
             raise Refusal(f"{program.name} failed; the reason is above.")
 
     def wait_until(self, is_true: Callable[[], bool], *, within_s: float = float("inf")) -> bool:
@@ -110,8 +111,9 @@ class Supervisor:
         return True
 
     def run_for_ever(self) -> NoReturn:
-        """All are up: from now on whatever dies is started again without end."""
+        """All are up: from now on whatever dies is started again without end, and all they say is relayed."""
         self._is_ready = True
+        self._console.forget_held()
         while True:
             self._turn(longest_s=60.0)
 
@@ -121,6 +123,8 @@ class Supervisor:
         A second stop signal, a second later or more, hastens: all but the last stage is killed at once.
         """
         self._is_stopping = True
+        if self._stop_asked_at is None:  # something failed
+            self._console.show_held()
         steps = [child for child in self._children.values() if child not in self._kept]
         self._stop_stage(steps, is_patient=False)
         for names in stages:
@@ -215,8 +219,9 @@ class Supervisor:
         *lines, child.unfinished_line = (child.unfinished_line + read).split(b"\n")
         if not read or len(child.unfinished_line) > _LONGEST_LINE_BYTES:
             lines, child.unfinished_line = [*lines, child.unfinished_line], b""
+        take = self._console.relay if self._is_ready else self._console.hold
         for line in filter(None, lines):
-            self._console.relay(child.program.name, line)
+            take(child.program.name, line)
         if not read:
             with contextlib.suppress(KeyError):
                 self._selector.unregister(output)
@@ -240,6 +245,7 @@ class Supervisor:
 
     def _plan_restart(self, child: _Child, what_happened: str) -> None:
         child.death_count += 1
+        self._console.show_held()
         if not self._is_ready and child.death_count >= DEATHS_BEFORE_READY:
             raise Refusal(f"{child.program.name} does not start; the reason is above.")
         now = time.monotonic()

@@ -159,6 +159,30 @@ def test_a_command_that_meets_a_full_disk_says_so_in_one_sentence(capsys) -> Non
     assert capsys.readouterr().err == "safelight: the disk is full: var/run.lock could not be written.\n"
 
 
+CHATTY = ("sh", "-c", "echo a logo; while [ ! -e news ]; do sleep 0.02; done; echo the news; exec sleep 1000")
+
+
+def test_what_programs_say_before_all_are_up_is_not_shown_and_what_comes_after_is(
+    toy, eventually, tmp_path
+) -> None:
+    chatty = (*CHATTY[:2], CHATTY[2].replace("news ]", f"{tmp_path}/news ]"))
+    product = toy(("web", chatty, 5), READY_AFTER="0.5")
+    eventually(product.is_up)
+
+    (tmp_path / "news").touch()
+
+    eventually(lambda: "web      | the news\n" in product.said())
+    assert "a logo" not in product.said()
+
+
+def test_what_programs_said_is_shown_when_the_start_fails(toy, eventually) -> None:
+    product = toy(("redis", CHATTY, 5), ("web", ("false",), 5), UNREADY="1")
+
+    product.process.wait(20)
+
+    assert product.said().count("redis    | a logo\n") == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stop_signal_ends_everything(toy, eventually, number) -> None:
     product = toy(("redis", SLEEPER, 5), ("web", SLEEPER, 5))

@@ -1,7 +1,7 @@
 """Programs under the real supervisor, for its tests: python -m tests.dev.toy_product FOLDER JSON.
 
 JSON is a list of [name, command, seconds to stop]. It says "up" once all have been started; with UNREADY
-set it goes on waiting for a start that never comes.
+set it goes on waiting for a start that never comes, with READY_AFTER for so many seconds.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ def main() -> int:
     try:
         for program in programs:
             supervisor.keep(program)
+        if patience_s := os.environ.get("READY_AFTER"):
+            supervisor.wait_until(lambda: False, within_s=float(patience_s))
         console.say("up")
         if "UNREADY" in os.environ:
             supervisor.wait_until(lambda: False)
