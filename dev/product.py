@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -20,6 +21,10 @@ from dev.supervisor import Program, StopRequested, Supervisor
 
 DEFAULT_PORT: Final = 8000
 LAST_PORT: Final = 65_535
+MAX_PORTS_TRIED: Final = 100
+# As config/env.py reads them, which needs Django; this must run without. Its refusal of other words stands.
+TRUE_WORDS: Final = frozenset({"1", "true", "yes", "on"})
+WEB_LOG: Final = ROOT / "dev" / "web_log.json"
 DEMO_USER: Final = "demo"
 # Progress reports are the largest thing a socket takes: 100 rows of some 60 bytes, ten times over.
 MAX_SOCKET_MESSAGE_BYTES: Final = 65_536
@@ -60,14 +65,24 @@ class Surroundings:
         except OSError as error:
             raise Refusal(f"port {self.port} cannot be listened on: {error.strerror}.") from error
         if is_taken:
-            other = self.port + 1 if self.port < LAST_PORT else DEFAULT_PORT
-            raise Refusal(f"port {self.port} is in use; choose another one: PORT={other} make run")
+            raise Refusal(
+                f"port {self.port} is in use; choose another one: PORT={_port_near(self.port)} make run"
+            )
         try:
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise Refusal(f"DATA_DIR {self.data_dir} cannot be made: {error.strerror}.") from error
         if not os.access(self.data_dir, os.W_OK | os.X_OK):
             raise Refusal(f"DATA_DIR {self.data_dir} is not writable.")
+
+
+def _port_near(taken: int) -> int:
+    """The next one that can be had, else any."""
+    for port in range(taken + 1, min(taken + MAX_PORTS_TRIED, LAST_PORT) + 1):
+        with contextlib.suppress(OSError):
+            if not processes.port_is_taken(port):
+                return port
+    return processes.free_port()
 
 
 def main() -> int:
@@ -103,9 +118,11 @@ def _run(surroundings: Surroundings) -> int:
     redis_socket = None if surroundings.redis_url else redis.socket_below(surroundings.data_dir / "redis")
     supervisor = Supervisor(console, _environment(surroundings, redis_socket), surroundings.data_dir / "pids")
     try:
+        console.say("Preparing the database …")
         if redis_socket is not None:
             _start_redis(supervisor, surroundings.data_dir, redis_socket)
         supervisor.complete(_python("prepare", "-m", "dev.prepare_data"))
+        console.say("Starting web server and workers …")
         for program in _programs(surroundings):
             supervisor.keep(program)
         supervisor.complete(
@@ -155,6 +172,8 @@ def _programs(surroundings: Surroundings) -> tuple[Program, ...]:
             "--no-access-log",  # paths hold share tokens and signatures
             "--no-server-header",
             *("--log-level", "warning"),
+            *("--log-config", str(WEB_LOG)),
+            _proxy_headers(),
             *("--ws-max-size", str(MAX_SOCKET_MESSAGE_BYTES)),
             *("--timeout-keep-alive", "75"),
             *("--timeout-graceful-shutdown", str(int(WEB_STOPS_WITHIN_S) - 2)),
@@ -172,6 +191,12 @@ def _programs(surroundings: Surroundings) -> tuple[Program, ...]:
         ),
         _python("beat", *celery, "beat", "--schedule", str(schedule), "--pidfile="),
     )
+
+
+def _proxy_headers() -> str:
+    """Without a proxy of ours anybody on this machine could claim any address, and guess passwords as many."""
+    is_behind = os.environ.get("BEHIND_PROXY", "").strip().lower() in TRUE_WORDS
+    return "--proxy-headers" if is_behind else "--no-proxy-headers"
 
 
 def _python(name: str, *arguments: str, stops_within_s: float = 5.0) -> Program:

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from config.env import TRUE_WORDS
 from dev import processes
+from dev import product as product_module
 from dev.places import ROOT
 from dev.services import site as site_service
 from tests.dev.test_setup import only_sentence_of
@@ -37,9 +39,86 @@ def test_a_port_in_use_is_one_sentence_with_the_port_and_how_to_take_another(tmp
 
         ended = product("dev.run", PORT=str(port), DATA_DIR=str(tmp_path))
 
-    assert only_sentence_of(ended) == (
-        f"safelight: port {port} is in use; choose another one: PORT={port + 1} make run"
+    sentence, _, other_port = only_sentence_of(ended).removesuffix(" make run").rpartition("=")
+    assert sentence == f"safelight: port {port} is in use; choose another one: PORT"
+    assert not processes.port_is_taken(int(other_port))
+
+
+def test_the_port_that_is_suggested_is_not_in_use_either(tmp_path) -> None:
+    first, second = two_neighbours()
+    with first, second:
+        ended = product("dev.run", PORT=str(first.getsockname()[1]), DATA_DIR=str(tmp_path))
+
+        suggested = int(only_sentence_of(ended).removesuffix(" make run").rpartition("=")[2])
+        assert suggested != second.getsockname()[1]
+        assert not processes.port_is_taken(suggested)
+
+
+def two_neighbours() -> tuple[socket.socket, socket.socket]:
+    """Two ports in a row, both taken."""
+    while True:
+        first = socket.create_server(("127.0.0.1", 0))
+        try:
+            return first, socket.create_server(("127.0.0.1", first.getsockname()[1] + 1))
+        except (OSError, OverflowError):
+            first.close()
+
+
+def web_command(tmp_path) -> tuple[str, ...]:
+    programs = product_module._programs(product_module.Surroundings(8000, tmp_path, None))
+    return next(tuple(program.command) for program in programs if program.name == "web")
+
+
+@pytest.mark.parametrize(
+    ("behind_proxy", "flag"),
+    [
+        (None, "--no-proxy-headers"),
+        ("", "--no-proxy-headers"),
+        ("false", "--no-proxy-headers"),
+        *((word, "--proxy-headers") for word in (*sorted(TRUE_WORDS), " True ")),
+    ],
+)
+def test_addresses_that_callers_claim_are_believed_behind_a_proxy_alone(
+    monkeypatch, tmp_path, behind_proxy, flag
+) -> None:
+    monkeypatch.delenv("BEHIND_PROXY", raising=False)
+    if behind_proxy is not None:
+        monkeypatch.setenv("BEHIND_PROXY", behind_proxy)
+
+    assert [word for word in web_command(tmp_path) if "proxy-headers" in word] == [flag]
+
+
+@pytest.fixture
+def slow_web(tmp_path):
+    """The web server as the product starts it, but for the site behind: one answer that takes for ever."""
+    (tmp_path / "slow.py").write_text(
+        "import asyncio\n"
+        "async def site(scope, receive, send):\n"
+        "    if scope['type'] == 'http':\n"
+        "        print('asked', flush=True)\n"
+        "        await asyncio.sleep(1000)\n"
     )
+    port = processes.free_port()
+    exact = {"config.asgi:application": "slow:site", "8000": str(port), "4": "1"}
+    command = [exact.get(word, word) for word in web_command(tmp_path)]
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    server = processes.Server(command, log=tmp_path / "web.log", env=env, cwd=ROOT)
+    server.wait_until(lambda: processes.port_is_taken(port), within_s=20)
+    yield server, port
+    server.kill()
+
+
+def test_a_request_that_is_cut_off_by_the_end_is_told_without_an_error(slow_web) -> None:
+    server, port = slow_web
+    with socket.create_connection(("127.0.0.1", port)) as caller:
+        caller.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        server.wait_until(lambda: "asked" in server.log.read_text(), within_s=20)
+
+        server.stop()
+
+    said = server.log.read_text()
+    assert "INFO uvicorn.error open requests cut off: 1; their pages go on after the next start" in said
+    assert "ERROR" not in said
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "80a", "٨٠٨٠", "123456"])
@@ -97,6 +176,9 @@ def status_of(site, path: str) -> int:
 @pytest.mark.services
 def test_a_run_is_ready_when_it_says_so_stops_whole_and_starts_again_with_its_data(site) -> None:
     assert status_of(site, "/healthz") == 200
+    assert site.log().startswith(
+        "Preparing the database …\nStarting web server and workers …\n\nSafelight is ready: "
+    )
     assert f"Sign in as demo with the password {site.password}\n" in site.log()
     before = pids_of(site)
     token = site.api_token()
