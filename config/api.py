@@ -3,22 +3,37 @@
 import json
 import logging
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 from ninja import NinjaAPI, Router, Schema
 from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
 
+from galleries.access import Actor
 from galleries.api import router as galleries_router
-from galleries.callers import caller_of
-from galleries.errors import BadRequest, BatchTooLarge, GalleryError, NotFound, SignInRequired
+from galleries.callers import SAFE_METHODS, caller_of
+from galleries.errors import (
+    BadRequest,
+    BatchTooLarge,
+    DatabaseBusy,
+    GalleryError,
+    NotFound,
+    SignInRequired,
+)
 from uploads.api import router as uploads_router
 
 log = logging.getLogger(__name__)
+
+JSON: Final = "application/json"
+FORMS: Final = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
+# SQLite's BUSY, LOCKED and FULL: https://www.sqlite.org/rescode.html
+PASSING_IN_SQLITE: Final = frozenset({5, 6, 13})
+PRIMARY_CODE: Final = 0xFF
 
 
 class ObjectsOnly(Parser):
@@ -32,7 +47,29 @@ class ObjectsOnly(Parser):
         return body
 
 
-api = NinjaAPI(title="Safelight", version="1", auth=caller_of, urls_namespace="api", parser=ObjectsOnly())
+def caller_with_json(request: HttpRequest) -> Actor:
+    """Before anybody reads the body: looking for a CSRF token in a form would eat it.
+
+    Raises: BadRequest for a body that says it is no JSON. SignInRequired. CsrfFailed.
+    """
+    if request.method not in SAFE_METHODS and is_other_than_json(request):
+        raise BadRequest(problems=[{"where": "Content-Type", "what": "must be application/json"}])
+    return caller_of(request)
+
+
+def is_other_than_json(request: HttpRequest) -> bool:
+    """Forms always are; for the rest it matters only where there is a body."""
+    if request.content_type == JSON:
+        return False
+    has_body = (
+        request.META.get("CONTENT_LENGTH", "") not in {"", "0"} or "Transfer-Encoding" in request.headers
+    )
+    return has_body or request.content_type in FORMS
+
+
+api = NinjaAPI(
+    title="Safelight", version="1", auth=caller_with_json, urls_namespace="api", parser=ObjectsOnly()
+)
 session_router = Router(tags=["session"], auth=None)
 
 
@@ -93,6 +130,21 @@ def on_http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
 def on_too_much(_request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
     """More bytes than a hundred items have."""
     return answer(BatchTooLarge(limit_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
+
+
+@api.exception_handler(OperationalError)
+def on_database_away(_request: HttpRequest, error: OperationalError) -> HttpResponse:
+    """Raises: OperationalError again for what waiting does not mend."""
+    if not is_passing(error):
+        raise error
+    log.warning("database.busy error=%s", error)
+    return answer(DatabaseBusy())
+
+
+def is_passing(error: OperationalError) -> bool:
+    """PostgreSQL raises it for locks, lost connections and full disks alone; SQLite for faults of ours too."""
+    code = getattr(error.__cause__, "sqlite_errorcode", None)
+    return code is None or code & PRIMARY_CODE in PASSING_IN_SQLITE
 
 
 @api.exception_handler(Http404)

@@ -50,6 +50,11 @@ class BadRequest(GalleryError):
     message = "The request could not be understood."
 
 
+class MethodNotAllowed(GalleryError):
+    code, status = "method_not_allowed", HTTPStatus.METHOD_NOT_ALLOWED
+    message = "This address does not take such a call."
+
+
 class BatchTooLarge(GalleryError):
     code, status = "batch_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     message = "At most 100 items a call."
@@ -68,6 +73,13 @@ class RestoreExpired(GalleryError):
 class StorageUnavailable(GalleryError):
     code, status, retryable = "storage_unavailable", HTTPStatus.SERVICE_UNAVAILABLE, True
     message = "The storage does not answer. It will be tried again."
+
+
+class DatabaseBusy(GalleryError):
+    """Somebody held the lock for too long, or no room is left to write."""
+
+    code, status, retryable = "database_busy", HTTPStatus.SERVICE_UNAVAILABLE, True
+    message = "The database does not answer. Please try again in a moment."
 
 
 class ObjectMissing(GalleryError):
