@@ -77,9 +77,8 @@ class Site:
             check=False,
         )
         if ended.returncode:
-            raise RuntimeError(
-                f"manage.py {' '.join(words)} ended with {ended.returncode}:\n{ended.stdout[-4000:]}\n{ended.stderr[-2000:]}"
-            )
+            said = f"{ended.stdout[-4000:]}\n{ended.stderr[-2000:]}"
+            raise RuntimeError(f"manage.py {' '.join(words)} ended with {ended.returncode}:\n{said}")
         return ended.stdout
 
     def _redis(self) -> dict[str, str]:
