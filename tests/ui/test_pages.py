@@ -61,6 +61,14 @@ def test_an_owner_without_galleries_is_told_how_to_begin(owner_page):
     assert "No galleries yet" in owner_page.get("/galleries/").text
 
 
+@pytest.mark.parametrize("path", ["/galleries/", "/accounts/logout/"])
+def test_signing_out_loads_a_whole_page_so_that_nothing_of_the_person_stays(owner_page, path):
+    forms = re.findall(r'<form[^>]*action="/accounts/logout/"[^>]*>', owner_page.get(path).text)
+
+    assert forms
+    assert all('data-turbo="false"' in form for form in forms)
+
+
 def test_a_gallery_is_created_and_shown(owner_page, owner):
     answer = owner_page.post("/galleries/", {"title": "  Wedding  "})
 
