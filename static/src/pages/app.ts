@@ -5,6 +5,8 @@ import "../../css/app.css";
 import { config } from "@hotwired/turbo";
 import type { GalleryTally } from "../engine/port.ts";
 import { announce } from "../ui/announcer.ts";
+import { guardDrops } from "../ui/drop-guard.ts";
+import { hideNotice, showNotice } from "../ui/notice.ts";
 import { sentenceOf } from "../ui/sentences.ts";
 import { applyStoredTheme, listenForThemeSwitch } from "../ui/theme.ts";
 import { UploadDock } from "../ui/upload-dock.ts";
@@ -36,6 +38,7 @@ function showPage(): void {
 }
 
 function leavePage(): void {
+  hideNotice();
   shown?.page?.end();
   shown = null;
 }
@@ -60,6 +63,13 @@ window.addEventListener("beforeunload", (event) => {
   }
 });
 
+guardDrops(() =>
+  showNotice(
+    document.querySelector("main[data-page='gallery']") === null
+      ? "Open a gallery, then drop the photos on it."
+      : sentenceOf("forbidden"),
+  ),
+);
 applyStoredTheme();
 listenForThemeSwitch();
 // A menu shuts when the click went elsewhere.

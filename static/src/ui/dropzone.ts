@@ -83,6 +83,6 @@ function openChooser(page: HTMLElement, event: Event): void {
   }
 }
 
-function holdsFiles(data: DataTransfer): boolean {
+export function holdsFiles(data: DataTransfer): boolean {
   return data.types.includes("Files");
 }
