@@ -2,16 +2,18 @@
 
 import type { ChosenFile } from "../engine/port.ts";
 import { pickedFromDrop, pickedFromInput, pickedFromPaste } from "../io/file-source.ts";
+import { hideNotice, showNotice } from "../ui/notice.ts";
 
 export type ReadFiles =
   | Readonly<{ from: "drop" | "paste"; data: DataTransfer }>
   | Readonly<{ from: "input"; input: HTMLInputElement }>;
 
-/** Answers how many files there were. The first group is asked for at once: a drop can be read only inside its event. */
+/** The first group is asked for at once: a drop can be read only inside its event. */
 export async function readChosenFiles(
   reading: ReadFiles,
   onFiles: (files: readonly ChosenFile[]) => void,
-): Promise<number> {
+): Promise<void> {
+  hideNotice();
   let count = 0;
   for await (const group of groupsOf(reading)) {
     onFiles(group);
@@ -19,7 +21,9 @@ export async function readChosenFiles(
     // Thousands of files are many groups: the page breathes between them.
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
-  return count;
+  if (count === 0) {
+    showNotice("There was no file in it, so nothing was added.");
+  }
 }
 
 function groupsOf(

@@ -2,7 +2,6 @@
 
 import type { ChosenFile, EngineReport, GalleryTally } from "../engine/port.ts";
 import { systemClock } from "../kernel/clock.ts";
-import { announce } from "../ui/announcer.ts";
 import { listenForPhotos } from "../ui/dropzone.ts";
 import { setText } from "../ui/element.ts";
 import type { EngineLink } from "../ui/engine-link.ts";
@@ -113,11 +112,8 @@ export class GalleryPage {
   }
 
   #listenForFiles(): () => void {
-    const add = async (reading: ReadFiles): Promise<void> => {
-      const count = await readChosenFiles(reading, (files) => this.#add(files));
-      if (count === 0) {
-        announce("There was no file in it.");
-      }
+    const add = (reading: ReadFiles): void => {
+      void readChosenFiles(reading, (files) => this.#add(files));
     };
     return listenForPhotos(this.#main, {
       drop: (data) => add({ from: "drop", data }),
