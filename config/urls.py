@@ -1,10 +1,17 @@
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from config import pages
 from config.api import api
 
+# The site's own sign-in counts guesses; the admin's would not.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
 urlpatterns = [
+    path("favicon.ico", RedirectView.as_view(url=static("img/lamp.svg"))),
     path("livez", pages.livez),
     path("healthz", pages.healthz),
     path("api/", api.urls),

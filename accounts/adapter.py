@@ -1,0 +1,24 @@
+"""How people sign up and in, where it differs from allauth."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+
+from accounts.models import User
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
+    """One person's name can't be written with other code points (full-width letters, ligatures) by another."""
+
+    def clean_username(self, username: str, shallow: bool = False) -> str:  # noqa: FBT001, FBT002  allauth's signature
+        cleaned: str = super().clean_username(User.normalize_username(username), shallow)
+        return cleaned
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
+        """Who signed up under a name that was written another way signs in with it, too."""
+        if username := credentials.get("username"):
+            credentials["username"] = User.normalize_username(username)
+        user: AbstractBaseUser | None = super().authenticate(request, **credentials)
+        return user
