@@ -15,6 +15,7 @@ from django.http import (
     HttpResponseRedirect,
     StreamingHttpResponse,
 )
+from django.views.decorators.http import require_safe
 
 from galleries.access import Action, get_photo
 from galleries.callers import caller_of
@@ -22,7 +23,8 @@ from galleries.errors import GalleryError, NotFound
 from galleries.models import Photo, PhotoStatus, Rendition
 from galleries.objects.base import CACHE_CONTROL, ObjectStore, store_named
 
-RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+# No file has more than 18 digits of bytes, and Python turns no more than 4,300 into a number.
+RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,13 @@ class Served:
     cache_control: str
 
 
+@require_safe
 async def original(request: HttpRequest, photo_id: UUID) -> HttpResponseBase:
     """The very bytes that were sent, always as a download."""
     return await deliver(request, lambda: find_original(request, photo_id))
 
 
+@require_safe
 async def rendition(request: HttpRequest, photo_id: UUID, name: str, digest: str) -> HttpResponseBase:
     return await deliver(request, lambda: find_rendition(request, photo_id, name, digest))
 

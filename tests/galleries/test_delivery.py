@@ -62,6 +62,8 @@ def test_an_original_is_the_very_bytes_as_a_download(get, photo):
         ("bytes=-99", 200, CONTENT), ("bytes=x-y", 200, CONTENT),
         ("bytes=0-0,5-6", 200, CONTENT), ("lines=1-2", 200, CONTENT), ("bytes=-", 200, CONTENT),
         ("bytes=10-", 416, b""), ("bytes=10-20", 416, b""), ("bytes=5-4", 416, b""), ("bytes=-0", 416, b""),
+        ("bytes=" + "9" * 18 + "-", 416, b""), ("bytes=0-" + "9" * 19, 200, CONTENT),
+        ("bytes=" + "9" * 5_000 + "-", 200, CONTENT), ("bytes=-" + "9" * 5_000, 200, CONTENT),
     ],
 )  # fmt: skip
 def test_ranges(get, photo, wanted, status, part):
@@ -139,3 +141,13 @@ def test_photos_of_a_deleted_gallery_are_gone(get, api, photo, gallery):
     api.delete(f"/galleries/{gallery.pk}")
 
     assert get(f"/photos/{photo.pk}/original").status_code == 410
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("path", ["original", "grid/x"])
+def test_photos_are_only_read_here(get, photo, method, path):
+    answer = get(f"/photos/{photo.pk}/{path}", method)
+
+    assert answer.status_code == 405
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD"}
+    assert Photo.objects.get(pk=photo.pk).status == PhotoStatus.READY
