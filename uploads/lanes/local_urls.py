@@ -51,7 +51,9 @@ class UrlSigner:
 
     def check(self, terms: WriteTerms, signature: str, *, now_s: float) -> None:
         """Raises: UrlRefused, UrlExpired."""
-        matching = [hmac.compare_digest(signature_of(key, terms), signature) for key in self._keys]
+        # As bytes: text is compared only when it is ASCII.
+        given = signature.encode("utf-8", "replace")
+        matching = [hmac.compare_digest(signature_of(key, terms).encode(), given) for key in self._keys]
         if not any(matching):
             raise UrlRefused
         if now_s >= terms.expires_at_s:
