@@ -114,7 +114,7 @@ def read_cursor(cursor: str, column: str) -> tuple[Any, uuid.UUID]:
         if kept_column != column:
             raise BadRequest(cursor="the order of the gallery has changed; begin again")
         return (name_in(value) if column == "name" else moment_in(value)), uuid.UUID(photo_id)
-    except (ValueError, TypeError, AttributeError, OverflowError) as err:
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as err:
         raise BadRequest(cursor="unknown") from err
 
 
