@@ -395,6 +395,12 @@ async def test_a_cookie_counts_only_with_the_full_origin_of_the_site(gallery, ow
         assert socket.is_open == is_open
 
 
+@pytest.mark.parametrize("path", ["/ws/nothing/", "/ws/galleries/1/", "/", "/ws/progress"])
+async def test_an_unknown_path_is_refused_like_any_other(mine, path):
+    async with Socket(path, mine) as socket:
+        assert not socket.is_open
+
+
 @pytest.mark.parametrize("origin", [None, "http://evil.example", "null"])
 async def test_a_bearer_needs_no_origin(gallery, mine, origin):
     headers = mine if origin is None else [*mine, (b"origin", origin.encode())]
