@@ -122,7 +122,7 @@ def _run(surroundings: Surroundings) -> int:
         if redis_socket is not None:
             _start_redis(supervisor, surroundings.data_dir, redis_socket)
         supervisor.complete(_python("prepare", "-m", "dev.prepare_data"))
-        console.say("Starting web server and workers …")
+        console.say("Starting web server, worker and sweeper …")
         for program in _programs(surroundings):
             supervisor.keep(program)
         supervisor.complete(

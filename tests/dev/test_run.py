@@ -177,7 +177,7 @@ def status_of(site, path: str) -> int:
 def test_a_run_is_ready_when_it_says_so_stops_whole_and_starts_again_with_its_data(site) -> None:
     assert status_of(site, "/healthz") == 200
     assert site.log().startswith(
-        "Preparing the database …\nStarting web server and workers …\n\nSafelight is ready: "
+        "Preparing the database …\nStarting web server, worker and sweeper …\n\nSafelight is ready: "
     )
     assert f"Sign in as demo with the password {site.password}\n" in site.log()
     before = pids_of(site)
