@@ -290,6 +290,41 @@ def test_a_wrong_password_is_told_on_the_page_without_loading_another(browser, s
     context.close()
 
 
+def test_on_a_phone_every_menu_lies_within_the_screen(page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    create_gallery(page)
+
+    for path, menu in ((page.url, "Settings of this gallery"), ("/galleries/", "Change Island")):
+        page.goto(path)
+        page.get_by_label(menu).first.click()
+        sheet = page.locator("details[open] .menu-sheet").bounding_box()
+
+        assert sheet is not None
+        assert sheet["x"] >= 0
+        assert sheet["x"] + sheet["width"] <= 390
+        assert sheet["y"] >= 0
+        assert sheet["y"] + sheet["height"] <= 844
+
+
+def test_signing_out_asks_first_and_leaves_no_file_name_behind(page) -> None:
+    url = create_gallery(page)
+    choose(page, photo("secret.jpg"), photo())
+    wait_until_complete(page)
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.route("**/api/uploads**", lambda route: None)
+    page.route("**/uploads", lambda route: None)
+    choose(page, *(photo() for _ in range(3)))
+    expect(page.locator("#upload-dock")).to_contain_text("not sent yet")
+
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(lambda now: now != url)
+
+    assert asked == ["beforeunload"]
+    expect(page.locator("#upload-dock")).to_be_hidden()
+    assert "secret.jpg" not in page.content()
+
+
 # what an earlier visit left
 
 

@@ -16,13 +16,17 @@ test("files are handed on, and what was said before is not said any more", async
   const names: string[] = [];
   await readChosenFiles({ from: "input", input: inputWith() }, () => {});
 
-  await readChosenFiles({ from: "input", input: inputWith(new File(["x"], "a.jpg")) }, (files) =>
+  await readChosenFiles({ from: "input", input: inputWith(photo("a.jpg")) }, (files) =>
     names.push(...files.map(({ file }) => file.name)),
   );
 
   expect(names).toEqual(["a.jpg"]);
   expect(document.querySelector("main")?.textContent).toBe("");
 });
+
+function photo(name: string): File {
+  return Object.assign(new File(["x"], name), { webkitRelativePath: "" });
+}
 
 function inputWith(...files: readonly File[]): HTMLInputElement {
   const input = document.createElement("input");
