@@ -19,6 +19,7 @@ from django.views.decorators.http import require_safe
 
 from galleries.access import Action, get_photo
 from galleries.callers import caller_of
+from galleries.download_names import download_name
 from galleries.errors import GalleryError, NotFound
 from galleries.models import Photo, PhotoStatus, Rendition
 from galleries.objects.base import CACHE_CONTROL, ObjectStore, store_named
@@ -80,7 +81,7 @@ def find_original(request: HttpRequest, photo_id: UUID) -> Served:
         size=photo.size,
         etag=photo.sha256,
         media_type=photo.media_type,
-        download_name=photo.name,
+        download_name=download_name(photo.name, photo.media_type),
         cache_control="private, max-age=0, must-revalidate",
     )
 

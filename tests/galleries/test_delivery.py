@@ -151,3 +151,11 @@ def test_photos_are_only_read_here(get, photo, method, path):
     assert answer.status_code == 405
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD"}
     assert Photo.objects.get(pk=photo.pk).status == PhotoStatus.READY
+
+
+def test_a_photo_that_calls_itself_a_page_is_downloaded_as_a_photo(get, gallery):
+    photo = make_photo(gallery, name="page.html", media_type="image/jpeg")
+
+    answer = get(f"/photos/{photo.pk}/original")
+
+    assert answer.headers["Content-Disposition"] == "attachment; filename*=UTF-8''page.html.jpg"
