@@ -14,14 +14,14 @@ from galleries.errors import BadRequest, BatchTooLarge, NotFound, RestoreExpired
 from galleries.models import Photo, PhotoStatus
 from galleries.photo_wire import GalleriesOut, GalleryOut, PhotoPageOut, PhotosOut, gallery_out, photo_out
 from galleries.queries import get_photos, list_galleries, list_photos, view_of
-from galleries.text import Text
+from galleries.text import Line, Text
 
 router = Router(tags=["galleries"])
 MAX_BATCH_ITEMS = 100
 MAX_PAGE_ITEMS = 1_000
 Curate = Callable[[UUID, Sequence[UUID]], list[Photo]]
 NOBODY = UUID(int=0)  # no photo has it
-Title = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Title = Annotated[Line, StringConstraints(min_length=1, max_length=200)]
 
 
 class GalleryIn(Schema):

@@ -10,13 +10,15 @@ from galleries.access import Actor
 from galleries.errors import BadRequest, IdempotencyConflict, NotFound, RestoreExpired
 from galleries.models import DELETED_KEPT_FOR, Gallery, GallerySort, Photo, raise_version
 from galleries.ports import filler
+from galleries.text import clean_line
 
 
 def create(actor: Actor, title: str, *, idempotency_key: str | None = None) -> Gallery:
     """A known key answers the same gallery.
 
-    Raises: IdempotencyConflict when the key made a gallery of another title.
+    Raises: IdempotencyConflict when the key made a gallery of another title. BadRequest for an invisible title.
     """
+    title = visible_title(title)
     try:
         with transaction.atomic():
             return Gallery.objects.create(
@@ -29,6 +31,14 @@ def create(actor: Actor, title: str, *, idempotency_key: str | None = None) -> G
         return known
 
 
+def visible_title(raw: str) -> str:
+    """Raises: BadRequest when nothing of it can be seen."""
+    title = clean_line(raw)
+    if not title:
+        raise BadRequest(fields=["title"])
+    return title
+
+
 def change(gallery: Gallery, changes: Mapping[str, Any]) -> Gallery:
     """Writes what is given, and nothing else.
 
@@ -37,6 +47,8 @@ def change(gallery: Gallery, changes: Mapping[str, Any]) -> Gallery:
     refuse_unfit(gallery, changes)
     if not changes:
         return gallery
+    if "title" in changes:
+        changes = {**changes, "title": visible_title(changes["title"])}
     with transaction.atomic():
         Gallery.objects.filter(pk=gallery.pk).update(**changes)
         version = raise_version(gallery.pk)

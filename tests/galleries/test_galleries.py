@@ -48,6 +48,32 @@ def test_what_is_no_title_is_refused_or_cleaned_but_never_breaks(api, title):
     assert not any("\x00" in kept for kept in Gallery.objects.values_list("title", flat=True))
 
 
+@pytest.mark.parametrize(
+    ("title", "kept"),
+    [
+        ("a\u202egpj.exe", "agpj.exe"), ("\u2066a\u2069", "a"), ("one\r\ntwo", "one two"), ("a\u2028b", "a b"),
+        ("a\x1b[31m", "a[31m"), ("a\x85b", "a b"), ("\u200ba\ufeff", "a"), ("\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
+        ("\U0001f469\u200d\U0001f467", "\U0001f469\u200d\U0001f467"),
+    ],
+)  # fmt: skip
+def test_a_title_is_one_line_that_reads_as_it_is_written(api, page_api, title, kept):
+    made = api.post("/galleries", {"title": title})
+    other = api.post("/galleries", {"title": "x"}).body["id"]
+    changed = api.patch(f"/galleries/{other}", {"title": title})
+    page_api.client.post("/galleries/", {"title": title}, headers=page_api.headers)
+
+    assert (made.body["title"], changed.body["title"]) == (kept, kept)
+    assert [*Gallery.objects.values_list("title", flat=True)] == [kept] * 3
+
+
+def test_a_title_of_which_nothing_can_be_seen_is_none(api, page_api):
+    answer = api.post("/galleries", {"title": "\u202e\u200b"})
+    page = page_api.client.post("/galleries/", {"title": "\u202e\u200b"}, headers=page_api.headers)
+
+    assert (answer.status, answer.code, page.status_code) == (422, "bad_request", 422)
+    assert not Gallery.objects.exists()
+
+
 def test_an_idempotency_key_makes_one_gallery(api):
     first = api.post("/galleries", {"title": "One", "idempotency_key": "k"})
     again = api.post("/galleries", {"title": "One", "idempotency_key": "k"})
