@@ -34,6 +34,8 @@ HEALTHY_AFTER_S: Final = 30.0
 DEATHS_BEFORE_READY: Final = 3
 # One wish may arrive twice: a SIGTERM to a whole group reaches us, and make, which passes its own on.
 HASTE_AFTER_S: Final = 1.0
+# How long a process may run unnoted once a full disk has space again.
+UNNOTED_PATIENCE_S: Final = 2.0
 _READ_BYTES: Final = 65_536
 _LONGEST_LINE_BYTES: Final = 65_536
 
@@ -60,6 +62,7 @@ class _Child:
     start_again_at: float | None = None
     delay_s: float = FIRST_DELAY_S
     death_count: int = 0
+    is_noted: bool = True
     unfinished_line: bytes = field(default=b"")
 
 
@@ -170,20 +173,26 @@ class Supervisor:
         if process.stdout is not None:
             os.set_blocking(process.stdout.fileno(), False)
             self._selector.register(process.stdout, selectors.EVENT_READ, child)
-        self._note_pid(child.program.name, process.pid)
+        self._note_pid(child)
 
     def _not_started(self, child: _Child, error: Exception) -> None:
         if child not in self._kept:
             raise Refusal(f"{child.program.name} cannot be started: {error}.") from error
         self._plan_restart(child, f"cannot be started ({error})")
 
-    def _note_pid(self, name: str, pid: int) -> None:
-        """For people and tests; a full disk must not end what runs."""
+    def _note_pid(self, child: _Child) -> None:
+        """For people and tests; a full disk must not end what runs. Said once, and tried again each round."""
+        if child.process is None:
+            return
+        name, was_noted = child.program.name, child.is_noted
         try:
-            (self._pid_folder / name).write_text(str(pid))
+            (self._pid_folder / name).write_text(str(child.process.pid))
+            child.is_noted = True
         except OSError as error:
+            child.is_noted = False
             self._forget_pid(name)
-            self._console.say(f"{name} runs, but its process id could not be noted: {error.strerror}")
+            if was_noted:
+                self._console.say(f"{name} runs, but its process id could not be noted: {error.strerror}")
 
     def _forget_pid(self, name: str) -> None:
         with contextlib.suppress(OSError):
@@ -203,10 +212,14 @@ class Supervisor:
         if self._stop_asked_at is not None and not self._is_stopping:
             raise StopRequested
         self._start_what_is_due()
+        for child in self._unnoted():
+            self._note_pid(child)
 
     def _patience_s(self, longest_s: float) -> float:
         if self._console.has_waiting:
             longest_s = min(longest_s, 0.05)
+        if self._unnoted():
+            longest_s = min(longest_s, UNNOTED_PATIENCE_S)
         due = [child.start_again_at for child in self._kept if child.start_again_at is not None]
         return max(0.0, min([longest_s, *(at - time.monotonic() for at in due)]))
 
@@ -254,6 +267,9 @@ class Supervisor:
         child.start_again_at = now + child.delay_s
         self._console.say(f"{child.program.name} {what_happened}; starting it again in {child.delay_s:g} s")
         child.delay_s = min(child.delay_s * 2, LONGEST_DELAY_S)
+
+    def _unnoted(self) -> list[_Child]:
+        return [child for child in self._kept if child.process is not None and not child.is_noted]
 
     def _start_what_is_due(self) -> None:
         for child in self._kept:

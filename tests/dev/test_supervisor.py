@@ -116,6 +116,7 @@ def test_a_full_disk_ends_nobody_and_what_dies_meanwhile_comes_back(toy, eventua
     product = toy(("web", SLEEPER, 5))
     eventually(product.is_up)
     (first,) = processes.descendants_of(product.process.pid)
+    eventually(lambda: product.pid_of("web") == first)
 
     os.kill(first, signal.SIGKILL)
 
