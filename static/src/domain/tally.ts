@@ -20,6 +20,8 @@ export type Tally = {
   readonly doneCount: number;
   readonly failedCount: number;
   readonly removedCount: number;
+  /** Of those done: what the gallery had already. */
+  readonly duplicateCount: number;
   /** Files that can still end well, or did. */
   readonly bytesTotal: number;
   readonly bytesSent: number;
@@ -62,8 +64,10 @@ export function tallyOf(files: Iterable<Counted>): Tally {
   const problems = new Map<string, { retryable: boolean; names: string[]; count: number }>();
   let bytesTotal = 0;
   let bytesSent = 0;
+  let duplicateCount = 0;
   for (const { name, state } of files) {
     counts[state.name] += 1;
+    if (state.name === "done" && state.isDuplicate) duplicateCount += 1;
     if (isCounted(state)) {
       bytesTotal += state.way.plan.fileBytes;
       bytesSent += state.way.sentBytes;
@@ -72,11 +76,16 @@ export function tallyOf(files: Iterable<Counted>): Tally {
   }
   return {
     ...totalsOf(counts, bytesTotal, bytesSent),
+    duplicateCount,
     problems: Array.from(problems, ([code, problem]) => ({ code, ...problem })),
   };
 }
 
-function totalsOf(files: WordCounts, bytesTotal: number, bytesSent: number): Omit<Tally, "problems"> {
+function totalsOf(
+  files: WordCounts,
+  bytesTotal: number,
+  bytesSent: number,
+): Omit<Tally, "problems" | "duplicateCount"> {
   const chosenCount = Object.values(files).reduce((sum, count) => sum + count, 0);
   const failedCount = files.failed + files.invalid;
   const countedCount = chosenCount - failedCount - files.removed;

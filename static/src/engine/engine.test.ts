@@ -541,7 +541,7 @@ test("a duplicate counts as done, names the photo that is there, and can be kept
   world.add(chosen(photos(1)));
   const tally = await world.untilComplete();
   const [row] = world.rowViews();
-  expect(tally.outcome).toBe("all");
+  expect(tally).toMatchObject({ outcome: "all", doneCount: 1, duplicateCount: 1 });
   expect(row).toMatchObject({ state: "done", reasons: ["duplicate"], photoId: "photo-7" });
 
   world.send({ type: "keep_both", fileIds: [row?.fileId ?? ""] });

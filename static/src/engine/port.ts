@@ -37,6 +37,7 @@ export type GalleryTally = {
   readonly doneCount: number;
   readonly failedCount: number;
   readonly removedCount: number;
+  readonly duplicateCount: number; // of those done
   readonly bytesTotal: number;
   readonly bytesSent: number;
   readonly bytesPerS: number | null;

@@ -143,6 +143,7 @@ function joined(one: GalleryTally, other: GalleryTally): GalleryTally {
     doneCount: one.doneCount + other.doneCount,
     failedCount: one.failedCount + other.failedCount,
     removedCount: one.removedCount + other.removedCount,
+    duplicateCount: one.duplicateCount + other.duplicateCount,
     bytesTotal,
     bytesSent,
     bytesPerS: sumOrNull(one.bytesPerS, other.bytesPerS),

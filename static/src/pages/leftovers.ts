@@ -72,11 +72,15 @@ export class Leftovers {
   }
 }
 
-function groupsOf(rows: readonly unknown[]): ReadonlyMap<string, Group> {
+/** What the gallery has already is no trouble left behind. */
+export function groupsOf(rows: readonly unknown[]): ReadonlyMap<string, Group> {
   const groups = new Map<string, Group>();
   for (const row of rows) {
     const error = fieldOf(row, "error");
     const code = String(fieldOf(error, "code") ?? BEGUN);
+    if (code === "duplicate") {
+      continue;
+    }
     const group = groups.get(code) ?? { code, retryable: false, ids: [], names: [] };
     group.retryable ||= fieldOf(error, "retryable") === true;
     group.ids.push(String(fieldOf(row, "id")));

@@ -34,6 +34,24 @@ describe("the line of the dock", () => {
     expect(outcomeOf(tallyOf({ invalid: 2 }))).toBe("None of 2 photos could be added.");
     expect(outcomeOf(tallyOf({ removed: 2 }))).toBe("Nothing to upload.");
   });
+
+  test.each([
+    [119, 1, 1, 0, "118 photos safe. 1 was already in the gallery. 1 file is not a photo."],
+    [2, 2, 0, 0, "2 photos were already in the gallery."],
+    [1, 1, 0, 0, "1 photo was already in the gallery."],
+    [0, 0, 3, 0, "3 files are not photos."],
+    [10, 0, 1, 2, "10 of 12 photos safe. 1 file is not a photo."],
+    [1, 0, 1, 0, "1 photo safe. 1 file is not a photo."],
+  ])(
+    "counts %d done, %d of them known, %d no photos and %d failed apart",
+    (done, known, strays, failed, words) => {
+      const problems = [{ code: "not_an_image", count: strays, retryable: false, names: [] }];
+
+      const tally = { ...tallyOf({ done, failed, invalid: strays }), duplicateCount: known, problems };
+
+      expect(outcomeOf(tally)).toBe(words);
+    },
+  );
 });
 
 describe("the promise beside it", () => {
@@ -83,6 +101,7 @@ function tallyOf(files: Partial<GalleryTally["files"]>): GalleryTally {
     doneCount: counts.done,
     failedCount: counts.failed + counts.invalid,
     removedCount: counts.removed,
+    duplicateCount: 0,
     bytesTotal: 5_000_000_000,
     bytesSent: 4_100_000_000,
     bytesPerS: 12_400_000,

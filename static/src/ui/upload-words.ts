@@ -16,6 +16,8 @@ const ON_THE_WAY: readonly UploadStateWord[] = [
   "paused",
 ];
 
+const NOT_PHOTOS: ReadonlySet<string> = new Set(["not_an_image", "unsupported_type"]);
+
 /** Files whose bytes are not all in the store: closing the tab would stop them. */
 export function unsentCount(tally: GalleryTally): number {
   return ON_THE_WAY.reduce((sum, state) => sum + tally.files[state], 0);
@@ -75,14 +77,40 @@ function promiseWhileSending(tally: GalleryTally): TabPromise {
     : { text: `Keep ${rest}`, tone: "quiet" };
 }
 
+/** What is no photo is never counted among the photos, and what was there before not among those made safe. */
 export function outcomeOf(tally: GalleryTally): string {
-  const { doneCount, failedCount, chosenCount, removedCount } = tally;
+  const strayCount = Math.min(tally.failedCount, strayCountOf(tally));
+  const sentences = [
+    safeWords(tally.doneCount - tally.duplicateCount, tally.failedCount - strayCount),
+    duplicateWords(tally),
+    strayCount === 0
+      ? ""
+      : `${filesOf(strayCount)} ${strayCount === 1 ? "is not a photo" : "are not photos"}.`,
+  ].filter((sentence) => sentence !== "");
+  return sentences.length === 0 ? "Nothing to upload." : sentences.join(" ");
+}
+
+function strayCountOf(tally: GalleryTally): number {
+  return tally.problems
+    .filter((problem) => NOT_PHOTOS.has(problem.code))
+    .reduce((sum, problem) => sum + problem.count, 0);
+}
+
+function safeWords(safeCount: number, failedCount: number): string {
   if (failedCount > 0) {
-    return doneCount === 0
-      ? `None of ${photosOf(chosenCount - removedCount)} could be added.`
-      : `${formatCount(doneCount)} of ${photosOf(chosenCount - removedCount)} safe.`;
+    return safeCount === 0
+      ? `None of ${photosOf(failedCount)} could be added.`
+      : `${formatCount(safeCount)} of ${photosOf(safeCount + failedCount)} safe.`;
   }
-  return doneCount === 0 ? "Nothing to upload." : `${photosOf(doneCount)} safe.`;
+  return safeCount === 0 ? "" : `${photosOf(safeCount)} safe.`;
+}
+
+function duplicateWords({ duplicateCount, doneCount }: GalleryTally): string {
+  if (duplicateCount === 0) {
+    return "";
+  }
+  const what = doneCount === duplicateCount ? photosOf(duplicateCount) : formatCount(duplicateCount);
+  return `${what} ${duplicateCount === 1 ? "was" : "were"} already in the gallery.`;
 }
 
 export const STATE_ICONS: Readonly<Record<UploadStateWord, IconName | "ring">> = {
