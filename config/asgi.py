@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -11,6 +12,7 @@ django_application = get_asgi_application()
 from channels.auth import AuthMiddlewareStack  # noqa: E402  only after Django is set up
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
+from django.db import DEFAULT_DB_ALIAS, connections  # noqa: E402
 from servestatic import ServeStaticASGI  # noqa: E402
 
 from config.local_door import LocalDoor  # noqa: E402
@@ -27,9 +29,28 @@ def with_static_files(app: Any) -> Any:
     return files
 
 
+class OpenDatabase:
+    """Keeps one SQLite connection open, unused, for the life of the process.
+
+    Each request has a connection of its own (Django's ASGI handler), and the last one to be closed makes SQLite write
+    back its log: without this every request would pay for that.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.kept: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.kept is None:
+            self.kept = connections.create_connection(DEFAULT_DB_ALIAS)
+            if self.kept.vendor == "sqlite":
+                await sync_to_async(self.kept.ensure_connection)()
+        await self.app(scope, receive, send)
+
+
 application = ProtocolTypeRouter(
     {
-        "http": LocalDoor(with_static_files(django_application)),
+        "http": LocalDoor(with_static_files(OpenDatabase(django_application))),
         "websocket": OriginOrBearer(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

@@ -94,12 +94,13 @@ DATABASES = {"default": env.database("DATABASE_URL", DATA_DIR / "db.sqlite3", is
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+CHANNEL_PREFIX = "safelight"
 CHANNEL_LAYERS = {
     "default": {
         # The pub/sub layer delivers six times the messages of the list layer and drops what nobody reads;
         # a gap is healed by the version in every message.
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": "safelight"},
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": CHANNEL_PREFIX},
     }
 }
 

@@ -10,11 +10,12 @@ from functools import cache, partial
 from typing import Any
 
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.db import transaction
 
 from galleries.photo_wire import photo_out
 from galleries.queries import get_photos
-from uploads import wire
+from uploads import ledger, wire
 from uploads.models import Upload
 
 log = logging.getLogger(__name__)
@@ -27,22 +28,31 @@ def group_of(gallery_id: uuid.UUID) -> str:
     return f"gallery.{gallery_id}"
 
 
-def user_group_of(user_id: uuid.UUID) -> str:
-    return f"user.{user_id}"
-
-
 def uploads_changed(gallery_id: uuid.UUID, *, version: int, uploads: Sequence[Upload]) -> None:
-    rows = [wire.upload_out(upload) for upload in uploads]
-    after_commit(partial(tell, gallery_id, "uploads", version, rows))
+    tell_after_commit(gallery_id, "uploads", version, lambda: [wire.upload_out(upload) for upload in uploads])
 
 
 def photos_changed(gallery_id: uuid.UUID, *, version: int, photo_ids: Iterable[uuid.UUID]) -> None:
     ids = list(photo_ids)
-    after_commit(lambda: tell(gallery_id, "photos", version, [photo_out(photo) for photo in get_photos(ids)]))
+    tell_after_commit(gallery_id, "photos", version, lambda: [photo_out(photo) for photo in get_photos(ids)])
 
 
 def publication_changed(gallery_id: uuid.UUID, *, version: int, body: dict[str, object]) -> None:
-    after_commit(partial(tell, gallery_id, "publication", version, [body]))
+    tell_after_commit(gallery_id, "publication", version, lambda: [body])
+
+
+def tell_after_commit(
+    gallery_id: uuid.UUID, kind: str, version: int, rows: Callable[[], Sequence[dict[str, object]]]
+) -> None:
+    """Rows are only put together for somebody: who begins to listen later reads them in the snapshot."""
+    after_commit(lambda: tell(gallery_id, kind, version, rows()) if is_watched(gallery_id) else None)
+
+
+def is_watched(gallery_id: uuid.UUID) -> bool:
+    """One round trip to Redis. A socket joins before it reads its snapshot, so that nothing falls between."""
+    channel = f"{settings.CHANNEL_PREFIX}__group__{group_of(gallery_id)}"  # as channels_redis.pubsub names it
+    [(_, listener_count)] = ledger.client().pubsub_numsub(channel)
+    return bool(listener_count)
 
 
 def tell(gallery_id: uuid.UUID, kind: str, version: int, rows: Sequence[dict[str, object]]) -> None:
