@@ -6,6 +6,8 @@ register = template.Library()
 
 KB, MB, GB = 1_000, 1_000_000, 1_000_000_000
 ROUNDS_TO_TEN = 9.95
+# No line breaks between a number and its unit.
+SPACE = "\N{NO-BREAK SPACE}"
 
 STATE_WORDS = {
     "empty": "empty",
@@ -19,13 +21,13 @@ STATE_WORDS = {
 @register.filter
 def bytes_words(size_bytes: int) -> str:
     if size_bytes < KB:
-        return "1 byte" if size_bytes == 1 else f"{size_bytes} bytes"
+        return f"1{SPACE}byte" if size_bytes == 1 else f"{size_bytes}{SPACE}bytes"
     if size_bytes < MB:
-        return f"{round(size_bytes / KB)} KB"
+        return f"{round(size_bytes / KB)}{SPACE}KB"
     # 999.96 MB would be written "1,000 MB"; it is 1.0 GB.
     if size_bytes < 999.5 * MB:
-        return f"{one_decimal_below_ten(size_bytes / MB)} MB"
-    return f"{one_decimal_below_ten(size_bytes / GB)} GB"
+        return f"{one_decimal_below_ten(size_bytes / MB)}{SPACE}MB"
+    return f"{one_decimal_below_ten(size_bytes / GB)}{SPACE}GB"
 
 
 @register.filter

@@ -54,7 +54,7 @@ def test_the_list_shows_titles_counts_sizes_and_states(owner_page, owner):
 
     assert "Island &lt;summer&gt;" in page
     assert "1 photo<" in page
-    assert "1.5 MB<" in page
+    assert "1.5\N{NO-BREAK SPACE}MB<" in page
 
 
 def test_an_owner_without_galleries_is_told_how_to_begin(owner_page):

@@ -6,6 +6,9 @@ const GB = 1_000_000_000;
 const MINUTE_S = 60;
 const HOUR_S = 3_600;
 
+// No line breaks between a number and its unit.
+const SPACE = "\u00a0";
+
 const counts = new Intl.NumberFormat("en");
 
 export function formatCount(count: number): string {
@@ -14,13 +17,15 @@ export function formatCount(count: number): string {
 
 export function formatBytes(bytes: number): string {
   if (bytes < KB) {
-    return bytes === 1 ? "1 byte" : `${bytes} bytes`;
+    return bytes === 1 ? `1${SPACE}byte` : `${bytes}${SPACE}bytes`;
   }
   if (bytes < MB) {
-    return `${Math.round(bytes / KB)} KB`;
+    return `${Math.round(bytes / KB)}${SPACE}KB`;
   }
   // 999.96 MB would be written "1,000 MB"; it is 1.0 GB.
-  return bytes < 999.5 * MB ? `${oneDecimalBelowTen(bytes / MB)} MB` : `${oneDecimalBelowTen(bytes / GB)} GB`;
+  return bytes < 999.5 * MB
+    ? `${oneDecimalBelowTen(bytes / MB)}${SPACE}MB`
+    : `${oneDecimalBelowTen(bytes / GB)}${SPACE}GB`;
 }
 
 export function formatSpeed(bytesPerS: number): string {

@@ -20,7 +20,9 @@ describe("the line of the dock", () => {
   test("tells count, size, speed and time", () => {
     const tally = tallyOf({ uploading: 6, queued: 166, done: 1_032 });
 
-    expect(figuresOf(tally).join(" · ")).toBe("1,032 of 1,204 · 4.1 GB of 5.0 GB · 12 MB/s · about 1 min");
+    expect(figuresOf(tally).join(" · ")).toBe(
+      "1,032 of 1,204 · 4.1\u00a0GB of 5.0\u00a0GB · 12\u00a0MB/s · about 1 min",
+    );
   });
 
   test("tells no speed while nothing moves", () => {
@@ -74,7 +76,9 @@ describe("the promise beside it", () => {
 
 describe("the words of a row", () => {
   test("say how far it is and why it is not done", () => {
-    expect(stateWords(rowOf({ state: "uploading", sentBytes: 1_200_000 }))).toBe("1.2 MB of 4.0 MB");
+    expect(stateWords(rowOf({ state: "uploading", sentBytes: 1_200_000 }))).toBe(
+      "1.2\u00a0MB of 4.0\u00a0MB",
+    );
     expect(stateWords(rowOf({ state: "invalid", reasons: ["too_many_pixels", "too_long_side"] }))).toContain(
       "30,000",
     );
