@@ -156,6 +156,7 @@ export class GalleryPage {
       this.#leftovers?.end();
     }
     this.#showFinish(tally);
+    this.#publishing?.tellMoreIsComing(tally !== null && openCount(tally) > 0);
     if (this.#publishing === null) {
       this.#showPhase(tally?.phase ?? "form", tally?.outcome ?? null);
     } else if (tally !== null && openCount(tally) > 0 && this.#main.dataset["galleryState"] === "complete") {

@@ -10,6 +10,7 @@ import { fieldOf, getJson, sendJson } from "./site-api.ts";
 const STAGED_COUNTED = 1_000;
 // The socket tells sooner; asking is for where sockets are blocked.
 const ASK_EVERY_MS = 2_000;
+const COUNT_AFTER_MS = 1_000;
 
 export type GalleryPhase = "form" | "publishing" | "complete";
 export type GalleryOutcome = "all" | "some" | "none" | null;
@@ -27,6 +28,11 @@ export class Publishing {
   readonly #onPhase: (phase: GalleryPhase, outcome: GalleryOutcome) => void;
   #publicationId: string | null = null;
   #timer = 0;
+  #countTimer = 0;
+  #isBusy = false;
+  #isMoreComing = false;
+  /** null until it was counted: then nothing is withheld. */
+  #stagedCount: number | null = null;
 
   constructor(
     button: HTMLButtonElement,
@@ -43,7 +49,14 @@ export class Publishing {
 
   end(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#countTimer);
     this.#publicationId = null;
+  }
+
+  /** What is still on its way can be published too: it shows when it is safe. */
+  tellMoreIsComing(isMoreComing: boolean): void {
+    this.#isMoreComing = isMoreComing;
+    this.#drawButton();
   }
 
   /** Tells how many photos are safe and not shown yet. */
@@ -55,25 +68,45 @@ export class Publishing {
     if (!Array.isArray(photos)) {
       return;
     }
+    this.#stagedCount = photos.length;
+    this.#drawButton();
     this.#staged.hidden = photos.length === 0;
+    if (photos.length === 0) {
+      setText(this.#staged, "");
+      return;
+    }
     const isMore = answer.ok && fieldOf(answer.value, "next_cursor") !== null;
     const count = isMore ? `More than ${formatCount(photos.length)} photos` : photosOf(photos.length);
     setText(this.#staged, `${count} ${photos.length === 1 ? "waits" : "wait"} to be published.`);
   }
 
   heard(message: unknown): void {
+    if (["uploads", "photos"].includes(String(fieldOf(message, "type")))) {
+      clearTimeout(this.#countTimer);
+      this.#countTimer = window.setTimeout(() => this.countStaged(), COUNT_AFTER_MS);
+    }
     if (fieldOf(message, "type") === "publication" && this.#publicationId !== null) {
       void this.#ask(this.#publicationId);
     }
   }
 
+  #setBusy(isBusy: boolean): void {
+    this.#isBusy = isBusy;
+    this.#drawButton();
+  }
+
+  #drawButton(): void {
+    const isNothingThere = this.#stagedCount === 0 && !this.#isMoreComing;
+    this.#button.disabled = this.#isBusy || isNothingThere;
+  }
+
   async #publish(): Promise<void> {
-    this.#button.disabled = true;
+    this.#setBusy(true);
     const answer = await sendJson("POST", `/api/galleries/${this.#galleryId}/publications`, {
       idempotency_key: crypto.randomUUID(),
     });
     if (!answer.ok) {
-      this.#button.disabled = false;
+      this.#setBusy(false);
       announce(sentenceOf(answer.failure.code));
       return;
     }
@@ -115,7 +148,7 @@ export class Publishing {
   #finish(publication: unknown, outcome: GalleryOutcome): void {
     clearTimeout(this.#timer);
     this.#publicationId = null;
-    this.#button.disabled = false;
+    this.#setBusy(false);
     const published = Number(fieldOf(fieldOf(publication, "counts"), "published") ?? 0);
     announce(`${photosOf(published)} published.`);
     void this.countStaged();
