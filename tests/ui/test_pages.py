@@ -113,6 +113,28 @@ def test_the_settings_of_a_gallery_are_saved_whole(owner_page, gallery):
     assert (gallery.sort, gallery.auto_publish, gallery.keep_location) == ("added", False, True)
 
 
+@pytest.mark.parametrize("keep_location", [True, False])
+def test_saving_the_settings_that_are_shown_changes_nothing_that_is_not(owner_page, owner, keep_location):
+    gallery = make_gallery(owner, keep_location=keep_location)
+    page = owner_page.get(f"/galleries/{gallery.pk}/").text
+    hidden = dict(re.findall(r'<input type="hidden" name="(keep_location)" value="(on)">', page))
+
+    owner_page.post(f"/galleries/{gallery.pk}/change/", {"title": "T", "sort": "added", **hidden})
+
+    gallery.refresh_from_db()
+    assert gallery.keep_location == keep_location
+    assert "others download" not in page
+
+
+def test_a_title_in_another_direction_turns_nothing_around_it(owner_page, owner):
+    gallery = make_gallery(owner, title="\N{HEBREW LETTER ALEF} 2026")
+
+    pages = [owner_page.get(path).text for path in ("/galleries/", f"/galleries/{gallery.pk}/")]
+
+    assert f"<bdi>{gallery.title}</bdi>" in pages[0]
+    assert f'<h1 dir="auto">{gallery.title}</h1>' in pages[1]
+
+
 def test_a_deleted_gallery_leaves_the_list_and_says_for_how_long_it_is_kept(owner_page, gallery):
     answer = owner_page.post(f"/galleries/{gallery.pk}/delete/", follow=True)
 
