@@ -139,7 +139,7 @@ export class FileList {
 }
 
 function makeRow(view: RowView): FileRow {
-  const name = element("span", { class: "file-name", title: view.relativePath || view.name });
+  const name = element("span", { class: "file-name", dir: "auto", title: view.relativePath || view.name });
   const state = element("span", { class: "file-state" });
   const size = element("span", { class: "file-size" }, formatBytes(view.sizeBytes));
   const retry = rowButton("retry", `Retry ${view.name}`);

@@ -162,7 +162,7 @@ function addButtons(pswp: PhotoSwipe, options: LightboxOptions, panel: DetailsPa
 
 class DetailsPanel {
   readonly element = element("aside", { class: "pswp-panel", "aria-label": "Details of this photo" });
-  readonly #name = element("h2");
+  readonly #name = element("h2", { dir: "auto" });
   readonly #list = element("dl");
   button: HTMLElement | null = null;
 

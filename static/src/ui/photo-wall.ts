@@ -375,7 +375,7 @@ function makeTile(photo: WallPhoto, index: number, options: WallOptions): Tile {
   const canvas = element("canvas", { width: 1, height: 1, "aria-hidden": "true" });
   const link = element("a", { class: "tile-link" }, canvas, image);
   const select = options.canSelect ? selectButton() : null;
-  const name = element("span", { class: "tile-name", "aria-hidden": "true" });
+  const name = element("span", { class: "tile-name", dir: "auto", "aria-hidden": "true" });
   const box = element(
     "div",
     { class: "tile", role: "listitem" },

@@ -48,11 +48,15 @@ export class ProblemList {
   #draw(problem: Problem): void {
     const group = this.#groups.get(problem.code) ?? this.#add(problem);
     const sentence = sentenceOfGroup(problem);
-    setText(group.sentence, sentence);
+    if (group.sentence.textContent !== sentence) {
+      const name = nameBefore(problem);
+      // A name keeps its own direction, and the sentence after it the page's.
+      group.sentence.replaceChildren(element("bdi", {}, name), sentence.slice(name.length));
+    }
     group.disclosure.hidden = problem.count === 1;
     const lines = namesOf(problem);
     if (group.names.childElementCount !== lines.length) {
-      group.names.replaceChildren(...lines.map((line) => element("li", {}, line)));
+      group.names.replaceChildren(...lines.map((line) => element("li", { dir: "auto" }, line)));
     }
     group.retry.hidden = !problem.retryable;
     const label = `Retry ${formatCount(problem.count)}`;
@@ -88,10 +92,14 @@ export class ProblemList {
 
 function sentenceOfGroup(problem: Problem): string {
   const sentence = sentenceAbout(problem.code, problem.count);
+  const name = nameBefore(problem);
+  return name === "" ? sentence : `${name}: ${sentence}`;
+}
+
+/** One file is named in the sentence; several have a list. */
+function nameBefore(problem: Problem): string {
   const [name] = problem.names;
-  return problem.count === 1 && name !== undefined
-    ? `${shortenInTheMiddle(name, NAME_CHARS)}: ${sentence}`
-    : sentence;
+  return problem.count === 1 && name !== undefined ? shortenInTheMiddle(name, NAME_CHARS) : "";
 }
 
 function namesOf(problem: Problem): readonly string[] {

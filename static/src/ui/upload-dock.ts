@@ -218,7 +218,11 @@ export class UploadDock {
 
   #galleryLine(tally: GalleryTally): HTMLElement {
     const isShown = tally.galleryId === this.#shownGalleryId;
-    const name = element("button", { type: "button", "aria-current": isShown ? "true" : null }, tally.title);
+    const name = element(
+      "button",
+      { type: "button", dir: "auto", "aria-current": isShown ? "true" : null },
+      tally.title,
+    );
     name.addEventListener("click", () => this.#showGallery(tally.galleryId));
     return element("li", {}, name, element("span", {}, figuresOf(tally).slice(0, 2).join(" · ")));
   }

@@ -88,7 +88,7 @@ export class UploadShelf {
     const badge = element("span", { class: "shelf-badge", "aria-hidden": "true" });
     const name = element(
       "span",
-      { class: "shelf-name", "aria-hidden": "true" },
+      { class: "shelf-name", dir: "auto", "aria-hidden": "true" },
       shortenInTheMiddle(row.name, NAME_CHARS),
     );
     const box = element("div", { class: "shelf-tile", role: "listitem" }, canvas, name, badge);
