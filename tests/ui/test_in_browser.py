@@ -294,6 +294,10 @@ def test_on_a_phone_every_menu_lies_within_the_screen(page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     create_gallery(page)
 
+    choose(page, photo())
+    expect(page.locator("#upload-dock")).to_be_visible()
+    expect(page.locator("#dock-panel")).to_be_hidden()
+    wait_until_complete(page)
     for path, menu in ((page.url, "Settings of this gallery"), ("/galleries/", "Change Island")):
         page.goto(path)
         page.get_by_label(menu).first.click()
