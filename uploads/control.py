@@ -15,7 +15,7 @@ from uploads import announce, clock
 from uploads.crc32 import combine_parts
 from uploads.errors import BYTES_ARE_BAD, ChecksumConflict, Duplicate, PartsMissing, TooLate, WrongState
 from uploads.intake import begin_round, discard_of, renew_attempt
-from uploads.models import Discard, Upload, UploadQuerySet, by_id, move_many
+from uploads.models import Discard, Upload, UploadQuerySet, by_id, insert_all, move_many
 from uploads.presign import plan_of, readable
 from uploads.publications import follow_up, uploads_moved
 from uploads.states import ENDED_STATES, TAKES_BYTES, Event, State
@@ -226,14 +226,26 @@ def carry_out(moves: Mapping[Event, Sequence[Upload]]) -> None:
 def write_moves(moves: Mapping[Event, Sequence[Upload]]) -> None:
     now = clock.now()
     ended = [*moves.get(Event.CANCEL, ()), *moves.get(Event.FAIL, ())]
-    Discard.objects.bulk_create([discard_of(upload, now) for upload in ended])
+    insert_all([discard_of(upload, now) for upload in ended])
     for event, uploads in moves.items():
         move_many(uploads, event, fields=WRITTEN[event])
 
 
 def cancel_gallery(gallery_id: uuid.UUID) -> None:
     """Inside the transaction that deletes the gallery: nothing of it goes on. Raises no version."""
-    open_uploads = list(Upload.objects.open().filter(gallery_id=gallery_id).select_for_update())
+    asked_of_each = (
+        "state",
+        "version",
+        "error_code",
+        *WRITTEN[Event.CANCEL],
+        "attempt",
+        "store",
+        "key",
+        "session",
+    )
+    open_uploads = list(
+        Upload.objects.open().filter(gallery_id=gallery_id).only(*asked_of_each).select_for_update()
+    )
     now = clock.now()
     for upload in open_uploads:
         end_as_cancelled(upload, now)

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final, Self
 
@@ -242,8 +242,7 @@ def move_many(uploads: Sequence[Upload], event: Event, *, fields: Iterable[str] 
     write_columns(uploads, ["state", "error_code", *fields], version=F("version") + 1)
     now = clock.now()
     history = [event_row(upload, event, source=sources[upload.pk], at=now) for upload in uploads]
-    for few in slices(history, MAX_ROWS_PER_INSERT):
-        insert(few)
+    insert_all(history)
 
 
 def write_columns(uploads: Sequence[Upload], fields: Iterable[str], **expressions: Combinable) -> None:
@@ -263,8 +262,10 @@ def write_columns(uploads: Sequence[Upload], fields: Iterable[str], **expression
         Upload.objects.filter(pk__in=[upload.pk for upload in uploads]).update(**alike, **expressions)
 
 
-def slices(rows: Sequence[UploadEvent], size: int) -> Iterator[Sequence[UploadEvent]]:
-    return (rows[start : start + size] for start in range(0, len(rows), size))
+def insert_all(rows: Sequence[models.Model]) -> None:
+    """However many. They do not learn keys that the database counts."""
+    for start in range(0, len(rows), MAX_ROWS_PER_INSERT):
+        insert(rows[start : start + MAX_ROWS_PER_INSERT])
 
 
 def all_alike(uploads: Sequence[Upload], name: str) -> bool:
