@@ -27,9 +27,11 @@ class Command(BaseCommand):
 
 
 def kept_password(file: Path) -> str:
-    """Safe to call twice: the second call reads what the first wrote."""
+    """Safe to call twice: the second call reads what the first wrote. Written aside, so that it is never half there."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(9))
+        aside = file.with_suffix(".new")
+        aside.touch(mode=0o600)
+        aside.write_text(secrets.token_urlsafe(9))
+        aside.replace(file)
     return file.read_text().strip()
