@@ -222,11 +222,11 @@ def browser(chromium: Path) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def session_of(browser: Browser) -> Callable[[Site], Any]:
-    """Cookies of a signed-in visitor, by site; each site is signed in to once."""
+    """Cookies of a signed-in visitor, by site; signed in to again only when a test has signed out."""
     known: dict[str, Any] = {}
 
     def sign_in(site: Site) -> Any:
-        if site.base_url not in known:
+        if site.base_url not in known or not is_signed_in(browser, site, known[site.base_url]):
             context = browser.new_context(base_url=site.base_url)
             page = context.new_page()
             page.goto("/accounts/login/")
@@ -239,6 +239,14 @@ def session_of(browser: Browser) -> Callable[[Site], Any]:
         return known[site.base_url]
 
     return sign_in
+
+
+def is_signed_in(browser: Browser, site: Site, storage_state: Any) -> bool:
+    context = browser.new_context(base_url=site.base_url, storage_state=storage_state)
+    try:
+        return context.request.get("/api/session").json()["user"] is not None
+    finally:
+        context.close()
 
 
 @pytest.fixture
