@@ -23,6 +23,8 @@ export type ConnectionPorts = {
 /** A server that fails at one and the same call while it answers others will not do better for ever. */
 const MAX_BROKEN_ANSWERS = 6;
 const SIGN_IN_PROBE_MS = 15 * SECOND_MS;
+/** The word "online" may be lost, or come before the system's own flag says so: the flag is looked at, too. */
+const OFFLINE_LOOK_MS = 2 * SECOND_MS;
 
 /**
  * The one way to the server. No call fails because the network was away: it waits here, one probe at a time asks
@@ -139,8 +141,8 @@ export class Connection {
 
   #goOffline(): void {
     if (this.#status === "sign_in") return;
-    this.#cancelProbe();
     this.#become("offline");
+    this.#probeIn(OFFLINE_LOOK_MS);
   }
 
   #probeLater(retryAfterMs: number | null): void {
