@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dev.services import site as site_service
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from playwright.sync_api import Browser, Page
 
     from dev.services.site import Site
@@ -16,6 +21,21 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.slow]
 
 PHOTOS = 5_000
+
+
+@pytest.fixture(scope="module")
+def site_of_the_wall(short_folder: Path) -> Iterator[Site]:
+    """A site of its own: rows that no upload has brought break what must hold elsewhere."""
+    site = site_service.start(short_folder / "site-wall")
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def site(site_of_the_wall: Site) -> Site:
+    return site_of_the_wall
+
+
 MOST_NODES = 1_500
 LONG_TASK_MS = 50
 FIRST_TILES_MS = 1_000
@@ -45,9 +65,9 @@ SCROLL = """async () => {
 
 
 @pytest.fixture(scope="session")
-def large_gallery(site_local: Site) -> str:
+def large_gallery(site_of_the_wall: Site) -> str:
     script = f"from tests.ui.many_photos import fill; print(fill('demo', 'Five thousand', {PHOTOS}))"
-    return site_local.manage("shell", "-v0", "-c", script).strip().splitlines()[-1]
+    return site_of_the_wall.manage("shell", "-v0", "-c", script).strip().splitlines()[-1]
 
 
 def open_wall(page: Page, gallery_id: str) -> None:
