@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.slow]
 PHOTOS = 5_000
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site_of_the_wall(short_folder: Path) -> Iterator[Site]:
     """A site of its own: rows that no upload has brought break what must hold elsewhere."""
     site = site_service.start(short_folder / "site-wall")
