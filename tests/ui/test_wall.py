@@ -136,6 +136,21 @@ def test_the_last_photo_is_reached_and_shown(page, large_gallery) -> None:
     assert last.get_by_role("link").get_attribute("aria-label") == f"IMG_{PHOTOS - 1:05}.JPG"
 
 
+def test_a_wall_that_moves_up_fills_what_it_uncovers(page, large_gallery) -> None:
+    open_wall(page, large_gallery)
+    page.evaluate("""() => {
+        const above = document.createElement('div');
+        above.id = 'above';
+        above.style.height = '3000px';
+        document.querySelector('[data-part=wall]').before(above);
+    }""")
+    page.wait_for_function("() => document.querySelectorAll('[data-photo-id]').length === 0")
+
+    page.evaluate("document.getElementById('above').remove()")
+
+    page.wait_for_function("() => document.querySelectorAll('[data-photo-id]').length > 10")
+
+
 def test_arrows_walk_the_wall_and_the_focus_is_never_lost(page, large_gallery) -> None:
     open_wall(page, large_gallery)
     page.locator("[aria-posinset='1'] a").focus()

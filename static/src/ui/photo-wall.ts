@@ -49,6 +49,7 @@ export class PhotoWall {
   readonly #selected = new Set<string>();
   readonly #ends = new AbortController();
   readonly #observer = new ResizeObserver(() => this.#onResize());
+  readonly #surroundings = new ResizeObserver(() => this.#drawSoon());
   #photos: readonly WallPhoto[] = [];
   #arrived: ReadonlySet<string> = new Set();
   #wall: Wall;
@@ -111,6 +112,7 @@ export class PhotoWall {
   end(): void {
     this.#ends.abort();
     this.#observer.disconnect();
+    this.#surroundings.disconnect();
     cancelAnimationFrame(this.#frame);
     clearTimeout(this.#settling);
     this.#root.replaceChildren();
@@ -126,6 +128,10 @@ export class PhotoWall {
       listenForLongPress(this.#root, (event) => this.#onLongPress(event), signal);
     }
     this.#observer.observe(this.#root);
+    // What stands above the wall comes and goes, and the wall moves without a scroll.
+    if (this.#root.parentElement !== null) {
+      this.#surroundings.observe(this.#root.parentElement);
+    }
   }
 
   #lay(): void {
