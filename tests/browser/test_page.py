@@ -95,7 +95,7 @@ def test_a_removed_file_can_be_picked_again(gallery_page, tmp_path: Path) -> Non
     gallery_page.choose(tmp_path / "words.txt")
     gallery_page.page.locator("[data-upload-state=invalid]").first.wait_for(state="attached")
 
-    gallery_page.page.get_by_role("button", name="Show the list of files").click()
+    gallery_page.page.get_by_role("button", name="Hide the list of files").wait_for()
     gallery_page.page.get_by_role("button", name=re.compile("^(Clear|Remove)")).first.click()
     gallery_page.page.locator("[data-upload-state=invalid]").first.wait_for(state="detached")
     gallery_page.choose(tmp_path / "words.txt")

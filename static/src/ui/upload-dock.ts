@@ -163,8 +163,9 @@ export class UploadDock {
       }
     }
     if (this.#root.hidden && !this.#wasOpen && galleries.some((tally) => tally.failedCount > 0)) {
-      // Files that are refused at once never were on their way; they are told all the same.
+      // Files that are refused at once may never have been seen on their way; they are told all the same.
       this.#root.hidden = false;
+      this.#openPanel(isPanelWanted());
     }
   }
 
