@@ -51,6 +51,24 @@ class OpenSession:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """A resumable session that is to be begun. `origin`: where the browser's page lies; only it may send."""
+
+    key: str
+    size_bytes: int
+    content_type: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a resumable session holds: every byte before `offset_bytes`. `is_whole`: the object is there."""
+
+    offset_bytes: int
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a store can do: proven by the contract suite on a real server, declared, or None: it can't."""
 
@@ -108,6 +126,25 @@ class UploadLanes(ABC):
     def list_sessions(self, prefix: str) -> Iterator[OpenSession]:
         """Every multipart session still open below that prefix of keys, also those no row knows."""
 
+    def begin_resumables(self, wanted: Sequence[Wanted]) -> list[str | StorageUnavailable]:
+        """A session URI for each, in order, all at once. Whoever has a URI may send: it is a secret.
+
+        Raises: LaneUnsupported where the store has no such lane.
+        """
+        raise LaneUnsupported(lane="resumable", store=self.store.name, sessions=len(wanted))
+
+    def probe_resumable(self, session_uri: str, *, size_bytes: int) -> Received:
+        """What the store has of it (`Content-Range: bytes */size`). Changes nothing.
+
+        Raises: SessionGone when the store knows no such session, or no longer.
+        """
+        raise LaneUnsupported(lane="resumable", store=self.store.name, size_bytes=size_bytes)
+
+    def cancel_resumable(self, session_uri: str) -> None:
+        """Safe to repeat: a session that is gone is cancelled. A finished one keeps its object."""
+        del session_uri
+        raise LaneUnsupported(lane="resumable", store=self.store.name)
+
     def drop_abandoned(self, *, older_than: timedelta) -> int:
         """Removes what killed processes left half written, where no rule of the store does; how much."""
         del older_than
@@ -120,6 +157,8 @@ class UploadLanes(ABC):
         """
         if lane == "put":
             return self.capabilities.conditional_put is None
+        if lane == "resumable":
+            return False  # a finished session takes no bytes
         return self.capabilities.signed_part_checksum is None or not is_all_signed
 
     def can(self, lane: Lane) -> bool:
