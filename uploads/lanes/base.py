@@ -138,6 +138,7 @@ class UploadLanes(ABC):
 
         Raises: SessionGone when the store knows no such session, or no longer.
         """
+        del session_uri
         raise LaneUnsupported(lane="resumable", store=self.store.name, size_bytes=size_bytes)
 
     def cancel_resumable(self, session_uri: str) -> None:
