@@ -13,8 +13,8 @@ from galleries.errors import GalleryDeleted, GalleryError, NotFound
 from galleries.models import Gallery, Photo, lock_galleries
 from uploads import announce, clock
 from uploads.crc32 import combine_parts
-from uploads.errors import BYTES_ARE_BAD, ChecksumConflict, Duplicate, PartsMissing, TooLate, WrongState
-from uploads.intake import begin_round, discard_of, renew_attempt
+from uploads.errors import BYTES_ARE_BAD, ChecksumConflict, PartsMissing, TooLate, WrongState
+from uploads.intake import begin_round, discard_of, end_as_copy, renew_attempt
 from uploads.models import Discard, Upload, UploadQuerySet, by_id, insert_all, move_many
 from uploads.presign import plan_of, readable
 from uploads.publications import follow_up, uploads_moved
@@ -53,7 +53,8 @@ def complete(actor: Actor, crcs: Mapping[uuid.UUID, str]) -> list[Outcome]:
             return None
         settle_crc(upload, crcs[upload.pk], now)
         if not upload.is_wanted_copy and (twin := copies.twin_of(upload)):
-            return fail_as_copy(upload, twin, now)
+            end_as_copy(upload, twin, now)
+            return Event.FAIL, upload
         return Event.STORED, upload
 
     return decide_all(actor, list(crcs), decide)
@@ -96,12 +97,6 @@ class Copies:
 
     def twin_of(self, upload: Upload) -> uuid.UUID | None:
         return self.twins.get((upload.gallery_id, upload.size, upload.crc32))
-
-
-def fail_as_copy(upload: Upload, twin: uuid.UUID, now: datetime) -> Decision:
-    upload.error_code, upload.error_details = Duplicate.code, {"photo_id": str(twin)}
-    upload.ended_at = now
-    return Event.FAIL, upload
 
 
 def cancel(actor: Actor | Staff, upload_ids: Sequence[uuid.UUID]) -> list[Outcome]:

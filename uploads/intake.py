@@ -279,6 +279,12 @@ def renew_attempt(upload: Upload) -> None:
     upload.photo, upload.url_expires_at, upload.ended_at, upload.tries = None, None, None, 0
 
 
+def end_as_copy(upload: Upload, twin: uuid.UUID, now: datetime) -> None:
+    """What a row says that ends because the gallery has its bytes already. The caller moves it."""
+    upload.error_code, upload.error_details = Duplicate.code, {"photo_id": str(twin)}
+    upload.ended_at = now
+
+
 def discard_of(upload: Upload, now: datetime) -> Discard:
     """Not before every URL of the attempt is dead: a late write would make the object anew."""
     return Discard(

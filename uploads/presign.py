@@ -18,8 +18,8 @@ from galleries.errors import GalleryDeleted, GalleryError, NotFound
 from galleries.models import Gallery, Photo, lock_galleries, raise_version
 from galleries.objects.base import store_named
 from uploads import announce, clock, wire
-from uploads.errors import BadPartNumber, ChecksumConflict, Duplicate, SessionGone
-from uploads.intake import discard_of
+from uploads.errors import BadPartNumber, ChecksumConflict, SessionGone
+from uploads.intake import discard_of, end_as_copy
 from uploads.lanes.base import SignedRequest, UploadLanes, lanes_of
 from uploads.limits import MAX_SIGNATURES_PER_ANSWER, SIGNED_URL_LIFE
 from uploads.models import Discard, Upload, UploadQuerySet, by_id, move_many, write_columns
@@ -256,9 +256,7 @@ class Signing:
         return not upload.is_wanted_copy and (upload.gallery_id, upload.size, upload.crc32) in self.copies
 
     def fail_as_copy(self, upload: Upload) -> None:
-        twin = self.copies[upload.gallery_id, upload.size, upload.crc32]
-        upload.error_code, upload.error_details = Duplicate.code, {"photo_id": str(twin)}
-        upload.ended_at = self.now
+        end_as_copy(upload, self.copies[upload.gallery_id, upload.size, upload.crc32], self.now)
         self.discards.append(discard_of(upload, self.now))
         self.end(Event.FAIL, upload)
 
