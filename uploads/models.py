@@ -76,6 +76,12 @@ class Upload(models.Model):
     session = models.CharField(
         max_length=300, blank=True, default="", help_text="the store's id of an open multipart"
     )
+    sealed_session = models.TextField(
+        blank=True,
+        default="",
+        editable=False,
+        help_text="the URI of a resumable session, sealed: it is a secret",
+    )
     part_bytes = models.PositiveBigIntegerField(default=0)
     part_crcs = models.JSONField(default=dict, blank=True, help_text="part number -> last signed CRC-32")
 
@@ -183,6 +189,7 @@ class Discard(models.Model):
     store = models.CharField(max_length=40)
     key = models.CharField(max_length=200)
     session = models.CharField(max_length=300, blank=True, default="")
+    sealed_session = models.TextField(blank=True, default="", editable=False)
     not_before = models.DateTimeField(db_index=True)
 
     def __str__(self) -> str:
