@@ -2,19 +2,23 @@ import type { Cancel, Clock } from "../kernel/clock.ts";
 
 export type BatcherRules<Item> = {
   readonly clock: Clock;
-  /** How long the first item waits for company. */
-  readonly delayMs: number;
+  /** How long the first item waits for company; asked again whenever another comes. */
+  readonly delayMs: () => number;
   readonly maxItems: number;
   /** Items of one call belong to one group; null where all may go together. */
   readonly groupOf: (item: Item) => string | null;
   readonly send: (items: readonly Item[]) => Promise<void>;
 };
 
-/** Gathers what is to be asked and asks it in few calls, one at a time: what comes meanwhile goes with the next. */
+/** Gathers what is to be asked and asks it in few calls, one at a time: what comes meanwhile gathers for the next. */
 export class Batcher<Item> {
   readonly #rules: BatcherRules<Item>;
-  #pending: Item[] = [];
+  #gathering: Item[] = [];
+  /** Of the calls that are being made, one group after another. */
+  #due: Item[] = [];
   #isSending = false;
+  #isUrgent = false;
+  #sinceMs = 0;
   #cancelTimer: Cancel | null = null;
   #idleWaiters: (() => void)[] = [];
 
@@ -22,56 +26,76 @@ export class Batcher<Item> {
     this.#rules = rules;
   }
 
+  /** Items that wait for company. */
+  get gatheringCount(): number {
+    return this.#gathering.length;
+  }
+
   add(item: Item): void {
-    this.#pending.push(item);
-    if (this.#pending.length >= this.#rules.maxItems) this.flush();
-    else this.#cancelTimer ??= this.#rules.clock.after(this.#rules.delayMs, () => this.flush());
+    if (this.#gathering.length === 0) this.#sinceMs = this.#rules.clock.nowMs();
+    this.#gathering.push(item);
+    if (this.#gathering.length >= this.#rules.maxItems) this.flush();
+    else this.reconsider();
   }
 
-  drop(isDropped: (item: Item) => boolean): void {
-    this.#pending = this.#pending.filter((item) => !isDropped(item));
-  }
-
-  has(isMeant: (item: Item) => boolean): boolean {
-    return this.#pending.some(isMeant);
+  /** The delay may be another by now. */
+  reconsider(): void {
+    if (this.#isSending || this.#gathering.length === 0) return;
+    this.#cancelTimer?.();
+    const waitedMs = this.#rules.clock.nowMs() - this.#sinceMs;
+    const leftMs = Math.max(0, this.#rules.delayMs() - waitedMs);
+    this.#cancelTimer = this.#rules.clock.after(leftMs, () => this.flush());
   }
 
   /** Does not wait for company any longer. */
   flush(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
+    this.#isUrgent = true;
     if (!this.#isSending) void this.#sendAll();
   }
 
   /** Resolves when nothing is asked any more. */
   idle(): Promise<void> {
-    if (!this.#isSending && this.#pending.length === 0) return Promise.resolve();
-    this.flush();
+    if (!this.#isSending && this.#gathering.length === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idleWaiters.push(resolve);
+      this.flush();
     });
   }
 
   async #sendAll(): Promise<void> {
     this.#isSending = true;
-    while (this.#pending.length > 0) await this.#rules.send(this.#takeGroup());
+    while (this.#isUrgent && this.#gathering.length > 0) {
+      this.#isUrgent = false;
+      this.#due = this.#gathering;
+      this.#gathering = [];
+      while (this.#due.length > 0) await this.#rules.send(this.#takeGroup());
+      this.#isUrgent ||= this.#idleWaiters.length > 0;
+    }
+    this.#isUrgent = false;
     this.#isSending = false;
+    if (this.#gathering.length > 0) this.reconsider();
+    else this.#tellIdle();
+  }
+
+  #tellIdle(): void {
     const waiters = this.#idleWaiters;
     this.#idleWaiters = [];
     for (const goOn of waiters) goOn();
   }
 
   #takeGroup(): Item[] {
-    const [first] = this.#pending;
+    const [first] = this.#due;
     if (first === undefined) return [];
     const group = this.#rules.groupOf(first);
     const taken: Item[] = [];
     const left: Item[] = [];
-    for (const item of this.#pending) {
+    for (const item of this.#due) {
       const isTaken = taken.length < this.#rules.maxItems && this.#rules.groupOf(item) === group;
       (isTaken ? taken : left).push(item);
     }
-    this.#pending = left;
+    this.#due = left;
     return taken;
   }
 }

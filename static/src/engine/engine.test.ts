@@ -114,14 +114,26 @@ test("a thousand photos take few calls, and never more requests or memory than a
   expect(world.maxInFlight[BASE_URL]).toBeLessThanOrEqual(4);
 });
 
-test("where the store is the page's own origin, four requests in all are in flight", async () => {
+test("where the store is the page's own origin, four bodies are in flight and no call waits for them", async () => {
   const world = new FakeWorld({ storeUrl: BASE_URL });
 
   world.add(chosen(photos(100)));
   const tally = await world.untilComplete();
 
   expect(tally.doneCount).toBe(100);
-  expect(world.maxInFlight[BASE_URL]).toBe(4);
+  expect(world.peakBodyCount).toBe(4);
+  expect(world.maxInFlight[BASE_URL]).toBe(5);
+});
+
+test("hundreds of photos take few calls of the server", async () => {
+  const world = new FakeWorld();
+
+  world.add(chosen(photos(300)));
+  await world.untilComplete();
+
+  expect(world.callsTo("/batch").length).toBeLessThanOrEqual(7);
+  expect(world.callsTo("/sign").length).toBeLessThanOrEqual(30);
+  expect(world.callsTo("/complete").length).toBeLessThanOrEqual(6);
 });
 
 test("large photos together hold no more than the slots in memory", async () => {

@@ -44,9 +44,10 @@ export type EnginePorts = {
   readonly report: (report: EngineReport) => void;
 };
 
-/** Files registered in one call wait this long for each other. */
-const REGISTER_GATHER_MS = 10;
-const COMPLETE_GATHER_MS = 500;
+/** Files registered in one call wait this long for each other: the first of all hardly, those after them may. */
+const REGISTER_AT_ONCE_MS = 10;
+const REGISTER_GATHER_MS = 250;
+const COMPLETE_GATHER_MS = 1_000;
 const CANCEL_GATHER_MS = 20;
 
 /** The upload as it was when its file was removed. */
@@ -104,6 +105,7 @@ export class Engine {
       onTransfer: (entry, transfer) => this.#transfers.take(entry, transfer),
       onRow: (entry, row) => this.#dispatch(entry, { type: "row", row }),
       onRefusal: (entry, failure) => this.#dispatch(entry, { type: "refused", failure }),
+      readyCount: () => this.#transfers.readyCount,
     });
     this.#transfers = new Transfers({
       api,
@@ -120,12 +122,21 @@ export class Engine {
         entry.gallery.movedBytes += bytes;
       },
     });
-    this.#registrar = this.#batcher(REGISTER_GATHER_MS, (entries) => this.#register(entries));
-    this.#reopener = this.#batcher(CANCEL_GATHER_MS, (entries) => this.#reopen(entries));
-    this.#completer = this.#batcher(COMPLETE_GATHER_MS, (entries) => this.#complete(entries));
+    this.#registrar = this.#batcher(
+      () => (this.#transfers.isBusy ? REGISTER_GATHER_MS : REGISTER_AT_ONCE_MS),
+      (entries) => this.#register(entries),
+    );
+    this.#reopener = this.#batcher(
+      () => CANCEL_GATHER_MS,
+      (entries) => this.#reopen(entries),
+    );
+    this.#completer = this.#batcher(
+      () => COMPLETE_GATHER_MS,
+      (entries) => this.#complete(entries),
+    );
     this.#canceller = new Batcher({
       clock,
-      delayMs: CANCEL_GATHER_MS,
+      delayMs: () => CANCEL_GATHER_MS,
       maxItems: MAX_BATCH_ITEMS,
       groupOf: () => null,
       send: (cancellations) => this.#cancel(cancellations),
@@ -162,7 +173,10 @@ export class Engine {
     }
   }
 
-  #batcher(delayMs: number, send: (entries: readonly FileEntry[]) => Promise<void>): Batcher<FileEntry> {
+  #batcher(
+    delayMs: () => number,
+    send: (entries: readonly FileEntry[]) => Promise<void>,
+  ): Batcher<FileEntry> {
     const groupOf = (entry: FileEntry): string => entry.gallery.id;
     return new Batcher({ clock: this.#ports.clock, delayMs, maxItems: MAX_BATCH_ITEMS, groupOf, send });
   }

@@ -92,12 +92,14 @@ export class FakeWorld {
   userId: string | null = "owner";
   maxInFlight: Record<string, number> = {};
   peakBufferedBytes = 0;
+  peakBodyCount = 0;
   isOnline = true;
   engine: Engine;
   readonly #storeUrl: string;
   readonly #random: () => number;
   readonly #inFlight: Record<string, number> = {};
   #bufferedBytes = 0;
+  #bodyCount = 0;
   #nextId = 0;
   #onlineRuns: (() => void)[] = [];
   #offlineRuns: (() => void)[] = [];
@@ -544,6 +546,8 @@ export class FakeWorld {
     this.#enter(url.origin);
     this.#bufferedBytes += body.size;
     this.peakBufferedBytes = Math.max(this.peakBufferedBytes, this.#bufferedBytes);
+    this.#bodyCount += 1;
+    this.peakBodyCount = Math.max(this.peakBodyCount, this.#bodyCount);
     try {
       const bytes = new Uint8Array(await body.arrayBuffer());
       watch.onMoved(Math.floor(body.size / 2));
@@ -553,6 +557,7 @@ export class FakeWorld {
       return this.#receive(url, bytes);
     } finally {
       this.#leave(url.origin);
+      this.#bodyCount -= 1;
       this.#bufferedBytes -= body.size;
     }
   };

@@ -36,6 +36,8 @@ export type SignerPorts = {
   readonly onTransfer: (entry: FileEntry, transfer: Transfer) => void;
   readonly onRow: (entry: FileEntry, row: UploadRow) => void;
   readonly onRefusal: (entry: FileEntry, failure: Failure) => void;
+  /** Signed pieces that are not on their way yet. */
+  readonly readyCount: () => number;
 };
 
 type Waiting = { readonly ask: SignAsk; readonly answer: (answer: SignAnswer) => void };
@@ -44,6 +46,8 @@ type Waiting = { readonly ask: SignAsk; readonly answer: (answer: SignAnswer) =>
 const EXPIRY_MARGIN_MS = 20 * SECOND_MS;
 /** Pieces whose reading ends at nearly the same time go in one call. */
 const GATHER_MS = 5;
+/** While enough signed ones wait to be sent, the next gather: each call costs the server as much as ten signatures. */
+const PATIENT_GATHER_MS = 400;
 const NOTHING_TO_SEND: SignAnswer = { kind: "none" };
 const LEFT_OUT: SignAnswer = { kind: "missing" };
 
@@ -56,11 +60,16 @@ export class Signer {
     this.#ports = ports;
     this.#batcher = new Batcher({
       clock: ports.clock,
-      delayMs: GATHER_MS,
+      delayMs: () => (this.#batcher.gatheringCount > ports.readyCount() ? GATHER_MS : PATIENT_GATHER_MS),
       maxItems: MAX_BATCH_ITEMS,
       groupOf: () => null,
       send: (waiting) => this.#send(waiting.filter(({ ask }) => !ask.signal.aborted)),
     });
+  }
+
+  /** One of the signed pieces has left. */
+  reconsider(): void {
+    this.#batcher.reconsider();
   }
 
   sign(ask: SignAsk): Promise<SignAnswer> {

@@ -6,8 +6,8 @@ export type Release = () => void;
  * A browser opens six sockets to an origin under HTTP/1.1. On the page's own, the page itself needs some; and a
  * call must never wait behind bytes that take minutes on a slow line.
  */
-const OWN_ORIGIN_REQUESTS = 4;
-const OWN_ORIGIN_BYTES = 3;
+const OWN_ORIGIN_REQUESTS = 5;
+const OWN_ORIGIN_BYTES = 4;
 const OTHER_ORIGIN_REQUESTS = 6;
 
 type Waiter = { readonly load: Load; readonly admit: (release: Release | null) => void };

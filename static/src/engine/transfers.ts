@@ -30,7 +30,7 @@ export type TransferPorts = {
 };
 
 /** Pieces read, signed or on their way at one time: the slots of an origin, and some ahead. */
-const MAX_PIECES = 24;
+const MAX_PIECES = 32;
 /** What they may hold in memory together: six parts on their way, four ahead. */
 const MAX_BUFFERED_BYTES = 80 * MIB;
 /** A fresh signature is worth one more try at once; after that the file rests and others go on. */
@@ -58,6 +58,7 @@ export class Transfers {
   #active: Job[] = [];
   #pieceCount = 0;
   #bufferedBytes = 0;
+  #readyCount = 0;
   readonly #movingCounts = new Map<FileEntry, number>();
 
   constructor(ports: TransferPorts) {
@@ -89,6 +90,16 @@ export class Transfers {
     this.#forget(job);
     job.controller.abort();
     this.#pump();
+  }
+
+  /** Signed pieces that wait for their turn. */
+  get readyCount(): number {
+    return this.#readyCount;
+  }
+
+  /** Whether files wait for their turn. */
+  get isBusy(): boolean {
+    return this.#queue.length > 0;
   }
 
   /** Whether bytes of this file are on their way right now. */
@@ -284,7 +295,10 @@ export class Transfers {
   ): Promise<PutOutcome | "expired"> {
     const { entry, controller } = piece.job;
     const url = new URL(signed.request.url, this.#ports.baseUrl);
+    this.#readyCount += 1;
     const release = await this.#ports.slots.acquire(url.origin, "bytes", controller.signal);
+    this.#readyCount -= 1;
+    this.#ports.signer.reconsider();
     if (release === null) return "aborted";
     try {
       if (this.#ports.clock.nowMs() > signed.expiresAtMs) return "expired";
