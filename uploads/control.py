@@ -156,7 +156,7 @@ WRITTEN: Mapping[Event, tuple[str, ...]] = {
     Event.CANCEL: ("error_details", "ended_at"),
     Event.CHECK_AGAIN: TAKEN_UP,
     Event.REOPEN_BYTES: (
-        *TAKEN_UP, "crc32", "part_crcs", "attempt", "key", "session", "photo", "url_expires_at",
+        *TAKEN_UP, "crc32", "part_crcs", "attempt", "key", "session", "sealed_session", "photo", "url_expires_at",
     ),
 }  # fmt: skip
 
@@ -237,6 +237,7 @@ def cancel_gallery(gallery_id: uuid.UUID) -> None:
         "store",
         "key",
         "session",
+        "sealed_session",
     )
     open_uploads = list(
         Upload.objects.open().filter(gallery_id=gallery_id).only(*asked_of_each).select_for_update()

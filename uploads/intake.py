@@ -237,6 +237,7 @@ ATTEMPT_FIELDS = (
     "attempt",
     "key",
     "session",
+    "sealed_session",
     "crc32",
     "part_crcs",
     "error_details",
@@ -274,7 +275,7 @@ def renew_attempt(upload: Upload) -> None:
     """The next attempt has a key of its own: what was written under the last one stays what it was."""
     upload.attempt += 1
     upload.key = original_key(upload.pk, upload.attempt)
-    upload.session, upload.crc32, upload.part_crcs = "", "", {}
+    upload.session, upload.sealed_session, upload.crc32, upload.part_crcs = "", "", "", {}
     upload.error_code, upload.error_details = "", {}
     upload.photo, upload.url_expires_at, upload.ended_at, upload.tries = None, None, None, 0
 
@@ -288,7 +289,11 @@ def end_as_copy(upload: Upload, twin: uuid.UUID, now: datetime) -> None:
 def discard_of(upload: Upload, now: datetime) -> Discard:
     """Not before every URL of the attempt is dead: a late write would make the object anew."""
     return Discard(
-        store=upload.store, key=upload.key, session=upload.session, not_before=now + DEAD_ATTEMPT_KEPT
+        store=upload.store,
+        key=upload.key,
+        session=upload.session,
+        sealed_session=upload.sealed_session,
+        not_before=now + DEAD_ATTEMPT_KEPT,
     )
 
 

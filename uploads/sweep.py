@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from time import monotonic
 
@@ -14,13 +15,14 @@ from galleries.models import Gallery, Photo, Rendition, lock_galleries, raise_ve
 from galleries.objects.base import store_named
 from uploads import announce, clock, heartbeats
 from uploads.attempts import leftovers_of
-from uploads.errors import WrongState
+from uploads.errors import SessionGone, WrongState
 from uploads.intake import discard_of
 from uploads.lanes.base import lanes_of
 from uploads.limits import ADOPT_AFTER, DEAD_ATTEMPT_KEPT, UPLOAD_LIFE
 from uploads.models import Discard, Publication, PublicationState, Upload, move_to
 from uploads.presign import Look, look
 from uploads.publications import announce_all, follow_up, uploads_moved
+from uploads.sealing import unseal
 from uploads.states import Event, State
 
 log = logging.getLogger(__name__)
@@ -78,7 +80,7 @@ def let_go_of_failures() -> None:
     for upload in old[:AT_A_TIME]:
         held = Upload.objects.filter(pk=upload.pk, state=State.FAILED, version=upload.version)
         with transaction.atomic():
-            if held.update(session="", part_crcs={}, url_expires_at=None):
+            if held.update(session="", sealed_session="", part_crcs={}, url_expires_at=None):
                 discard_of(upload, now).save()
 
 
@@ -155,10 +157,18 @@ def thrown_away(discard: Discard, keys: Sequence[str]) -> bool:
     try:
         if discard.session:
             lanes_of(discard.store).abort_multipart(discard.key, discard.session)
+        if discard.sealed_session:
+            cancel_sealed(discard)
         store_named(discard.store).delete(keys)
     except StorageUnavailable:
         return False  # it stays on the list
     return True
+
+
+def cancel_sealed(discard: Discard) -> None:
+    """One that nobody can unseal any more ends by itself, when its store forgets it."""
+    with suppress(SessionGone):
+        lanes_of(discard.store).cancel_resumable(unseal(discard.sealed_session))
 
 
 def forget_photos() -> None:
