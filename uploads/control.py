@@ -229,6 +229,7 @@ def write_moves(moves: Mapping[Event, Sequence[Upload]]) -> None:
 def cancel_gallery(gallery_id: uuid.UUID) -> None:
     """Inside the transaction that deletes the gallery: nothing of it goes on. Raises no version."""
     asked_of_each = (
+        *("gallery", "lane", "size", "registered_at"),  # told of each
         "state",
         "version",
         "error_code",

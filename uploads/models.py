@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.db.models.expressions import Combinable
 
 from galleries.models import Gallery, Photo
-from uploads import clock
+from uploads import clock, events
 from uploads.bulk_insert import insert, insert_columns
 from uploads.errors import WrongState
 from uploads.limits import MAX_CLIENT_ID_CHARS, MAX_PATH_CHARS
@@ -224,6 +224,7 @@ def move_to(upload: Upload, event: Event, *, code: str = "", **changes: Any) -> 
         setattr(upload, name, value)
     upload.version += 1
     insert([event_row(upload, event, source=source, at=clock.now())])
+    events.moved(event, [upload])
     return upload
 
 
@@ -250,6 +251,7 @@ def move_many(uploads: Sequence[Upload], event: Event, *, fields: Iterable[str] 
     now = clock.now()
     history = [event_row(upload, event, source=sources[upload.pk], at=now) for upload in uploads]
     insert_all(history)
+    events.moved(event, uploads)
 
 
 def write_columns(uploads: Sequence[Upload], fields: Iterable[str], **expressions: Combinable) -> None:
@@ -294,6 +296,7 @@ def record_births(uploads: Sequence[Upload], now: datetime) -> None:
             **{name: [value] * len(uploads) for name, value in alike.items()},
         },
     )
+    events.registered(uploads)
 
 
 def event_row(upload: Upload, event: Event, *, source: str, at: datetime) -> UploadEvent:
@@ -309,7 +312,12 @@ def event_row(upload: Upload, event: Event, *, source: str, at: datetime) -> Upl
 
 
 def refused(upload: Upload, event: Event) -> WrongState:
-    log.warning("upload.move_refused upload_id=%s from=%s event=%s", upload.pk, upload.state, event.value)
+    """`reason`: no such move leads from its state, or somebody else has changed it since it was read."""
+    log.warning(
+        "upload.move_refused upload_id=%s from=%s to=%s event=%s reason=%s",
+        *(upload.pk, upload.state, target_of(event), event.value),
+        "changed" if upload.state in sources_of(event) else "state",
+    )
     return WrongState(id=str(upload.pk), state=upload.state, event=event.value)
 
 

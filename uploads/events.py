@@ -1,0 +1,302 @@
+"""What is told to whoever runs the product: a short list of events, each a log line and a count, after the commit.
+
+A transaction that is rolled back tells nothing; a call that is repeated and moves nothing tells nothing.
+Labels are words of small sets (states, lanes, stores, codes); ids stand in the log line alone, names of files nowhere.
+"""
+
+import logging
+import time
+import uuid
+from collections import Counter
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+
+from django.db import transaction
+
+from galleries.errors import GalleryError
+from uploads import clock, counters
+from uploads.states import ENDED_STATES, Event, State
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An event of the list. What may be measured: count and bytes add up, duration_s is spread over buckets."""
+
+    name: str
+    means: str
+    labels: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ("count",)
+    level: int = logging.INFO
+
+    @property
+    def metric(self) -> str:
+        return self.name.replace(".", "_")
+
+
+ROWS: Final = ("count", "bytes")
+REGISTERED = Kind("upload.registered", "files got a row", ("store", "lane"), ROWS)
+STARTED = Kind("upload.started", "an attempt got its first signed request", ("store", "lane"), ROWS)
+STORED = Kind("upload.stored", "every byte is in the store, or the sender said so", ("store", "lane"), ROWS)
+REOPENED = Kind("upload.reopened", "an ended upload goes on", ("store", "lane", "why"), ROWS)
+STOPPED = Kind(
+    "upload.stopped",
+    "an attempt ended, so long after it was chosen",
+    ("store", "lane", "outcome", "code"),
+    (*ROWS, "duration_s"),
+)
+REFUSED = Kind("upload.refused", "a file or an upload of a call was refused", ("code",))
+CALL_REFUSED = Kind("call.refused", "a whole call was refused", ("code",), level=logging.DEBUG)
+MULTIPART_OPENED = Kind("multipart.opened", "a row names a new session", ("store",))
+MULTIPART_ABORTED = Kind("multipart.aborted", "the janitor ended a session that nothing needs", ("store",))
+RESUMABLE_OPENED = Kind("resumable.opened", "a row has a new session", ("store",))
+RESUMABLE_STATUS = Kind("resumable.status", "the store said what it has", ("store", "status"), ROWS)
+RESUMABLE_CANCELLED = Kind("resumable.cancelled", "a session takes no more bytes", ("store",))
+TAKEN_OVER = Kind("verify.taken_over", "a worker lost its lease; another goes on", ("store",))
+PUT_BACK = Kind("verify.put_back", "a passing fault; it is tried again later", ("store", "code"))
+VERIFIED = Kind(
+    "verify.ended", "a worker is done with an upload, after so long", ("outcome", "code"), ("duration_s",)
+)
+PUBLICATION_STARTED = Kind("publication.started", "somebody asked to show photos")
+PUBLICATION_ENDED = Kind("publication.ended", "nothing of it is still to come", ("state",), ("duration_s",))
+PUBLICATION_REOPENED = Kind("publication.reopened", "what failed of it was taken up again")
+SWEEP_RUN = Kind("sweep.run", "the sweeper went round", ("outcome",), ("duration_s",), level=logging.DEBUG)
+
+KINDS: Final[Mapping[str, Kind]] = {
+    kind.name: kind for kind in list(globals().values()) if isinstance(kind, Kind)
+}
+# What may stand in a log line beside labels and measures.
+IDS: Final = ("gallery_id", "upload_id", "publication_id")
+METRIC_OF: Final = {"count": "", "bytes": "_bytes", "duration_s": "_seconds"}
+SAYS: Final = {"count": "how many", "bytes": "their bytes", "duration_s": "seconds"}
+counters.HELP.update(
+    {
+        kind.metric + METRIC_OF[measure]: f"{kind.name}: {kind.means} ({SAYS[measure]})"
+        for kind in KINDS.values()
+        for measure in kind.measures
+    }
+)
+
+
+@dataclass(frozen=True)
+class Happened:
+    """An event with its fields, worked out inside the transaction, while the rows are as it leaves them."""
+
+    kind: Kind
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ids: Mapping[str, object] = field(default_factory=dict)
+    count: int = 1
+    size: int = 0
+    durations_s: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        """Raises: TypeError for a field that is not on the list: labels make series, and series cost for ever."""
+        if tuple(self.labels) != self.kind.labels or not self.ids.keys() <= {*IDS}:
+            raise TypeError(f"{self.kind.name} {[*self.labels]} {[*self.ids]}")
+
+
+def tell(*happened: Happened) -> None:
+    """After the commit of the transaction at hand, at once where there is none."""
+    if happened:
+        transaction.on_commit(lambda: emit(happened))
+
+
+def emit(happened: Iterable[Happened]) -> None:
+    """Whatever goes wrong with it is a log line: what it tells of has been done."""
+    for each in happened:
+        measured = measures_of(each)
+        try:
+            count(each, measured)
+        except Exception as err:  # noqa: BLE001  see above
+            log.warning("metrics.failed error=%s", type(err).__name__)
+        write_line(each, measured)
+
+
+def count(happened: Happened, measured: Mapping[str, float]) -> None:
+    for name, value in measured.items():
+        metric = happened.kind.metric + METRIC_OF[name]
+        if name == "duration_s":
+            counters.observe(metric, happened.labels, happened.durations_s)
+        else:
+            counters.add(metric, happened.labels, value)
+
+
+def measures_of(happened: Happened) -> dict[str, float]:
+    """Of several durations the line says the longest."""
+    values = {
+        "count": happened.count,
+        "bytes": happened.size,
+        "duration_s": round(max(happened.durations_s, default=0.0), 3),
+    }
+    return {name: values[name] for name in happened.kind.measures}
+
+
+def write_line(happened: Happened, measured: Mapping[str, float]) -> None:
+    if not log.isEnabledFor(happened.kind.level):
+        return
+    fields = {**happened.labels, **happened.ids, **measured}
+    line = " ".join([happened.kind.name, *[f"{name}=%s" for name in fields]])
+    log.log(happened.kind.level, line, *fields.values())
+
+
+class Row(Protocol):
+    """What of an upload is told."""
+
+    pk: uuid.UUID
+    gallery_id: uuid.UUID
+    store: str
+    lane: str
+    size: int
+    state: str
+    error_code: str
+    registered_at: datetime
+
+
+def registered(uploads: Sequence[Row]) -> None:
+    """New rows; those of a batch that asks for its signatures at once are born signed."""
+    tell(
+        *grouped(REGISTERED, uploads),
+        *grouped(STARTED, [upload for upload in uploads if upload.state == State.SIGNED]),
+    )
+
+
+TOLD_MOVES: Final[Mapping[Event, Kind]] = {
+    Event.SIGN: STARTED,
+    Event.STORED: STORED,
+    Event.CHOOSE_AGAIN: REOPENED,
+    Event.REOPEN_BYTES: REOPENED,
+    Event.CHECK_AGAIN: REOPENED,
+    Event.TAKE_OVER: TAKEN_OVER,
+}
+
+
+def moved(event: Event, uploads: Sequence[Row]) -> None:
+    """Called by whatever moves rows, in the transaction that moves them, with the rows as they are after it.
+
+    One event for all rows that agree in its labels: a call of a hundred files costs little more than one of one.
+    """
+    if not uploads:
+        return
+    if uploads[0].state in ENDED_STATES:
+        tell(*grouped(STOPPED, uploads))
+    elif kind := TOLD_MOVES.get(event):
+        tell(*grouped(kind, uploads, why=event.value))
+
+
+def grouped(kind: Kind, uploads: Sequence[Row], *, why: str = "") -> list[Happened]:
+    groups: dict[tuple[uuid.UUID, tuple[str, ...]], list[Row]] = {}
+    for upload in uploads:
+        words = {
+            "store": upload.store,
+            "lane": upload.lane,
+            "why": why,
+            "outcome": upload.state,
+            "code": upload.error_code,
+        }
+        key = upload.gallery_id, tuple(str(words[label]) for label in kind.labels)
+        groups.setdefault(key, []).append(upload)
+    return [group_told(kind, gallery_id, words, rows) for (gallery_id, words), rows in groups.items()]
+
+
+def group_told(kind: Kind, gallery_id: uuid.UUID, words: Sequence[str], rows: Sequence[Row]) -> Happened:
+    ids: dict[str, object] = {"gallery_id": gallery_id}
+    if len(rows) == 1:
+        ids["upload_id"] = rows[0].pk
+    now = clock.now()
+    return Happened(
+        kind,
+        dict(zip(kind.labels, words, strict=True)),
+        ids,
+        count=len(rows),
+        size=sum(upload.size for upload in rows),
+        durations_s=(
+            [max(0.0, (now - upload.registered_at).total_seconds()) for upload in rows]
+            if "duration_s" in kind.measures
+            else ()
+        ),
+    )
+
+
+def put_back(upload: Row, code: str) -> None:
+    tell(
+        Happened(
+            PUT_BACK,
+            {"store": upload.store, "code": code},
+            {"gallery_id": upload.gallery_id, "upload_id": upload.pk},
+        )
+    )
+
+
+def refused(refusals: Iterable[GalleryError]) -> None:
+    """Of items of a call. A call that is repeated is refused again, and told again: these count answers."""
+    answers = Counter(refusal.code for refusal in refusals)
+    tell(*[Happened(REFUSED, {"code": code}, count=number) for code, number in answers.items()])
+
+
+def call_refused(refusal: GalleryError) -> None:
+    emit([Happened(CALL_REFUSED, {"code": refusal.code})])
+
+
+def sessions_opened(kind: Kind, stores: Iterable[str]) -> None:
+    """One store for each session that a row has come to name."""
+    tell(*[Happened(kind, {"store": store}, count=number) for store, number in Counter(stores).items()])
+
+
+def session_ended(kind: Kind, store: str) -> None:
+    tell(Happened(kind, {"store": store}))
+
+
+def resumable_seen(upload: Row, *, status: str, offset_bytes: int) -> None:
+    """After a look at the store, which is in no transaction."""
+    tell(
+        Happened(
+            RESUMABLE_STATUS,
+            {"store": upload.store, "status": status},
+            {"gallery_id": upload.gallery_id, "upload_id": upload.pk},
+            size=offset_bytes,
+        )
+    )
+
+
+def publication_told(kind: Kind, publication_id: uuid.UUID, gallery_id: uuid.UUID, **labels: str) -> None:
+    tell(Happened(kind, labels, {"publication_id": publication_id, "gallery_id": gallery_id}))
+
+
+def publication_ended(
+    publication_id: uuid.UUID, gallery_id: uuid.UUID, *, state: str, duration_s: float
+) -> None:
+    ids = {"publication_id": publication_id, "gallery_id": gallery_id}
+    tell(Happened(PUBLICATION_ENDED, {"state": state}, ids, durations_s=[duration_s]))
+
+
+@contextmanager
+def verification_of(upload: Row) -> Generator[None]:
+    """Around the work on a claimed upload. `outcome` is the state it has then: `verifying` when it was overtaken."""
+    began_s = time.monotonic()
+    yield
+    labels = {"outcome": str(upload.state), "code": upload.error_code}
+    ids = {"gallery_id": upload.gallery_id, "upload_id": upload.pk}
+    emit([Happened(VERIFIED, labels, ids, durations_s=[time.monotonic() - began_s])])
+
+
+@contextmanager
+def sweep_round() -> Generator[None]:
+    """Around one round of the sweeper."""
+    began_s, outcome = time.monotonic(), "crashed"
+    try:
+        yield
+        outcome = "done"
+    finally:
+        emit([Happened(SWEEP_RUN, {"outcome": outcome}, durations_s=[time.monotonic() - began_s])])
+
+
+def count_store_call(store: str, verb: str) -> None:
+    """A hook of `galleries.objects.base.on_store_call`: every request of the server to a store, before it is made."""
+    counters.add("store_calls", {"store": store, "call": verb})
+
+
+counters.HELP["store_calls"] = "Requests of the server to a store, by their verb"
