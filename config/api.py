@@ -25,6 +25,7 @@ from galleries.errors import (
     NotFound,
     SignInRequired,
 )
+from uploads import events
 from uploads.api import router as uploads_router
 
 log = logging.getLogger(__name__)
@@ -103,6 +104,7 @@ api.add_router("", uploads_router)
 
 
 def answer(error: GalleryError) -> HttpResponse:
+    events.call_refused(error)
     response = JsonResponse({"error": error.as_wire()}, status=error.status)
     if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response["Retry-After"] = "2"

@@ -11,7 +11,7 @@ from accounts.models import User
 from galleries.access import Actor
 from galleries.errors import GalleryDeleted, GalleryError, NotFound
 from galleries.models import Gallery, Photo, lock_galleries
-from uploads import announce, clock
+from uploads import announce, clock, events
 from uploads.crc32 import combine_parts
 from uploads.errors import BYTES_ARE_BAD, ChecksumConflict, PartsMissing, TooLate, WrongState
 from uploads.intake import begin_round, discard_of, end_as_copy, renew_attempt
@@ -187,6 +187,7 @@ def decide_all(
                 moves.setdefault(decision[0], []).append(upload)
         carry_out(moves)
         Discard.objects.bulk_create(dead)
+        events.refused(refusals.values())
     moved = {upload.pk: event for event, of_event in moves.items() for upload in of_event}
     return [
         Outcome(str(upload_id), uploads[upload_id], refusals.get(upload_id), moved.get(upload_id))

@@ -14,7 +14,7 @@ from galleries.curation import bring_back, is_restorable
 from galleries.errors import GalleryDeleted, GalleryError
 from galleries.models import Gallery, Photo, PhotoStatus, raise_version
 from galleries.objects.base import original_key
-from uploads import announce, clock, ledger
+from uploads import announce, clock, events, ledger
 from uploads.bulk_insert import insert
 from uploads.errors import (
     BYTES_ARE_BAD,
@@ -132,6 +132,7 @@ class Batch:
     def take_in(self, files: Sequence[DeclaredFile]) -> list[Intake]:
         intakes = [self.consider(file) for file in files]
         self.write()
+        events.refused([each.refusal for each in intakes if each.refusal])
         return intakes
 
     def consider(self, file: DeclaredFile) -> Intake:

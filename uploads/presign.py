@@ -17,7 +17,7 @@ from galleries.access import Actor
 from galleries.errors import GalleryDeleted, GalleryError, NotFound
 from galleries.models import Gallery, Photo, lock_galleries, raise_version
 from galleries.objects.base import store_named
-from uploads import announce, clock, wire
+from uploads import announce, clock, events, wire
 from uploads.errors import BadPartNumber, ChecksumConflict, SessionGone
 from uploads.intake import discard_of, end_as_copy
 from uploads.lanes.base import SignedRequest, UploadLanes, lanes_of
@@ -277,8 +277,16 @@ class Signing:
             write_columns(self.renewed, fields)
         Discard.objects.bulk_create([*self.discards, *self.unused_sessions()])
         self.announce()
+        self.tell()
         if self.moved.get(Event.STORED):
             announce.ring_after_commit()
+
+    def tell(self) -> None:
+        """What no move says."""
+        events.refused(self.refusals.values())
+        opened = [(self.uploads.get(pk), seen) for pk, seen in self.looks.items() if seen.is_opened]
+        kept = [upload.store for upload, seen in opened if upload and upload.session == seen.session]
+        events.sessions_opened(events.MULTIPART_OPENED, kept)
 
     def announce(self) -> None:
         changed = [upload for uploads in self.moved.values() for upload in uploads]

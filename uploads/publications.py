@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from galleries.models import PhotoStatus, raise_version
-from uploads import announce, clock
+from uploads import announce, clock, events
 from uploads.errors import BYTES_ARE_BAD, Cancelled, Duplicate, Expired, UploadError
 from uploads.models import Publication, PublicationState, Upload, UploadQuerySet
 from uploads.states import OPEN_STATES, State
@@ -76,6 +76,12 @@ def close_if_done(publication: Publication) -> bool:
     publication.state, publication.ended_at = outcome_of(counts), now
     publication.version += 1
     publication.save(update_fields=["state", "ended_at", "version"])
+    events.publication_ended(
+        publication.pk,
+        publication.gallery_id,
+        state=publication.state,
+        duration_s=(now - publication.created_at).total_seconds(),
+    )
     return True
 
 

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from galleries.access import Action, Actor
 from galleries.errors import GalleryDeleted, IdempotencyConflict, NotFound
 from galleries.models import Gallery, Photo, PhotoStatus, lock_galleries, raise_version
-from uploads import announce, clock, control
+from uploads import announce, clock, control, events
 from uploads.limits import MAX_BATCH_ITEMS
 from uploads.models import Publication, PublicationState, Upload
 from uploads.publications import announce_all, close_if_done, failed_in
@@ -46,6 +46,7 @@ def publish(
             created_at=clock.now(),
         )
         publication.uploads.set(chosen)
+        events.publication_told(events.PUBLICATION_STARTED, publication.pk, gallery_id)
         show_staged(publication)
     return publication
 
@@ -100,5 +101,6 @@ def reopen(publication: Publication) -> None:
         locked = Publication.objects.select_for_update().get(pk=publication.pk)
         locked.state, locked.ended_at, locked.version = PublicationState.IN_PROGRESS, None, locked.version + 1
         locked.save(update_fields=["state", "ended_at", "version"])
+        events.publication_told(events.PUBLICATION_REOPENED, locked.pk, locked.gallery_id)
         show_staged(locked)
     publication.refresh_from_db()

@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.signals import worker_process_shutdown
 
 from galleries.decode.developer import Developer
-from uploads import announce, worker_life  # noqa: F401  connects the pulse to the worker
+from uploads import announce, events, worker_life  # noqa: F401  connects the pulse to the worker
 from uploads import sweep as sweeping
 from uploads.verify import claim_next, verify
 
@@ -34,7 +34,8 @@ def work() -> None:
     """Verifies what waits, one after another."""
     until = monotonic() + TASK_LIFE_S
     while (upload := claim_next()) is not None:
-        verify(upload, developer_of(os.getpid()))
+        with events.verification_of(upload):
+            verify(upload, developer_of(os.getpid()))
         if monotonic() > until:
             announce.quietly(announce.ring)
             return
@@ -43,4 +44,5 @@ def work() -> None:
 @shared_task
 def sweep() -> None:
     """Runs every few seconds: whatever was dropped anywhere is picked up here."""
-    sweeping.sweep()
+    with events.sweep_round():
+        sweeping.sweep()

@@ -25,7 +25,7 @@ from galleries.errors import GalleryError
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition, lock_galleries
 from galleries.objects.base import StoredObject, bound_key, rendition_key, store_named
 from galleries.renditions import recipe_named
-from uploads import announce, clock, ledger
+from uploads import announce, clock, events, ledger
 from uploads.attempts import photo_id_of
 from uploads.errors import (
     ChecksumMismatch,
@@ -167,16 +167,15 @@ def settle(upload: Upload, error: GalleryError, *, is_passing: bool = False) -> 
 
 def put_back(upload: Upload, error: GalleryError) -> None:
     delay = min(RETRY_CAP, RETRY_BASE * 2**upload.tries)
-    log.info("verify.put_back upload_id=%s code=%s tries=%d", upload.pk, error.code, upload.tries)
     with transaction.atomic():
         lock_galleries(Gallery.objects.filter(pk=upload.gallery_id))
         jitter = random.uniform(0.5, 1)  # noqa: S311  spreads retries, guards nothing
         move_to(upload, Event.PUT_BACK, lease_until=None, try_after=clock.now() + delay * jitter)
+        events.put_back(upload, error.code)
         announce_upload(upload)
 
 
 def fail(upload: Upload, error: GalleryError) -> None:
-    log.info("verify.failed upload_id=%s code=%s", upload.pk, error.code)
     with transaction.atomic():
         lock_galleries(Gallery.objects.filter(pk=upload.gallery_id))
         move_to(
