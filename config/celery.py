@@ -4,13 +4,15 @@ import os
 
 from celery import Celery
 
+from config import env
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("safelight")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["uploads", "galleries"])
 app.conf.task_routes = {"uploads.tasks.sweep": {"queue": "sweep"}, "galleries.tasks.*": {"queue": "sweep"}}
-SWEEP_EVERY_S = 10
+SWEEP_EVERY_S = env.number("SWEEP_EVERY_S", default=10, at_least=1, at_most=60)
 app.conf.beat_schedule = {
     "sweep": {
         "task": "uploads.tasks.sweep",

@@ -10,6 +10,7 @@ from csp.constants import NONCE
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
+from uploads.limits import LEASE
 
 django_stubs_ext.monkeypatch()  # generic classes of Django take their [Model] at run time too
 
@@ -104,6 +105,10 @@ CHANNEL_LAYERS = {
     }
 }
 
+# How long a photo waits for another worker when its own was killed.
+UPLOAD_LEASE_S = env.number(
+    "UPLOAD_LEASE_S", default=int(LEASE.total_seconds()), at_least=1, at_most=3_600
+)
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
