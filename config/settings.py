@@ -106,9 +106,7 @@ CHANNEL_LAYERS = {
 }
 
 # How long a photo waits for another worker when its own was killed.
-UPLOAD_LEASE_S = env.number(
-    "UPLOAD_LEASE_S", default=int(LEASE.total_seconds()), at_least=1, at_most=3_600
-)
+UPLOAD_LEASE_S = env.number("UPLOAD_LEASE_S", default=int(LEASE.total_seconds()), at_least=1, at_most=3_600)
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
