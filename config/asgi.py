@@ -1,5 +1,6 @@
 """The way of a request: the local store's door, static files, then Django; sockets by Channels."""
 
+import logging
 import os
 from typing import Any
 
@@ -16,10 +17,15 @@ from django.db import DEFAULT_DB_ALIAS, connections  # noqa: E402
 from servestatic import ServeStaticASGI  # noqa: E402
 
 from config.local_door import LocalDoor  # noqa: E402
+from config.log_lines import MaskedArguments  # noqa: E402
 from config.origins import OriginOrBearer  # noqa: E402
 from config.routing import websocket_urlpatterns  # noqa: E402
 
 IMMUTABLE = r"^/static/dist/assets/.+-[A-Za-z0-9_-]{8,}\.\w+$"  # the hash that Vite puts into names
+
+
+# Whoever starts uvicorn without `--no-access-log` would have signed addresses in its lines.
+logging.getLogger("uvicorn.access").addFilter(MaskedArguments())
 
 
 def with_static_files(app: Any) -> Any:

@@ -10,10 +10,22 @@ TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 # As many as requests run at once in a web process before they wait for each other.
 POOL_CONNECTIONS = 16
+MIN_SECRET_CHARS = 20
 
 
 def text(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
+
+
+def secret(name: str) -> str:
+    """Empty when it is not given.
+
+    Raises: ImproperlyConfigured for one that could be guessed.
+    """
+    value = text(name)
+    if value and len(value) < MIN_SECRET_CHARS:
+        raise ImproperlyConfigured(f"{name} must have at least {MIN_SECRET_CHARS} characters.")
+    return value
 
 
 def flag(name: str, *, default: bool) -> bool:

@@ -9,11 +9,15 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.http import require_safe
 
+from galleries.callers import bearer_token, caller_of
 from galleries.errors import CsrfFailed, GalleryError, NotFound
 from galleries.objects.base import default_store
 from uploads import clock
 from uploads.heartbeats import live_workers
+from uploads.metrics import CONTENT_TYPE, exposition
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +66,27 @@ PROBES: dict[str, Callable[[], object]] = {
     "worker": probe_worker,
     "storage": probe_storage,
 }
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """For staff, and for a scraper with the token of METRICS_TOKEN."""
+    try:
+        refuse_to_measure(request)
+    except GalleryError as refusal:
+        return error_answer(refusal)
+    return HttpResponse(
+        exposition(), content_type=CONTENT_TYPE, headers={"Cache-Control": "private, no-store"}
+    )
+
+
+def refuse_to_measure(request: HttpRequest) -> None:
+    """Raises: SignInRequired for nobody known. NotFound for whoever is not staff."""
+    token = bearer_token(request.headers.get("Authorization", ""))
+    if token and settings.METRICS_TOKEN and constant_time_compare(token, settings.METRICS_TOKEN):
+        return
+    if not caller_of(request).user.is_staff:
+        raise NotFound
 
 
 def wants_json(request: HttpRequest) -> bool:

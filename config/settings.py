@@ -261,6 +261,9 @@ def is_about_health(record: logging.LogRecord) -> bool:
     return getattr(getattr(record, "request", None), "path", "") == "/healthz"
 
 
+LOG_FORMAT = env.one_of("LOG_FORMAT", ("words", "json"), default="words")
+# Whoever has it reads /metrics without being staff: for a scraper.
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -270,10 +273,13 @@ LOGGING = {
             "callback": lambda record: not is_about_health(record),
         }
     },
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
+    "formatters": {"line": {"()": "config.log_lines.line_of_choice"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr},
+        "counted": {"class": "uploads.counters.WarningCounter", "level": "WARNING"},
+    },
     "root": {
-        "handlers": ["console"],
+        "handlers": ["console", "counted"],
         "level": env.one_of("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"),
     },
     "loggers": {

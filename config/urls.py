@@ -14,6 +14,7 @@ urlpatterns = [
     path("favicon.ico", RedirectView.as_view(url=static("img/lamp.svg"))),
     path("livez", pages.livez),
     path("healthz", pages.healthz),
+    path("metrics", pages.metrics),
     path("api/", api.urls),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
