@@ -64,6 +64,20 @@ def words(name: str, default: tuple[str, ...] = ()) -> list[str]:
     return [word.strip() for word in text(name).split(",") if word.strip()] or list(default)
 
 
+def pairs(name: str) -> dict[str, str]:
+    """`Name=value; Name=value`: a value may hold commas.
+
+    Raises: ImproperlyConfigured for an entry without a name or a value.
+    """
+    found = {}
+    for entry in filter(None, map(str.strip, text(name).split(";"))):
+        key, _, value = map(str.strip, entry.partition("="))
+        if not key or not value:
+            raise ImproperlyConfigured(f"{name} must look like Name=value; Name=value, not {entry!r}.")
+        found[key] = value
+    return found
+
+
 def origin(name: str, default: str) -> str:
     """`scheme://host[:port]` and nothing after it."""
     value = text(name, default).rstrip("/")

@@ -198,13 +198,33 @@ if S3_BUCKET:
             "security_token": env.text("S3_SESSION_TOKEN") or None,
             "addressing_style": env.one_of("S3_ADDRESSING_STYLE", ("path", "virtual"), default="path"),
             "signature_version": "s3v4",
-            "object_parameters": {},
+            "object_parameters": env.pairs("S3_OBJECT_PARAMETERS"),
         },
     }
     if public := env.text("S3_PUBLIC_ENDPOINT_URL", S3_ENDPOINT_URL):
         PHOTO_STORE_PUBLIC_ENDPOINTS["s3"] = public
+GCS_BUCKET = env.text("GCS_BUCKET")
+GCS_ENDPOINT_URL = env.text("GCS_ENDPOINT_URL")
+# By alias: the file with the private key of the account that the site signs URLs as.
+PHOTO_STORE_KEY_FILES: dict[str, str] = {}
+if GCS_BUCKET:
+    STORAGES["gcs"] = {
+        "BACKEND": "storages.backends.gcloud.GoogleCloudStorage",
+        "OPTIONS": {
+            "bucket_name": GCS_BUCKET,
+            "project_id": env.text("GCS_PROJECT") or None,
+            "custom_endpoint": GCS_ENDPOINT_URL or None,
+            "object_parameters": env.pairs("GCS_OBJECT_PARAMETERS"),
+        },
+    }
+    PHOTO_STORE_KEY_FILES["gcs"] = env.text("GCS_CREDENTIALS", env.text("GOOGLE_APPLICATION_CREDENTIALS"))
+    PHOTO_STORE_PUBLIC_ENDPOINTS["gcs"] = env.text(
+        "GCS_PUBLIC_ENDPOINT_URL", GCS_ENDPOINT_URL or "https://storage.googleapis.com"
+    )
 PHOTO_STORE = env.one_of(
-    "PHOTO_STORE", ("local", "s3") if S3_BUCKET else ("local",), default="s3" if S3_BUCKET else "local"
+    "PHOTO_STORE",
+    ("local", "s3", "gcs"),
+    default="s3" if S3_BUCKET else "gcs" if GCS_BUCKET else "local",
 )
 
 STATIC_URL = "/static/"
@@ -232,10 +252,14 @@ USE_I18N = False
 
 
 def storage_origins() -> list[str]:
-    """Where the browser may send bytes to and show photos from, beside the site itself."""
-    if endpoint := PHOTO_STORE_PUBLIC_ENDPOINTS.get(PHOTO_STORE):
-        return [endpoint]
-    return ["https://*.amazonaws.com"] if PHOTO_STORE == "s3" else []
+    """Where the browser may send bytes to and show photos from, beside the site itself.
+
+    Every store that is described, not the default alone: older photos stay where they were sent.
+    """
+    origins = list(PHOTO_STORE_PUBLIC_ENDPOINTS.values())
+    if "s3" in STORAGES and "s3" not in PHOTO_STORE_PUBLIC_ENDPOINTS:
+        origins.append("https://*.amazonaws.com")
+    return origins
 
 
 CONTENT_SECURITY_POLICY = {

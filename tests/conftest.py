@@ -18,6 +18,7 @@ import pytest
 
 from dev import python_packages
 from dev.services import chromium as chromium_service
+from dev.services import gcs as gcs_service
 from dev.services import postgres as postgres_service
 from dev.services import redis as redis_service
 from dev.services import site as site_service
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
+    from dev.services.gcs import GcsServer
     from dev.services.postgres import PostgresServer
     from dev.services.redis import RedisServer
     from dev.services.site import Site
@@ -167,6 +169,14 @@ def swift(short_folder: Path) -> Iterator[SwiftServer]:
 @pytest.fixture
 def swift_bucket(swift: SwiftServer) -> str:
     return swift.make_bucket(f"photos-{uuid4().hex[:12]}")
+
+
+@pytest.fixture(scope="session")
+def gcs(short_folder: Path) -> Iterator[GcsServer]:
+    """An emulator of Google Cloud Storage: endpoint, key_file, make_bucket(name)."""
+    server = gcs_service.start(short_folder / "gcs")
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

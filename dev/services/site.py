@@ -133,4 +133,4 @@ def start(data_dir: Path, *, store: Mapping[str, str] | None = None, port: int |
 
 
 def _is_of_another_site(name: str) -> bool:
-    return name in _NOT_INHERITED or name.startswith("S3_")
+    return name in _NOT_INHERITED or name.startswith(("S3_", "GCS_"))

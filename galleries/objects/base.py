@@ -29,9 +29,10 @@ RENDITION_KEY: Final = re.compile(
     rf"renditions/[0-9a-f]{{2}}/{HEX_UUID}/[a-z]{{1,20}}-[0-9a-f]{{4,64}}", re.ASCII
 )
 
-# The class that speaks for each class of STORAGES; named, so that a local site never imports boto3.
+# The class that speaks for each class of STORAGES; named, so that a local site imports no cloud's library.
 STORE_CLASSES: Final[Mapping[str, str]] = {
     "django.core.files.storage.FileSystemStorage": "galleries.objects.local.LocalStore",
+    "storages.backends.gcloud.GoogleCloudStorage": "galleries.objects.gcs.GcsStore",
     "storages.backends.s3.S3Storage": "galleries.objects.s3.S3Store",
 }
 

@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from galleries.objects.base import forget_stores, store_named
 from uploads.errors import LaneUnsupported
-from uploads.lanes import s3
+from uploads.lanes import gcs, s3
 from uploads.lanes.base import Capabilities, UploadLanes, choose_lane, lanes_of
 from uploads.lanes.local import LocalLanes
 from uploads.limits import PREFERRED_PART_BYTES
@@ -26,9 +26,9 @@ def test_a_small_file_may_be_sent_in_parts_when_asked_for(local_stage):
 
 
 @pytest.mark.parametrize("preferred", ["resumable", "carrier pigeon", ""])
-def test_a_lane_the_store_lacks_is_refused_and_never_replaced(local_stage, preferred):
+def test_a_lane_the_store_lacks_is_refused_and_never_replaced(moto_stage, preferred):
     with pytest.raises(LaneUnsupported):
-        choose_lane(local_stage.lanes, size_bytes=1, preferred=preferred)
+        choose_lane(moto_stage.lanes, size_bytes=1, preferred=preferred)
 
 
 @pytest.mark.parametrize(("more_bytes", "is_refused"), [(-1, False), (0, False), (1, True)])
@@ -109,12 +109,12 @@ def test_the_documented_capabilities_are_those_of_the_code():
         for line in STORAGE_DOC.read_text().splitlines()
         if line.startswith("| `")
     ]
-    documented = {row[0]: (row[1], row[2]) for row in rows}
+    documented = {row[0]: tuple(row[1:4]) for row in rows}
 
     assert documented == {
-        field.name: (
-            getattr(LocalLanes.capabilities, field.name) or "no",
-            getattr(s3.CAPABILITIES, field.name) or "no",
+        field.name: tuple(
+            getattr(of_store, field.name) or "no"
+            for of_store in (LocalLanes.capabilities, s3.CAPABILITIES, gcs.CAPABILITIES)
         )
         for field in fields(Capabilities)
     }

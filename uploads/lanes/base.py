@@ -168,6 +168,7 @@ class UploadLanes(ABC):
 
 # The lanes that go with each class of store.
 LANE_CLASSES: Final[Mapping[str, str]] = {
+    "GcsStore": "uploads.lanes.gcs.GcsLanes",
     "LocalStore": "uploads.lanes.local.LocalLanes",
     "S3Store": "uploads.lanes.s3.S3Lanes",
 }
