@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+BYTES_IN = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 # As many as requests run at once in a web process before they wait for each other.
 POOL_CONNECTIONS = 16
@@ -50,6 +51,21 @@ def number(name: str, *, default: int, at_least: int, at_most: int) -> int:
             f"{name} must be a whole number from {at_least} to {at_most}, not {word!r}."
         )
     return int(word)
+
+
+def byte_count(name: str, *, default: int) -> int:
+    """A whole number of bytes, or of KiB, MiB, GiB or TiB: `500GiB`.
+
+    Raises: ImproperlyConfigured for anything else, and for nothing at all.
+    """
+    word = text(name)
+    if not word:
+        return default
+    digits = word.rstrip("KMGTiB ")
+    unit = word[len(digits) :].strip()
+    if not digits.isascii() or not digits.isdigit() or unit not in BYTES_IN or not int(digits):
+        raise ImproperlyConfigured(f"{name} must be a number of bytes like 1000000 or 500GiB, not {word!r}.")
+    return int(digits) * BYTES_IN[unit]
 
 
 def one_of(name: str, words: tuple[str, ...], *, default: str) -> str:

@@ -10,6 +10,7 @@ from csp.constants import NONCE
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
+from uploads import limits
 from uploads.limits import LEASE
 
 django_stubs_ext.monkeypatch()  # generic classes of Django take their [Model] at run time too
@@ -168,6 +169,22 @@ SECURE_PROXY_SSL_HEADER = (
 X_FRAME_OPTIONS = "DENY"
 if IS_HTTPS:
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+# What one gallery and one person may hold, and have on its way at once.
+MAX_GALLERY_PHOTOS = env.number(
+    "MAX_GALLERY_PHOTOS", default=limits.MAX_GALLERY_PHOTOS, at_least=1, at_most=limits.MAX_GALLERY_PHOTOS
+)
+MAX_GALLERY_BYTES = env.byte_count("MAX_GALLERY_BYTES", default=limits.MAX_GALLERY_BYTES)
+MAX_GALLERY_OPEN_UPLOADS = env.number(
+    "MAX_GALLERY_OPEN_UPLOADS", default=limits.MAX_GALLERY_OPEN_UPLOADS, at_least=1, at_most=1_000_000
+)
+MAX_USER_PHOTOS = env.number(
+    "MAX_USER_PHOTOS", default=limits.MAX_USER_PHOTOS, at_least=1, at_most=10_000_000
+)
+MAX_USER_BYTES = env.byte_count("MAX_USER_BYTES", default=limits.MAX_USER_BYTES)
+MAX_USER_OPEN_UPLOADS = env.number(
+    "MAX_USER_OPEN_UPLOADS", default=limits.MAX_USER_OPEN_UPLOADS, at_least=1, at_most=1_000_000
+)
+
 # One JSON body names at most 100 files; photos never pass through Django.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000

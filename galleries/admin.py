@@ -29,7 +29,7 @@ from accounts.staff import (
 )
 from galleries import lifecycle
 from galleries.curation import delete_photos, restore_photos
-from galleries.errors import ObjectMissing
+from galleries.errors import ObjectMissing, RestoreExpired
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition
 from galleries.objects.base import store_named
 from galleries.queries import GalleryView, views_of
@@ -394,12 +394,14 @@ def restore_one(photo: Photo, mended: Mended) -> None:
         mended.left["the gallery was deleted"] += 1
         return
     try:
-        (after,) = restore_photos(photo.gallery_id, [photo.pk])
+        refusal = restore_photos(photo.gallery_id, [photo.pk]).get(photo.pk)
     except IntegrityError:
         mended.left["its file was sent again and is a photo of its own now"] += 1
         return
-    if after.status == PhotoStatus.DELETED:
+    if isinstance(refusal, RestoreExpired):
         mended.left["deleted more than 24 hours ago"] += 1
+    elif refusal is not None:
+        mended.left[refusal.message.rstrip(".")] += 1
     else:
         mended.note("restored", photo)
 

@@ -1,6 +1,6 @@
 """Galleries and photos over JSON: a thin edge. Answers are built by hand and declared for the documentation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from pydantic import Field, StrictBool, StringConstraints
 
 from galleries import curation, lifecycle
 from galleries.access import Action, Actor, get_gallery, get_photo
-from galleries.errors import BadRequest, BatchTooLarge, NotFound, RestoreExpired
+from galleries.errors import BadRequest, BatchTooLarge, GalleryError, NotFound
 from galleries.models import Photo, PhotoStatus
 from galleries.photo_wire import GalleriesOut, GalleryOut, PhotoPageOut, PhotosOut, gallery_out, photo_out
 from galleries.queries import get_photos, list_galleries, list_photos, view_of
@@ -19,7 +19,8 @@ from galleries.text import Line, Text
 router = Router(tags=["galleries"])
 MAX_BATCH_ITEMS = 100
 MAX_PAGE_ITEMS = 1_000
-Curate = Callable[[UUID, Sequence[UUID]], list[Photo]]
+Refusals = Mapping[UUID, GalleryError]
+Curate = Callable[[UUID, Sequence[UUID]], Refusals | None]
 NOBODY = UUID(int=0)  # no photo has it
 Title = Annotated[Line, StringConstraints(min_length=1, max_length=200)]
 
@@ -108,7 +109,7 @@ def delete_photos(request: HttpRequest, body: IdsIn) -> HttpResponse:
 @router.post("/photos/restore", response=PhotosOut)
 def restore_photos(request: HttpRequest, body: IdsIn) -> HttpResponse:
     """Each by itself: one that was deleted too long ago keeps no other from coming back."""
-    return bulk(request, body, curation.restore_photos, expect_alive=True)
+    return bulk(request, body, curation.restore_photos)
 
 
 @router.delete("/photos/{uuid:photo_id}", response={204: None})
@@ -118,22 +119,24 @@ def delete_photo(request: HttpRequest, photo_id: UUID) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def bulk(request: HttpRequest, body: IdsIn, do: Curate, *, expect_alive: bool = False) -> HttpResponse:
-    """Photos of several galleries in one call; unknown and foreign ids are items of their own."""
+def bulk(request: HttpRequest, body: IdsIn, do: Curate) -> HttpResponse:
+    """Photos of several galleries in one call; unknown and foreign ids are items of their own.
+
+    `do` answers why it left a photo as it was.
+    """
     actor = actor_of_call(request)
     if len(body.ids) > MAX_BATCH_ITEMS:
         raise BatchTooLarge(item_count=len(body.ids), limit=MAX_BATCH_ITEMS)
     wanted = {text: parsed_id(text) for text in body.ids}
     own = own_photos(actor, [each for each in wanted.values() if each])
+    place = {photo_id: index for index, photo_id in enumerate(wanted.values())}
+    own.sort(key=lambda photo: place[photo.pk])
+    refusals: dict[UUID, GalleryError] = {}
     for gallery_id in {photo.gallery_id for photo in own}:
-        do(gallery_id, [photo.pk for photo in own if photo.gallery_id == gallery_id])
+        refusals |= do(gallery_id, [photo.pk for photo in own if photo.gallery_id == gallery_id]) or {}
     now = {photo.pk: photo_out(photo) for photo in get_photos([photo.pk for photo in own])}
-    if expect_alive:
-        expired = RestoreExpired().as_wire()
-        now = {
-            photo_id: {**row, "error": expired} if row["status"] == PhotoStatus.DELETED else row
-            for photo_id, row in now.items()
-        }
+    for photo_id in refusals.keys() & now.keys():
+        now[photo_id] = {**now[photo_id], "error": refusals[photo_id].as_wire()}
     missing = NotFound().as_wire()
     return JsonResponse(
         {"photos": [now.get(wanted[text] or NOBODY) or {"id": text, "error": missing} for text in body.ids]}

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from galleries.errors import GalleryError, RestoreExpired
 from galleries.models import (
     DELETED_KEPT_FOR,
     LIVE_STATUSES,
@@ -18,7 +19,7 @@ from galleries.models import (
     lock_galleries,
     raise_version,
 )
-from galleries.ports import filler
+from galleries.ports import Room, filler
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Counted:
     ready_bytes: int = 0
 
 
-def delete_photos(gallery_id: uuid.UUID, photo_ids: Sequence[uuid.UUID]) -> list[Photo]:
+def delete_photos(gallery_id: uuid.UUID, photo_ids: Sequence[uuid.UUID]) -> None:
     """Hides them at once; their bytes stay for 24 hours. Safe to repeat. Four statements."""
     now = timezone.now()
     with transaction.atomic():
@@ -37,7 +38,7 @@ def delete_photos(gallery_id: uuid.UUID, photo_ids: Sequence[uuid.UUID]) -> list
         photos = list(Photo.objects.select_for_update().filter(gallery_id=gallery_id, pk__in=photo_ids))
         alive = [photo for photo in photos if photo.status != PhotoStatus.DELETED]
         if not alive:
-            return photos
+            return
         seen = counted(alive)
         Photo.objects.filter(pk__in=[photo.pk for photo in alive]).update(
             status_before_delete=F("status"),
@@ -46,28 +47,41 @@ def delete_photos(gallery_id: uuid.UUID, photo_ids: Sequence[uuid.UUID]) -> list
             version=F("version") + 1,
         )
         announce_change(gallery_id, alive, photos=-seen.ready_count, size=-seen.ready_bytes)
-    for photo in alive:
-        photo.status_before_delete, photo.status = photo.status, PhotoStatus.DELETED
-        photo.version, photo.deleted_at = photo.version + 1, now
-    return photos
 
 
-def restore_photos(gallery_id: uuid.UUID, photo_ids: Sequence[uuid.UUID]) -> list[Photo]:
-    """Gives them the state they had. Safe to repeat.
+def restore_photos(gallery_id: uuid.UUID, photo_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, GalleryError]:
+    """Gives them the state they had, in this order, while the gallery has room. Safe to repeat.
 
-    Those deleted more than 24 hours ago stay as they are; the others come back.
+    Returns:
+        Why those that stay deleted do: after more than 24 hours, or because the gallery is full.
     """
-    now = timezone.now()
+    now, place = timezone.now(), {photo_id: index for index, photo_id in enumerate(photo_ids)}
+    refusals: dict[uuid.UUID, GalleryError] = {}
     with transaction.atomic():
         lock_galleries(Gallery.objects.filter(pk=gallery_id))
-        photos = list(Photo.objects.select_for_update().filter(gallery_id=gallery_id, pk__in=photo_ids))
-        gone = [
-            photo for photo in photos if photo.status == PhotoStatus.DELETED and is_restorable(photo, now)
-        ]
-        if gone:
-            seen = bring_back(gone)
-            announce_change(gallery_id, gone, photos=seen.ready_count, size=seen.ready_bytes)
-    return photos
+        photos = Photo.objects.select_for_update().filter(gallery_id=gallery_id, pk__in=photo_ids)
+        deleted = [photo for photo in photos if photo.status == PhotoStatus.DELETED]
+        if not deleted:
+            return refusals
+        room, back = filler().room_in(gallery_id), []
+        for photo in sorted(deleted, key=lambda photo: place[photo.pk]):
+            try:
+                refuse_to_bring_back(photo, room, now)
+            except GalleryError as refusal:
+                refusals[photo.pk] = refusal
+            else:
+                back.append(photo)
+        if back:
+            seen = bring_back(back)
+            announce_change(gallery_id, back, photos=seen.ready_count, size=seen.ready_bytes)
+    return refusals
+
+
+def refuse_to_bring_back(photo: Photo, room: Room, now: datetime) -> None:
+    """Raises: RestoreExpired. GalleryFull."""
+    if not is_restorable(photo, now):
+        raise RestoreExpired
+    room.take_back(photo.size)
 
 
 def is_restorable(photo: Photo, now: datetime) -> bool:

@@ -65,6 +65,13 @@ class IdempotencyConflict(GalleryError):
     message = "This key was used for another request."
 
 
+class GalleryFull(GalleryError):
+    """Details: limit_photos and limit_bytes, used_photos and used_bytes (with what is on its way)."""
+
+    code, status = "gallery_full", HTTPStatus.CONFLICT
+    message = "The gallery is full."
+
+
 class RestoreExpired(GalleryError):
     code, status = "restore_expired", HTTPStatus.GONE
     message = "Deleted photos can be brought back for 24 hours."

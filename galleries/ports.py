@@ -26,7 +26,22 @@ class Totals:
         }
 
 
+class Room(Protocol):
+    """What a gallery still takes; counted once, less with each photo."""
+
+    def take_back(self, size: int) -> None:
+        """For a deleted photo of that many bytes. Raises: GalleryFull."""
+
+
+class Boundless:
+    def take_back(self, size: int) -> None:
+        pass
+
+
 class Filler(Protocol):
+    def room_in(self, gallery_id: uuid.UUID) -> Room:
+        """Called while the gallery's lock is held. A constant number of queries."""
+
     def progress_of(self, gallery_ids: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, Totals]:
         """A constant number of queries."""
 
@@ -38,6 +53,9 @@ class Filler(Protocol):
 
 
 class NoFiller:
+    def room_in(self, _gallery_id: uuid.UUID) -> Room:
+        return Boundless()
+
     def progress_of(self, gallery_ids: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, Totals]:
         return {gallery_id: Totals() for gallery_id in gallery_ids}
 

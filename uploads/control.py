@@ -18,6 +18,7 @@ from uploads.intake import begin_round, discard_of, end_as_copy, renew_attempt
 from uploads.models import Discard, Upload, UploadQuerySet, by_id, insert_all, move_many
 from uploads.presign import plan_of, readable
 from uploads.publications import follow_up, uploads_moved
+from uploads.quotas import Rooms
 from uploads.states import ENDED_STATES, TAKES_BYTES, Event, State
 from uploads.wire import error_of
 
@@ -122,22 +123,26 @@ def retry(actor: Actor | Staff, upload_ids: Sequence[uuid.UUID]) -> list[Outcome
     """Failed uploads go on: to `signed` where bytes are needed (sign next), to `uploaded` where they are good."""
 
     def decide(upload: Upload) -> Decision:
-        if upload.state != State.FAILED:
+        if not can_go_on(upload):
             return None
         if upload.gallery.deleted_at is not None:
             raise GalleryDeleted(id=str(upload.gallery_id))
+        # Its room was given back when it failed; another file may have taken it.
+        rooms.of(upload.gallery).take(upload.size)
         return retried(upload, dead, now)
 
     dead: list[Discard] = []
-    now = clock.now()
+    now, rooms = clock.now(), Rooms(upload_ids)
     return decide_all(actor, upload_ids, decide, dead)
+
+
+def can_go_on(upload: Upload) -> bool:
+    error = error_of(upload)
+    return upload.state == State.FAILED and error is not None and bool(error["retryable"])
 
 
 def retried(upload: Upload, dead: list[Discard], now: datetime) -> Decision:
     """Appends what the attempt before has left to `dead`."""
-    error = error_of(upload)
-    if error is None or not error["retryable"]:
-        return None
     code = upload.error_code
     upload.error_code, upload.error_details, upload.ended_at, upload.tries = "", {}, None, 0
     upload.registered_at = upload.active_at = upload.try_after = now

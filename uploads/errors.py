@@ -24,9 +24,18 @@ class UnsupportedType(UploadError):
     message = "This is not a kind of photo that can be shown here."
 
 
-class GalleryFull(UploadError):
-    code, status = "gallery_full", HTTPStatus.CONFLICT
-    message = "The gallery is full."
+class QuotaExceeded(UploadError):
+    """Details: quota (user_photos or user_bytes), limit, used (with what is on its way)."""
+
+    code, status = "quota_exceeded", HTTPStatus.CONFLICT
+    message = "No room is left for this file in all galleries together."
+
+
+class TooManyOpenUploads(UploadError):
+    """Details: quota (user_open_uploads or gallery_open_uploads), limit, used."""
+
+    code, status, retryable = "too_many_open_uploads", HTTPStatus.CONFLICT, True
+    message = "Too many files are on their way at once."
 
 
 class Duplicate(UploadError):

@@ -3,13 +3,17 @@
 import uuid
 from collections.abc import Iterable, Mapping
 
-from galleries.ports import Totals
-from uploads import announce, control, progress
+from galleries.models import Gallery
+from galleries.ports import Room, Totals
+from uploads import announce, control, progress, quotas
 
 
 class UploadsFiller:
     def progress_of(self, gallery_ids: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, Totals]:
         return progress.totals_of(gallery_ids)
+
+    def room_in(self, gallery_id: uuid.UUID) -> Room:
+        return quotas.room_in(Gallery.objects.get(pk=gallery_id))
 
     def photos_changed(self, gallery_id: uuid.UUID, *, version: int, photo_ids: Iterable[uuid.UUID]) -> None:
         announce.photos_changed(gallery_id, version=version, photo_ids=photo_ids)

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Sum
 
 from galleries.access import Actor
 from galleries.curation import bring_back, is_restorable
@@ -22,15 +21,12 @@ from uploads.errors import (
     Duplicate,
     EmptyFile,
     FileTooLarge,
-    GalleryFull,
     UnsupportedType,
 )
 from uploads.lanes.base import UploadLanes, choose_lane, lanes_of
 from uploads.limits import (
     DEAD_ATTEMPT_KEPT,
     MAX_FILE_BYTES,
-    MAX_GALLERY_BYTES,
-    MAX_GALLERY_PHOTOS,
     SIGNED_URL_LIFE,
 )
 from uploads.media_types import media_type_for
@@ -38,6 +34,7 @@ from uploads.models import Discard, Upload, move_many, record_births
 from uploads.mould import Mould
 from uploads.names import display_name, display_path
 from uploads.part_plan import plan_parts
+from uploads.quotas import lock_gallery_and_owner, room_in
 from uploads.states import ENDED_STATES, Event, State
 from uploads.wire import DeclaredFile
 
@@ -50,22 +47,6 @@ class Intake:
     upload: Upload | None = None
     refusal: GalleryError | None = None
     is_new: bool = False
-
-
-@dataclass
-class Room:
-    """What the gallery still takes. Counted under its lock, so parallel batches never overfill it."""
-
-    photos: int
-    bytes: int
-    is_anything_open: bool
-
-    def take(self, size: int) -> None:
-        """Raises: GalleryFull."""
-        if self.photos < 1 or self.bytes < size:
-            raise GalleryFull(limit_photos=MAX_GALLERY_PHOTOS, limit_bytes=MAX_GALLERY_BYTES)
-        self.photos -= 1
-        self.bytes -= size
 
 
 @dataclass(frozen=True)
@@ -89,7 +70,7 @@ def register(
     now = clock.now()
     lanes = lanes_of(settings.PHOTO_STORE)
     with transaction.atomic():
-        gallery = Gallery.objects.select_for_update().get(pk=gallery_id)
+        gallery = lock_gallery_and_owner(gallery_id)
         if gallery.deleted_at is not None:
             raise GalleryDeleted(id=str(gallery_id))
         batch = Batch(Context(actor, gallery, lanes, now, birth), known_of(actor, gallery, files))
@@ -122,7 +103,9 @@ class Batch:
                 store=context.lanes.store.name,
             )
         )
+        # Under both locks, so that parallel batches never overfill the gallery, nor its owner's galleries together.
         self.room = room_in(self.gallery)
+        self.is_round_running = self.room.gallery.open_uploads > 0
         self.copies = dict(known.copies)
         self.new: dict[str, Upload] = {}
         self.reopened: dict[str, Upload] = {}
@@ -193,7 +176,7 @@ class Batch:
         is_wished = file.allow_duplicate or photo.is_wanted_copy
         if not is_wished and (twin := self.copies.get((photo.size, photo.crc32))):
             raise Duplicate(photo_id=str(twin))
-        self.room.take(photo.size)
+        self.room.take_back(photo.size)
         self.restored[file.client_id] = photo
         self.copies[photo.size, photo.crc32] = photo.pk
 
@@ -216,7 +199,7 @@ class Batch:
         changed = [*self.new.values(), *self.reopened.values()]
         if not changed and not self.restored:
             return
-        if not self.room.is_anything_open:
+        if not self.is_round_running:
             start_round(self.gallery, self.now)
         insert(list(self.new.values()))
         record_births(list(self.new.values()), self.now)
@@ -319,17 +302,6 @@ def copies_of(gallery_id: uuid.UUID, crcs: set[str]) -> dict[tuple[int, str], uu
         Photo.objects.live().filter(gallery_id=gallery_id, crc32__in=crcs).values_list("size", "crc32", "pk")
     )
     return {(size, crc32): pk for size, crc32, pk in rows}
-
-
-def room_in(gallery: Gallery) -> Room:
-    """Two queries. Open uploads have reserved their room, live photos use theirs."""
-    reserved = Upload.objects.open().filter(gallery=gallery).aggregate(photos=Count("pk"), bytes=Sum("size"))
-    used = Photo.objects.live().filter(gallery=gallery).aggregate(photos=Count("pk"), bytes=Sum("size"))
-    return Room(
-        photos=MAX_GALLERY_PHOTOS - used["photos"] - reserved["photos"],
-        bytes=MAX_GALLERY_BYTES - (used["bytes"] or 0) - (reserved["bytes"] or 0),
-        is_anything_open=reserved["photos"] > 0,
-    )
 
 
 def begin_round(gallery: Gallery, now: datetime) -> None:

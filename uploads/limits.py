@@ -6,6 +6,7 @@ from typing import Final
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 GIB: Final = 1024 * MIB
+TIB: Final = 1024 * GIB
 
 # A call names at most this many items; the wire contract.
 MAX_BATCH_ITEMS: Final = 100
@@ -29,6 +30,12 @@ MAX_PIXELS: Final = 110_000_000
 MAX_SIDE_PX: Final = 30_000
 
 MAX_NAME_BYTES: Final = 255
+MAX_GALLERY_OPEN_UPLOADS: Final = 5_000
+# Forty full galleries: to count so many takes a batch 20 ms longer (SQLite, 2026-11).
+MAX_USER_PHOTOS: Final = 200_000
+MAX_USER_BYTES: Final = 2 * TIB
+# Four galleries filled at once. Each may be a session that the store keeps open.
+MAX_USER_OPEN_UPLOADS: Final = 20_000
 MAX_PATH_CHARS: Final = 1_024
 MAX_PATH_DEPTH: Final = 8
 MAX_CLIENT_ID_CHARS: Final = 64

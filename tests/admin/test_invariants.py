@@ -15,13 +15,12 @@ from django.utils import timezone
 
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition
 from galleries.objects.base import original_key, store_named
-from tests.admin.rows import WAYS, photo_in, publication_of, upload_in
+from tests.admin.rows import WAYS, gallery_of, photo_in, publication_of, upload_in
 from uploads import clock
 from uploads.lanes.base import lanes_of
 from uploads.limits import (
     MAX_FILE_BYTES,
     MAX_GALLERY_BYTES,
-    MAX_GALLERY_PHOTOS,
     MAX_PART_COUNT,
     MAX_PIXELS,
     MAX_SIDE_PX,
@@ -348,16 +347,41 @@ def test_a_gallery_with_more_bytes_than_it_may_have_breaks_i11(count, expected, 
 
 
 @pytest.mark.parametrize(("extra", "expected"), [(-1, set()), (0, set()), (1, {"gallery_overfull"})])
-def test_a_gallery_with_more_photos_than_it_may_have_breaks_i11(
-    extra, expected, gallery, monkeypatch
-) -> None:
-    monkeypatch.setattr("uploads.ops.row_rules.MAX_GALLERY_PHOTOS", 3)
+def test_a_gallery_with_more_photos_than_it_may_have_breaks_i11(extra, expected, gallery, settings) -> None:
+    settings.MAX_GALLERY_PHOTOS = 3
     photo_in(gallery)
     for _ in range(2 + extra):
         upload_in(gallery, State.SIGNED)
 
     assert broken() == expected
-    assert MAX_GALLERY_PHOTOS == 5_000
+
+
+@pytest.mark.parametrize(("extra", "expected"), [(-1, set()), (0, set()), (1, {"gallery_overfull"})])
+def test_a_gallery_with_more_open_uploads_than_it_may_have_breaks_i11(
+    extra, expected, gallery, settings
+) -> None:
+    settings.MAX_GALLERY_OPEN_UPLOADS = 2
+    photo_in(gallery)
+    for _ in range(2 + extra):
+        upload_in(gallery, State.SIGNED)
+
+    assert broken() == expected
+
+
+@pytest.mark.parametrize(("extra", "expected"), [(-1, set()), (0, set()), (1, {"user_overfull"})])
+@pytest.mark.parametrize("quota", ["MAX_USER_PHOTOS", "MAX_USER_BYTES", "MAX_USER_OPEN_UPLOADS"])
+def test_a_person_with_more_than_one_may_have_breaks_i11(quota, extra, expected, gallery, settings) -> None:
+    """A deleted photo counts until its bytes are gone."""
+    photos = [photo_in(gallery), photo_in(gallery_of(gallery.owner), PhotoStatus.DELETED)]
+    uploads = [upload_in(gallery, State.SIGNED), upload_in(gallery_of(gallery.owner), State.UPLOADED)]
+    held = {
+        "MAX_USER_PHOTOS": len([*photos, *uploads]),
+        "MAX_USER_BYTES": sum(each.size for each in [*photos, *uploads]),
+        "MAX_USER_OPEN_UPLOADS": len(uploads),
+    }
+    setattr(settings, quota, held[quota] - extra)
+
+    assert broken() == expected
 
 
 @pytest.mark.parametrize(("extra", "expected"), [(-1, set()), (0, set()), (1, {"upload_too_large"})])

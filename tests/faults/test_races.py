@@ -9,7 +9,6 @@ from galleries.objects.base import store_named
 from tests.builders import MIB, file_out, jpeg, make_gallery, make_photo, make_upload, uploaded
 from tests.cast import bearer_api, make_user
 from tests.faults.at_once import at_once
-from uploads import intake
 from uploads.lanes.base import lanes_of
 from uploads.models import Discard, Upload, UploadEvent
 from uploads.states import Event as Move
@@ -74,8 +73,8 @@ def test_the_same_files_in_parallel_batches_are_one_row_each(callers, gallery):
     assert UploadEvent.objects.filter(event="register").count() == 20
 
 
-def test_parallel_batches_never_overfill_a_gallery(callers, gallery, monkeypatch):
-    monkeypatch.setattr(intake, "MAX_GALLERY_PHOTOS", 10)
+def test_parallel_batches_never_overfill_a_gallery(callers, gallery, settings):
+    settings.MAX_GALLERY_PHOTOS = 10
 
     answers = at_once(
         [lambda api=api: api.batch(gallery, *[file_out() for _ in range(4)]) for api in callers]

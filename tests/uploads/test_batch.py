@@ -8,7 +8,6 @@ from django.utils import timezone
 
 from galleries.models import Gallery, Photo, PhotoStatus
 from tests.builders import MIB, crc_of, file_out, make_gallery, make_photo, make_upload
-from uploads import intake
 from uploads.limits import MAX_FILE_BYTES, MAX_SIGNATURES_PER_ANSWER
 from uploads.models import Discard, Upload, UploadEvent
 from uploads.states import State
@@ -485,8 +484,8 @@ def test_two_files_of_the_same_bytes_on_their_way_are_both_taken(api, gallery):
 # --- a full gallery
 
 
-def test_a_full_gallery_takes_what_fits_and_no_more(api, gallery, monkeypatch):
-    monkeypatch.setattr(intake, "MAX_GALLERY_PHOTOS", 3)
+def test_a_full_gallery_takes_what_fits_and_no_more(api, gallery, settings):
+    settings.MAX_GALLERY_PHOTOS = 3
     make_photo(gallery)
 
     rows = api.batch(gallery, *[file_out() for _ in range(4)], sign=False)
@@ -500,8 +499,8 @@ def test_a_full_gallery_takes_what_fits_and_no_more(api, gallery, monkeypatch):
 
 
 @pytest.mark.parametrize(("spare", "code"), [(-1, "gallery_full"), (0, None), (1, None)])
-def test_bytes_are_reserved_to_the_last(api, gallery, monkeypatch, spare, code):
-    monkeypatch.setattr(intake, "MAX_GALLERY_BYTES", 5_000 + spare)
+def test_bytes_are_reserved_to_the_last(api, gallery, settings, spare, code):
+    settings.MAX_GALLERY_BYTES = 5_000 + spare
 
     rows = api.batch(gallery, file_out(size=3_000), file_out(size=2_000), sign=False)
 
@@ -509,35 +508,35 @@ def test_bytes_are_reserved_to_the_last(api, gallery, monkeypatch, spare, code):
 
 
 @pytest.mark.parametrize("state", [State.CANCELLED, State.EXPIRED, State.FAILED])
-def test_room_is_given_back_by_every_end_but_success(api, gallery, monkeypatch, state):
-    monkeypatch.setattr(intake, "MAX_GALLERY_PHOTOS", 1)
+def test_room_is_given_back_by_every_end_but_success(api, gallery, settings, state):
+    settings.MAX_GALLERY_PHOTOS = 1
     make_upload(gallery, state)
 
     assert api.batch(gallery, file_out())[0]["error"] is None
 
 
 @pytest.mark.parametrize("state", [State.REGISTERED, State.SIGNED, State.UPLOADED, State.VERIFYING])
-def test_room_is_kept_for_what_is_on_its_way(api, gallery, monkeypatch, state):
-    monkeypatch.setattr(intake, "MAX_GALLERY_PHOTOS", 1)
+def test_room_is_kept_for_what_is_on_its_way(api, gallery, settings, state):
+    settings.MAX_GALLERY_PHOTOS = 1
     make_upload(gallery, state)
 
     assert api.batch(gallery, file_out())[0]["error"]["code"] == "gallery_full"
 
 
-def test_a_full_gallery_still_answers_the_files_it_knows(api, gallery, monkeypatch):
+def test_a_full_gallery_still_answers_the_files_it_knows(api, gallery, settings):
     row = api.batch(gallery, file := file_out())[0]
-    monkeypatch.setattr(intake, "MAX_GALLERY_PHOTOS", 1)
+    settings.MAX_GALLERY_PHOTOS = 1
 
     again = api.batch(gallery, file)[0]
 
     assert (again["id"], again["error"]) == (row["id"], None)
 
 
-def test_a_deleted_photo_takes_its_room_again_when_it_comes_back(api, gallery, monkeypatch):
+def test_a_deleted_photo_takes_its_room_again_when_it_comes_back(api, gallery, settings):
     photo = make_photo(gallery)
     delete(api, photo)
     make_upload(gallery, State.SIGNED)
-    monkeypatch.setattr(intake, "MAX_GALLERY_PHOTOS", 1)
+    settings.MAX_GALLERY_PHOTOS = 1
 
     assert choose_again(api, gallery, photo)["error"]["code"] == "gallery_full"
 

@@ -40,6 +40,7 @@ RULES: Final[dict[str, dict[str, str]]] = {
     },
     "I11": {
         "gallery_overfull": "a gallery holds or has promised more photos or bytes than it may",
+        "user_overfull": "somebody's galleries hold or have promised more photos or bytes than one person may",
         "upload_too_large": "an upload is larger, or has more parts, than any may be",
         "photo_too_large": "a photo has more pixels, or a longer side, than any may have",
     },

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
+from django.conf import settings
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from accounts.models import User
 from galleries.models import DELETED_KEPT_FOR, Gallery, Photo, PhotoStatus
 from galleries.renditions import RECIPES
 from uploads.limits import (
     MAX_FILE_BYTES,
-    MAX_GALLERY_BYTES,
-    MAX_GALLERY_PHOTOS,
     MAX_PART_COUNT,
     MAX_PIXELS,
     MAX_SIDE_PX,
@@ -51,6 +51,7 @@ def rules_at(now: datetime) -> dict[str, QuerySet[Any, Any]]:
         ),
         "deleted_and_kept": Photo.objects.beyond_restore(now - SETTLED_WITHIN),
         "gallery_overfull": overfull(),
+        "user_overfull": overfull_accounts(),
         "upload_too_large": Upload.objects.filter(
             Q(size__gt=MAX_FILE_BYTES) | Q(lane="multipart", size__gt=F("part_bytes") * MAX_PART_COUNT)
         ),
@@ -113,9 +114,26 @@ def overfull() -> QuerySet[Gallery]:
             bytes_promised=Coalesce(promised.annotate(n=Sum("size")).values("n"), 0),
         )
         .filter(
-            Q(photos_held__gt=MAX_GALLERY_PHOTOS - F("photos_promised"))
-            | Q(bytes_held__gt=MAX_GALLERY_BYTES - F("bytes_promised"))
+            Q(photos_held__gt=settings.MAX_GALLERY_PHOTOS - F("photos_promised"))
+            | Q(photos_promised__gt=settings.MAX_GALLERY_OPEN_UPLOADS)
+            | Q(bytes_held__gt=settings.MAX_GALLERY_BYTES - F("bytes_promised"))
         )
+    )
+
+
+def overfull_accounts() -> QuerySet[User]:
+    """Whose photos, shown or not yet thrown away, and open uploads are together more than one person may have."""
+    kept = Photo.objects.filter(gallery__owner=OuterRef("pk")).order_by().values("gallery__owner")
+    promised = Upload.objects.open().filter(owner=OuterRef("pk")).order_by().values("owner")
+    return User.objects.annotate(
+        photos_held=Coalesce(kept.annotate(n=Count("pk")).values("n"), 0),
+        bytes_held=Coalesce(kept.annotate(n=Sum("size")).values("n"), 0),
+        photos_promised=Coalesce(promised.annotate(n=Count("pk")).values("n"), 0),
+        bytes_promised=Coalesce(promised.annotate(n=Sum("size")).values("n"), 0),
+    ).filter(
+        Q(photos_held__gt=settings.MAX_USER_PHOTOS - F("photos_promised"))
+        | Q(bytes_held__gt=settings.MAX_USER_BYTES - F("bytes_promised"))
+        | Q(photos_promised__gt=settings.MAX_USER_OPEN_UPLOADS)
     )
 
 
