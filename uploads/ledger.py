@@ -8,6 +8,7 @@ import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from typing import cast
 
@@ -20,19 +21,21 @@ KEPT_FOR_S = 7 * 24 * 3600
 # A rate that nobody has fed for this long says nothing about now.
 RATE_STALE_S = 10
 
-# KEYS: bytes by upload, rate. ARGV: seconds to keep, then (upload, bytes) pairs.
+# KEYS: bytes by upload, rate, when more was last heard of. ARGV: seconds to keep, then (upload, bytes) pairs.
 REPORT = """
 local fresh = 0
+local time = redis.call('TIME')
 for i = 2, #ARGV, 2 do
   local had = tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or 0)
   local has = tonumber(ARGV[i + 1])
   if has > had then
     redis.call('HSET', KEYS[1], ARGV[i], has)
+    redis.call('HSET', KEYS[3], ARGV[i], time[1])
     fresh = fresh + has - had
   end
 end
 redis.call('EXPIRE', KEYS[1], ARGV[1])
-local time = redis.call('TIME')
+redis.call('EXPIRE', KEYS[3], ARGV[1])
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local seen = redis.call('HMGET', KEYS[2], 'at', 'bytes', 'rate')
 local at, bytes, rate = tonumber(seen[1]), tonumber(seen[2] or 0) + fresh, tonumber(seen[3])
@@ -67,14 +70,19 @@ def client() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
 
 
-def keys_of(gallery_id: uuid.UUID) -> tuple[str, str]:
-    return f"safelight:ledger:{{{gallery_id}}}", f"safelight:rate:{{{gallery_id}}}"
+def keys_of(gallery_id: uuid.UUID) -> tuple[str, str, str]:
+    """Bytes, rate, times: in braces, so that a cluster keeps them in one place."""
+    return (
+        f"safelight:ledger:{{{gallery_id}}}",
+        f"safelight:rate:{{{gallery_id}}}",
+        f"safelight:heard:{{{gallery_id}}}",
+    )
 
 
 def report(gallery_id: uuid.UUID, stored: Sequence[tuple[uuid.UUID, int]]) -> int:
     """Takes what is new, ignores what is old, repeated or out of order. Returns the bytes that were new."""
     pairs = [word for upload_id, stored_bytes in stored for word in (str(upload_id), stored_bytes)]
-    return cast("int", client().eval(REPORT, 2, *keys_of(gallery_id), KEPT_FOR_S, *pairs))
+    return cast("int", client().eval(REPORT, 3, *keys_of(gallery_id), KEPT_FOR_S, *pairs))
 
 
 def progress_in(gallery_id: uuid.UUID) -> Progress:
@@ -91,7 +99,7 @@ def progress_of(gallery_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Progress]:
         with client().pipeline(transaction=False) as pipe:
             pipe.time()
             for gallery_id in wanted:
-                ledger, rate = keys_of(gallery_id)
+                ledger, rate, _ = keys_of(gallery_id)
                 pipe.hgetall(ledger)
                 pipe.hmget(rate, "rate", "at")
             (now_s, _), *answers = pipe.execute()
@@ -136,7 +144,31 @@ def stored_of(uploads: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> dict[uuid.UUID,
     }
 
 
+def heard_of(uploads: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> dict[uuid.UUID, datetime]:
+    """When new bytes of some (gallery, upload) pairs were last reported, of those that ever were. One round trip.
+
+    Raises: RedisError: nobody knows.
+    """
+    if not uploads:
+        return {}
+    with client().pipeline(transaction=False) as pipe:
+        for gallery_id, upload_id in uploads:
+            pipe.hget(keys_of(gallery_id)[2], str(upload_id))
+        answers = pipe.execute()
+    return {
+        upload_id: datetime.fromtimestamp(int(at_s), UTC)
+        for (_, upload_id), at_s in zip(uploads, answers, strict=True)
+        if at_s is not None
+    }
+
+
 def forget(gallery_id: uuid.UUID, upload_ids: Sequence[uuid.UUID]) -> None:
     """The bytes of ended attempts are no news any more."""
-    if upload_ids:
-        client().hdel(keys_of(gallery_id)[0], *[str(upload_id) for upload_id in upload_ids])
+    if not upload_ids:
+        return
+    stored, _, heard = keys_of(gallery_id)
+    names = [str(upload_id) for upload_id in upload_ids]
+    with client().pipeline(transaction=False) as pipe:
+        pipe.hdel(stored, *names)
+        pipe.hdel(heard, *names)
+        pipe.execute()

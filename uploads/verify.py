@@ -14,9 +14,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import BinaryIO, Final
 
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Count
 
@@ -25,8 +26,8 @@ from galleries.errors import GalleryError
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition, lock_galleries
 from galleries.objects.base import StoredObject, bound_key, rendition_key, store_named
 from galleries.renditions import recipe_named
-from uploads import announce, clock, events, ledger
-from uploads.attempts import photo_id_of
+from uploads import announce, clock, crash_points, events, ledger
+from uploads.attempts import Attempt, photo_id_of
 from uploads.errors import (
     ChecksumMismatch,
     Duplicate,
@@ -38,8 +39,10 @@ from uploads.errors import (
     WrongState,
 )
 from uploads.intake import discard_of
-from uploads.lanes.base import StoredPart, lanes_of
-from uploads.limits import DEAD_ATTEMPT_KEPT, LEASE, LEASE_RENEWED_EVERY_S, MAX_TRIES, RETRY_BASE, RETRY_CAP
+from uploads.janitor.files import SPOOL_PREFIX
+from uploads.janitor.liveness import Life, lives_of
+from uploads.lanes.base import StoredPart, lane_named, lanes_of
+from uploads.limits import DEAD_ATTEMPT_KEPT, LEASE_RENEWED_EVERY_S, MAX_TRIES, RETRY_BASE, RETRY_CAP
 from uploads.models import Discard, Upload, UploadQuerySet, move_to
 from uploads.presign import is_every_part_signed, plan_of
 from uploads.publications import is_being_published, uploads_moved
@@ -84,8 +87,12 @@ def claim_next() -> Upload | None:
             return None
         event = Event.TAKE_OVER if candidate.state == State.VERIFYING else Event.CLAIM
         return move_to(
-            candidate, event, lease_token=uuid.uuid4(), lease_until=now + LEASE, tries=candidate.tries + 1
+            candidate, event, lease_token=uuid.uuid4(), lease_until=now + lease(), tries=candidate.tries + 1
         )
+
+
+def lease() -> timedelta:
+    return timedelta(seconds=settings.UPLOAD_LEASE_S)
 
 
 def first_free(waiting: UploadQuerySet) -> Upload | None:
@@ -115,6 +122,7 @@ def fairest(now: datetime) -> Upload | None:
 
 def verify(upload: Upload, developer: Developer) -> None:
     """Takes a claimed upload to its end, or puts it back. Raises nothing: one bad file never harms another."""
+    crash_points.reached("verify.after_claim")
     if upload.tries > MAX_TRIES:
         settle(upload, GaveUp(tries=upload.tries - 1))
         return
@@ -122,12 +130,20 @@ def verify(upload: Upload, developer: Developer) -> None:
         with renewed_lease(upload), developed_original(upload, developer) as verified:
             publish(upload, verified)
     except WrongState:
-        log.info("verify.overtaken upload_id=%s", upload.pk)
+        let_go_of_late_work(upload)
     except GalleryError as error:
         settle(upload, error)
     except Exception:
         log.exception("verify.crashed upload_id=%s", upload.pk)
         settle(upload, GaveUp(tries=upload.tries), is_passing=True)
+
+
+def let_go_of_late_work(upload: Upload) -> None:
+    """A worker that was taken for dead may have stored renditions after its attempt was cleared away."""
+    log.info("verify.overtaken upload_id=%s", upload.pk)
+    attempt = Attempt(upload.pk, upload.attempt)
+    if lives_of([attempt])[attempt] == Life.DEAD:
+        Discard.objects.create(store=upload.store, key=upload.key, not_before=clock.now() + DEAD_ATTEMPT_KEPT)
 
 
 @contextmanager
@@ -136,7 +152,7 @@ def renewed_lease(upload: Upload) -> Iterator[None]:
     is_over = threading.Event()
 
     def renew() -> None:
-        while not is_over.wait(LEASE_RENEWED_EVERY_S):
+        while not is_over.wait(min(LEASE_RENEWED_EVERY_S, settings.UPLOAD_LEASE_S / 4)):
             announce.quietly(lambda: prolong(upload.pk, upload.lease_token))
             connection.close()
 
@@ -151,7 +167,7 @@ def renewed_lease(upload: Upload) -> Iterator[None]:
 def prolong(upload_id: uuid.UUID, lease_token: uuid.UUID | None) -> None:
     """Not a move: neither state nor version changes. A lease that somebody else took stays theirs."""
     held = Upload.objects.filter(pk=upload_id, state=State.VERIFYING, lease_token=lease_token)
-    held.update(lease_until=clock.now() + LEASE)
+    held.update(lease_until=clock.now() + lease())
 
 
 def settle(upload: Upload, error: GalleryError, *, is_passing: bool = False) -> None:
@@ -162,7 +178,7 @@ def settle(upload: Upload, error: GalleryError, *, is_passing: bool = False) -> 
         else:
             fail(upload, error)
     except WrongState:
-        log.info("verify.overtaken upload_id=%s", upload.pk)
+        let_go_of_late_work(upload)
 
 
 def put_back(upload: Upload, error: GalleryError) -> None:
@@ -201,10 +217,11 @@ def announce_upload(upload: Upload, *, photos: int = 0, size: int = 0) -> int:
 def developed_original(upload: Upload, developer: Developer) -> Iterator[Verified]:
     """Raises: whatever refuses the file, each with its code."""
     stored = settle_object(upload)
-    with tempfile.TemporaryFile(prefix="safelight-") as file:
+    with tempfile.TemporaryFile(prefix=SPOOL_PREFIX) as file:
         spooled = spool(upload, stored, file)
         media_type = sniffed_type(file)
         developed = developer.develop(file, media_type=media_type)
+        crash_points.reached("verify.after_decode")
         try:
             yield Verified(stored.key, media_type, spooled, developed, store_renditions(upload, developed))
         finally:
@@ -240,11 +257,13 @@ def completed_multipart(upload: Upload) -> StoredObject:
         parts = lanes.list_parts(upload.key, upload.session)
         refuse_incomplete(upload, parts)
         planned = {part.number for part in plan_of(upload)}
-        return lanes.complete_multipart(
+        stored = lanes.complete_multipart(
             upload.key, upload.session, [part for part in parts if part.number in planned]
         )
     except SessionGone:
         return store_named(upload.store).head(upload.key)
+    crash_points.reached("verify.after_complete_multipart")
+    return stored
 
 
 def refuse_incomplete(upload: Upload, parts: list[StoredPart]) -> None:
@@ -255,10 +274,10 @@ def refuse_incomplete(upload: Upload, parts: list[StoredPart]) -> None:
 
 
 def is_bound_by_signature(upload: Upload) -> bool:
-    can = lanes_of(upload.store).capabilities
-    if upload.lane == "put":
-        return can.conditional_put is not None
-    return can.signed_part_checksum is not None and is_every_part_signed(upload)
+    """Whether no used URL can still change what it wrote."""
+    is_all_signed = upload.lane != "multipart" or is_every_part_signed(upload)
+    lane = lane_named(upload.lane)
+    return not lanes_of(upload.store).needs_bound_copy(lane, is_all_signed=is_all_signed)
 
 
 def spool(upload: Upload, stored: StoredObject, file: BinaryIO) -> Spooled:
@@ -268,6 +287,7 @@ def spool(upload: Upload, stored: StoredObject, file: BinaryIO) -> Spooled:
         crc32 = zlib.crc32(chunk, crc32)
         sha256.update(chunk)
         size_bytes += file.write(chunk)
+        crash_points.reached("verify.mid_read")
     file.flush()
     if size_bytes != upload.size:
         raise SizeMismatch(declared_bytes=upload.size, stored_bytes=size_bytes)
@@ -293,6 +313,7 @@ def store_renditions(upload: Upload, developed: Developed) -> list[Rendition]:
         recipe = recipe_named(rendition.name)
         key = rendition_key(photo_id, rendition.name, recipe.digest)
         store.put_bytes(key, rendition.content, content_type=rendition.media_type)
+        crash_points.reached(f"verify.after_{rendition.name}")
         made.append(
             Rendition(
                 photo_id=photo_id,
@@ -315,6 +336,7 @@ def publish(upload: Upload, verified: Verified) -> None:
 
     Raises: WrongState when the lease was lost or the upload cancelled. Duplicate when the gallery has these bytes.
     """
+    crash_points.reached("verify.before_rows")
     try:
         with transaction.atomic():
             gallery = Gallery.objects.select_for_update().get(pk=upload.gallery_id)
@@ -333,6 +355,8 @@ def publish(upload: Upload, verified: Verified) -> None:
             is_ready = photo.status == PhotoStatus.READY
             version = announce_upload(upload, photos=int(is_ready), size=photo.size if is_ready else 0)
             announce.photos_changed(upload.gallery_id, version=version, photo_ids=[photo.pk])
+            crash_points.reached("verify.after_rows")
+        crash_points.reached("verify.after_commit")
     except IntegrityError as err:
         twin = twin_of(upload, verified.spooled)
         if twin is None:

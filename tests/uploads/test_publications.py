@@ -123,7 +123,7 @@ def test_what_was_cancelled_or_never_sent_counts_as_failed(api, quiet, verb, cod
         api.cancel(upload.pk)
     else:
         Upload.objects.update(active_at=timezone.now() - timedelta(days=7))
-        sweep.expire()
+        sweep.only("expiries")
 
     after = look(api, body)
     assert (after["state"], after["failures"][0]["error"]["code"]) == ("all_failed", code)

@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from galleries.models import Gallery, Photo, PhotoStatus, Rendition
+from galleries.models import DELETED_KEPT_FOR, Gallery, Photo, PhotoStatus, Rendition
 from galleries.objects.base import rendition_key, store_named
 from galleries.renditions import RECIPES
 from tests.builders import MIB, file_out, make_gallery, make_photo, make_upload, put_original, put_part
-from uploads import sweep
+from uploads import clock, sweep
 from uploads.attempts import leftovers_of, photo_id_of
+from uploads.janitor.leftovers import RESTORE_MAY_LAST
 from uploads.lanes.base import lanes_of
 from uploads.limits import ADOPT_AFTER, SIGNED_URL_LIFE, UPLOAD_LIFE
 from uploads.models import Discard, Upload
@@ -18,6 +19,7 @@ from uploads.states import State
 
 pytestmark = pytest.mark.django_db
 SECOND = timedelta(seconds=1)
+KEPT_FOR = DELETED_KEPT_FOR + RESTORE_MAY_LAST
 
 
 def row(upload: Upload) -> Upload:
@@ -86,8 +88,8 @@ def test_a_store_that_is_away_is_asked_again(gallery, monkeypatch):
         raise OSError(errno.EIO, "input/output error")
 
     monkeypatch.setattr(os, "lstat", away)
-    sweep.adopt()
-    sweep.expire()
+    sweep.only("adoptions")
+    sweep.only("expiries")
     monkeypatch.setattr(os, "lstat", real)
 
     assert (row(upload).state, row(upload).looked_at) == (State.SIGNED, None)
@@ -195,7 +197,7 @@ def test_the_bytes_of_an_open_upload_are_never_the_janitors(gallery, state):
     put_original(upload, b"bytes")
     Discard.objects.create(store="local", key=upload.key, not_before=timezone.now())
 
-    sweep.tidy()
+    sweep.only("discards")
 
     assert upload.key in keys()
 
@@ -206,7 +208,7 @@ def test_the_bytes_of_a_photo_are_never_the_janitors(gallery):
     for key in before:
         Discard.objects.create(store="local", key=key, not_before=timezone.now())
 
-    sweep.tidy()
+    sweep.only("discards")
 
     assert keys() == before
     assert photo.key in before
@@ -218,7 +220,7 @@ def test_a_discarded_session_is_aborted(api, gallery):
     api.cancel(declared["id"])
     Discard.objects.update(not_before=timezone.now())
 
-    sweep.tidy()
+    sweep.only("discards")
 
     assert list(lanes_of("local").list_sessions("originals/")) == []
     assert not Discard.objects.exists()
@@ -230,8 +232,8 @@ def test_tidying_twice_and_what_is_gone_already_is_harmless(gallery):
             store="local", key=make_upload(gallery, State.CANCELLED).key, not_before=timezone.now()
         )
 
-    sweep.tidy()
-    sweep.tidy()
+    sweep.only("discards")
+    sweep.only("discards")
 
     assert not Discard.objects.exists()
 
@@ -239,9 +241,7 @@ def test_tidying_twice_and_what_is_gone_already_is_harmless(gallery):
 # --- deleted photos and galleries
 
 
-@pytest.mark.parametrize(
-    ("age", "is_gone"), [(timedelta(hours=24) - SECOND, False), (timedelta(hours=24) + SECOND, True)]
-)
+@pytest.mark.parametrize(("age", "is_gone"), [(KEPT_FOR - SECOND, False), (KEPT_FOR + SECOND, True)])
 def test_a_deleted_photo_goes_after_a_day_its_objects_first(api, gallery, age, is_gone):
     photo, kept = make_photo(gallery), make_photo(gallery)
     api.delete(f"/photos/{photo.pk}")
@@ -255,9 +255,7 @@ def test_a_deleted_photo_goes_after_a_day_its_objects_first(api, gallery, age, i
     assert Rendition.objects.count() == (2 if is_gone else 4)
 
 
-@pytest.mark.parametrize(
-    ("age", "is_gone"), [(timedelta(hours=24) - SECOND, False), (timedelta(hours=24) + SECOND, True)]
-)
+@pytest.mark.parametrize(("age", "is_gone"), [(KEPT_FOR - SECOND, False), (KEPT_FOR + SECOND, True)])
 def test_a_deleted_gallery_leaves_nothing_in_the_store_after_a_day(api, gallery, owner, age, is_gone):
     make_photo(gallery)
     make_photo(gallery, status=PhotoStatus.STAGED)
@@ -312,17 +310,29 @@ def test_sweeping_twice_changes_nothing_more(gallery):
     assert list(Upload.objects.order_by("pk").values_list("state", "version")) == once
 
 
-def test_sessions_that_no_row_names_are_aborted_and_young_ones_left(gallery):
+@pytest.fixture
+def later(monkeypatch):
+    """Sets the product's clock forward."""
+
+    def move(by: timedelta) -> None:
+        then = timezone.now() + by
+        monkeypatch.setattr(clock, "now", lambda: then)
+
+    return move
+
+
+def test_sessions_that_no_row_names_are_aborted_and_young_ones_left(gallery, later):
     lanes = lanes_of("local")
     upload = make_upload(gallery, State.SIGNED, size=9 * MIB)
     named = lanes.create_multipart(upload.key, content_type="image/jpeg")
     Upload.objects.filter(pk=upload.pk).update(session=named)
     orphan = lanes.create_multipart(make_upload(gallery, State.CANCELLED).key, content_type="image/jpeg")
 
-    sweep.abort_orphans(timezone.now())
+    sweep.only("sessions")
     assert {each.session for each in lanes.list_sessions("originals/")} == {named, orphan}
 
-    sweep.abort_orphans(timezone.now() + 2 * ADOPT_AFTER)
+    later(2 * ADOPT_AFTER)
+    sweep.only("sessions")
     assert {each.session for each in lanes.list_sessions("originals/")} == {named}
 
 
@@ -334,7 +344,7 @@ def test_an_open_attempt_keeps_the_renditions_that_no_row_names_yet(gallery) -> 
         store_named("local").put_bytes(key, b"made a moment ago", content_type="image/jpeg")
     Discard.objects.create(store="local", key=upload.key, session="", not_before=timezone.now())
 
-    sweep.tidy()
+    sweep.only("discards")
 
     assert all(store_named("local").find(key) for key in stored)
 
@@ -346,7 +356,7 @@ def test_an_ended_attempt_leaves_neither_bound_copy_nor_renditions(gallery) -> N
         store_named("local").put_bytes(key, b"left behind", content_type="image/jpeg")
     Discard.objects.create(store="local", key=upload.key, session="", not_before=timezone.now())
 
-    sweep.tidy()
+    sweep.only("discards")
 
     assert len(left) == 2 + len(RECIPES)
     assert not any(store_named("local").find(key) for key in left)

@@ -5,13 +5,13 @@ from datetime import datetime
 
 from galleries.errors import StorageUnavailable
 from uploads import clock
+from uploads.janitor.deed import known_stores
 from uploads.ops.breach import Breach, Report
 from uploads.ops.history import illegal_histories
 from uploads.ops.row_rules import broken_rows
 from uploads.ops.store_rules import (
     altered_originals,
     broken_in_store,
-    known_stores,
     overdue_discards,
     unknown_stores,
 )

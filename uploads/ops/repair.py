@@ -8,8 +8,9 @@ from django.db import transaction
 
 from accounts.models import User
 from accounts.staff import Mended
-from uploads import announce, clock, sweep
+from uploads import announce, clock
 from uploads.control import Outcome, Staff, cancel, retry
+from uploads.janitor import leftovers
 from uploads.limits import MAX_BATCH_ITEMS
 from uploads.models import Discard, Publication, PublicationState, Upload
 from uploads.publications import failed_in
@@ -112,7 +113,7 @@ def throw_away(discard_ids: Sequence[int]) -> Mended:
     due = [each for each in chosen if each.not_before <= now]
     if len(due) < len(chosen):
         mended.left["not due yet"] += len(chosen) - len(due)
-    gone = {each.pk for each in sweep.throw_away(due)}
+    gone = {each.pk for each in leftovers.throw_away(due)}
     for each in due:
         if each.pk in gone:
             mended.note("thrown away", each)

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.conf import settings
-
 from galleries.errors import ObjectMissing
 from galleries.models import Photo, PhotoStatus, Rendition
-from galleries.objects.base import STORE_CLASSES, ObjectStore, store_named
+from galleries.objects.base import ObjectStore, store_named
 from uploads import clock
+from uploads.janitor.deed import known_stores
 from uploads.lanes.base import lanes_of
 from uploads.limits import SIGNED_URL_LIFE
 from uploads.models import Discard, Upload
@@ -52,10 +51,6 @@ class Named:
             named.tolerated.add(key)
             named.sessions.add((key, session))
         return named
-
-
-def known_stores() -> list[str]:
-    return [alias for alias, each in settings.STORAGES.items() if each["BACKEND"] in STORE_CLASSES]
 
 
 def unknown_stores() -> Iterator[Breach]:

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from django.conf import settings
 from django.db.models import QuerySet
 
 from uploads import clock
-from uploads.limits import LEASE
 from uploads.models import Discard, Upload, UploadQuerySet
 
 # Longer than a claim ever takes where a worker listens; shorter than a person's patience.
@@ -18,7 +18,7 @@ SILENT_FOR: Final = timedelta(days=1)
 # The sweeper comes by every few seconds.
 OVERDUE_AFTER: Final = timedelta(minutes=10)
 # Lease, a sweep and a minute to spare: what is still not settled then will not settle by itself.
-SETTLED_WITHIN: Final = LEASE + timedelta(minutes=1)
+SETTLED_WITHIN: Final = timedelta(seconds=settings.UPLOAD_LEASE_S, minutes=1)
 
 
 class Stuck(StrEnum):

@@ -1,0 +1,161 @@
+"""Bytes that rows have let go of: the list of discards, failures nobody took up, photos deleted for good."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import groupby
+from typing import Final
+
+from django.db import transaction
+
+from galleries.errors import StorageUnavailable
+from galleries.models import Gallery, Photo, PhotoStatus, lock_galleries, raise_version
+from galleries.objects.base import store_named
+from uploads import crash_points, events
+from uploads.attempts import leftovers_of
+from uploads.errors import SessionGone
+from uploads.intake import discard_of
+from uploads.janitor.deed import AT_A_TIME, Deed, known_stores
+from uploads.janitor.liveness import kept_of
+from uploads.lanes.base import lanes_of
+from uploads.limits import UPLOAD_LIFE
+from uploads.models import Discard, Upload
+from uploads.sealing import unseal
+from uploads.states import State
+
+log = logging.getLogger(__name__)
+DISCARDS_AT_ONCE: Final = 8
+# Whoever restores a photo looks at the clock before waiting for locks, 20 s at most; clocks differ a little too.
+RESTORE_MAY_LAST: Final = timedelta(seconds=30)
+
+
+def failures(now: datetime) -> Iterator[Deed]:
+    """Those that nobody took up for six days let go of their bytes. The row stays: a retry asks for them again."""
+    old = Upload.objects.filter(
+        state=State.FAILED, ended_at__lt=now - UPLOAD_LIFE, url_expires_at__isnull=False
+    )
+    for upload in old.order_by("ended_at")[:AT_A_TIME]:
+        yield Deed("let go of the bytes of", [str(upload.pk)], partial(let_go, upload, now))
+
+
+def let_go(upload: Upload, now: datetime) -> int:
+    held = Upload.objects.filter(
+        pk=upload.pk, state=State.FAILED, version=upload.version, url_expires_at__isnull=False
+    )
+    gone = discard_of(upload, now)
+    with transaction.atomic():
+        if held.update(session="", sealed_session="", part_crcs={}, url_expires_at=None):
+            gone.save()
+    return 1
+
+
+def discards(now: datetime) -> Iterator[Deed]:
+    """What the list names and no row does."""
+    for store in known_stores():
+        due = Discard.objects.filter(store=store, not_before__lte=now).order_by("not_before")[:AT_A_TIME]
+        if rows := list(due):
+            yield Deed("throw away", [row.key for row in rows], partial(clear, rows))
+
+
+def clear(due: Sequence[Discard]) -> int:
+    return len(throw_away(due))
+
+
+def throw_away(due: Sequence[Discard]) -> list[Discard]:
+    """What of it is gone now, taken off the list; the rest waits for a store that answers."""
+    known = [each for each in due if each.store in known_stores()]
+    leftovers = {each.pk: leftovers_of(each.key) for each in known}
+    kept = kept_of(key for keys in leftovers.values() for key in keys)
+    dead = [(each, [key for key in leftovers[each.pk] if key not in kept]) for each in known]
+    with ThreadPoolExecutor(max_workers=DISCARDS_AT_ONCE) as pool:
+        is_gone = list(pool.map(thrown_away, dead))
+    crash_points.reached("sweep.after_discards")
+    gone = [each for (each, _), was in zip(dead, is_gone, strict=True) if was]
+    Discard.objects.filter(pk__in=[each.pk for each in gone]).delete()
+    tell_of_sessions(gone)
+    return gone
+
+
+def tell_of_sessions(gone: Sequence[Discard]) -> None:
+    for discard in gone:
+        if discard.session:
+            events.session_ended(events.MULTIPART_ABORTED, discard.store)
+        if discard.sealed_session:
+            events.session_ended(events.RESUMABLE_CANCELLED, discard.store)
+
+
+def thrown_away(dead: tuple[Discard, Sequence[str]]) -> bool:
+    discard, keys = dead
+    try:
+        end_sessions(discard)
+        store_named(discard.store).delete(keys)
+    except StorageUnavailable:
+        log.warning("sweep.storage_unavailable store=%s key=%s", discard.store, discard.key)
+        return False  # it stays on the list
+    return True
+
+
+def end_sessions(discard: Discard) -> None:
+    """First, so that nothing is stored after the object is gone.
+
+    Raises: StorageUnavailable.
+    """
+    lanes = lanes_of(discard.store)
+    if discard.session:
+        lanes.abort_multipart(discard.key, discard.session)
+    if discard.sealed_session:
+        with suppress(SessionGone):  # one that nobody can unseal any more ends when its store forgets it
+            lanes.cancel_resumable(unseal(discard.sealed_session))
+
+
+def photos(now: datetime) -> Iterator[Deed]:
+    """Deleted, or in galleries deleted, more than 24 hours ago: their objects first, then their rows."""
+    certain = now - RESTORE_MAY_LAST
+    for store in known_stores():
+        rows = Photo.objects.filter(store=store).prefetch_related("renditions")
+        beyond_restore = rows.beyond_restore(certain).order_by("deleted_at")[:AT_A_TIME]
+        of_galleries = rows.of_forgotten_galleries(certain).order_by("gallery_id")[:AT_A_TIME]
+        found = {photo.pk: photo for photo in [*beyond_restore, *of_galleries]}
+        if found:
+            subjects = [str(pk) for pk in found]
+            yield Deed("forget the photos", subjects, partial(forget_all, [*found.values()]))
+
+
+def forget_all(found: Sequence[Photo]) -> int:
+    """Stops at a store that does not answer: it would not answer for the next one either."""
+    done = 0
+    with ThreadPoolExecutor(max_workers=DISCARDS_AT_ONCE) as pool:
+        objects_gone = list(pool.map(objects_deleted, found))
+    crash_points.reached("sweep.after_photo_objects")
+    gone = [photo for photo, was in zip(found, objects_gone, strict=True) if was]
+    for gallery_id, of_gallery in groupby(sorted(gone, key=gallery_of), key=gallery_of):
+        done += forget(gallery_id, list(of_gallery))
+    return done
+
+
+def gallery_of(photo: Photo) -> str:
+    return str(photo.gallery_id)
+
+
+def objects_deleted(photo: Photo) -> bool:
+    try:
+        store_named(photo.store).delete([photo.key, *[each.key for each in photo.renditions.all()]])
+    except StorageUnavailable:
+        log.warning("sweep.storage_unavailable store=%s photo_id=%s", photo.store, photo.pk)
+        return False  # the row stays, and names what is left
+    return True
+
+
+def forget(gallery_id: str, found: Sequence[Photo]) -> int:
+    """Photos of a deleted gallery may have been shown: it counts them no longer."""
+    with transaction.atomic():
+        lock_galleries(Gallery.objects.filter(pk=gallery_id))
+        left = Photo.objects.filter(pk__in=[photo.pk for photo in found])
+        shown = list(left.filter(status=PhotoStatus.READY).values_list("size", flat=True))
+        left.delete()
+        if shown:
+            raise_version(found[0].gallery_id, photos=-len(shown), size=-sum(shown))
+    return len(found)

@@ -1,0 +1,95 @@
+"""Uploads of which nothing is heard: taken in when all their bytes are there, ended after six days."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+import redis
+from django.db import transaction
+
+from galleries.models import Gallery, lock_galleries
+from uploads import announce, clock, ledger
+from uploads.errors import WrongState
+from uploads.intake import discard_of
+from uploads.janitor.deed import AT_A_TIME, Deed, known_stores
+from uploads.limits import ADOPT_AFTER, UPLOAD_LIFE
+from uploads.models import Upload, move_to
+from uploads.presign import Look, look
+from uploads.publications import uploads_moved
+from uploads.states import Event, State
+
+log = logging.getLogger(__name__)
+LOOKS_AT_ONCE: Final = 8
+Looked = list[tuple[Upload, Look]]
+
+
+def adoptions(now: datetime) -> Iterator[Deed]:
+    """Files whose bytes are all in the store but whose `complete` never came."""
+    for store in known_stores():
+        silent = Upload.objects.filter(
+            store=store, state=State.SIGNED, url_expires_at__lt=now - ADOPT_AFTER, looked_at=None
+        )
+        for upload, seen in looked_at(list(silent.order_by("url_expires_at")[:AT_A_TIME])):
+            if seen.is_whole:
+                yield Deed("adopt", [str(upload.pk)], partial(move_alone, upload, Event.STORED))
+            elif seen.refusal is None:
+                yield Deed("find bytes missing of", [str(upload.pk)], partial(note_look, upload, now))
+
+
+def expiries(now: datetime) -> Iterator[Deed]:
+    """Six days without a sign of life. The ledger is asked first, then the store, once more."""
+    for store in known_stores():
+        silent = Upload.objects.silent_since(now - UPLOAD_LIFE).filter(store=store)
+        uploads = list(silent.order_by("active_at")[:AT_A_TIME])
+        try:
+            heard = ledger.heard_of([(upload.gallery_id, upload.pk) for upload in uploads])
+        except redis.RedisError:
+            log.warning("sweep.ledger_unknown store=%s count=%d", store, len(uploads))
+            continue
+        lively = [each for each in uploads if each.pk in heard and heard[each.pk] > now - UPLOAD_LIFE]
+        for upload in lively:
+            yield Deed("keep", [str(upload.pk)], partial(note_report, upload, heard[upload.pk]))
+        for upload, seen in looked_at([each for each in uploads if each not in lively]):
+            if seen.is_whole and upload.state == State.SIGNED:
+                yield Deed("adopt", [str(upload.pk)], partial(move_alone, upload, Event.STORED))
+            elif seen.refusal is None:
+                yield Deed("expire", [str(upload.pk)], partial(move_alone, upload, Event.EXPIRE))
+
+
+def looked_at(uploads: Sequence[Upload]) -> Looked:
+    if not uploads:
+        return []
+    with ThreadPoolExecutor(max_workers=LOOKS_AT_ONCE) as pool:
+        return list(zip(uploads, pool.map(look, uploads), strict=True))
+
+
+def note_look(upload: Upload, now: datetime) -> int:
+    Upload.objects.filter(pk=upload.pk, version=upload.version).update(looked_at=now)
+    return 1
+
+
+def note_report(upload: Upload, heard_at: datetime) -> int:
+    """Neither state nor version changes: reports write to the ledger alone until somebody asks."""
+    Upload.objects.filter(pk=upload.pk, active_at__lt=heard_at).update(active_at=heard_at)
+    return 1
+
+
+def move_alone(upload: Upload, event: Event) -> int:
+    """One row in a transaction of its own; whoever was faster wins."""
+    now = clock.now()
+    try:
+        with transaction.atomic():
+            lock_galleries(Gallery.objects.filter(pk=upload.gallery_id))
+            if event == Event.EXPIRE:
+                discard_of(upload, now).save()
+                move_to(upload, event, ended_at=now)
+            else:
+                move_to(upload, event, active_at=now)
+                announce.ring_after_commit()
+            uploads_moved(upload.gallery_id, [upload])
+    except WrongState:
+        log.info("sweep.overtaken upload_id=%s", upload.pk)
+    return 1
