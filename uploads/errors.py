@@ -82,7 +82,7 @@ class LaneUnsupported(UploadError):
 
 
 class SessionGone(UploadError):
-    """The multipart session was completed, aborted or has expired, and its object is not there either."""
+    """The session was completed, aborted or has expired, and its object is not there either."""
 
     code, status, retryable = "session_gone", HTTPStatus.NOT_FOUND, True
     message = "The parts that were sent are no longer kept. The file will be sent again."
@@ -158,6 +158,27 @@ class BodyCorrupted(ChecksumMismatch):
 
     status = HTTPStatus.BAD_REQUEST
     message = "The file was damaged on its way."
+
+
+class BadRange(UploadError):
+    """Content-Range can't be read, names another total, or does not have the length of the body."""
+
+    code, status = "bad_range", HTTPStatus.BAD_REQUEST
+    message = "It is not said which bytes of the file these are."
+
+
+class RangeGap(UploadError):
+    """Details: stored_bytes, from where to go on."""
+
+    code, status, retryable = "range_gap", HTTPStatus.CONFLICT, True
+    message = "The bytes before these have not arrived."
+
+
+class SessionTaken(UploadError):
+    """A newer request sends to the same session."""
+
+    code, status, retryable = "session_taken", HTTPStatus.CONFLICT, True
+    message = "The file is being sent a second time."
 
 
 class BodyTooSlow(UploadError):

@@ -19,6 +19,10 @@ MIN_PART_BYTES: Final = 5 * MIB
 MAX_PART_COUNT: Final = 10_000
 # A file up to one part goes by one PUT. Also the window of bytes that an interruption costs.
 PREFERRED_PART_BYTES: Final = 8 * MIB
+# A multiple of 256 KiB, as Google wants every chunk but the last; it forgets a session after a week.
+# https://cloud.google.com/storage/docs/resumable-uploads
+RESUMABLE_CHUNK_BYTES: Final = 8 * MIB
+RESUMABLE_SESSION_LIFE: Final = timedelta(days=7)
 
 # Far above a 150-MP RAW (about 300 MB); what a signed 64-bit column and every lane carry with ease.
 MAX_FILE_BYTES: Final = 2 * GIB

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from config import local_door
-from config.local_door import MAX_DRAINED_BYTES
+from config import door_http
+from config.door_http import MAX_DRAINED_BYTES
 from galleries.errors import ObjectMissing
 from galleries.objects.base import forget_stores
 from uploads.errors import SessionGone
@@ -203,7 +203,7 @@ def test_a_client_that_hangs_up_leaves_nothing(local_stage):
 
 
 def test_a_client_that_falls_silent_is_not_waited_for_for_ever(local_stage, monkeypatch):
-    monkeypatch.setattr(local_door, "MAX_SILENCE_S", 0.2)
+    monkeypatch.setattr(door_http, "MAX_SILENCE_S", 0.2)
     request = sign(local_stage)
     with connect(local_stage) as connection:
         connection.sendall(head_of(request, **{"Content-Length": str(len(PHOTO))}) + PHOTO[:-1])

@@ -29,11 +29,14 @@ from uploads.lanes.base import (
     CHECKSUM_HEADER,
     Capabilities,
     OpenSession,
+    Received,
     SignedRequest,
     StoredPart,
     UploadLanes,
+    Wanted,
     checksum_header,
 )
+from uploads.lanes.local_sessions import LocalSessions
 from uploads.lanes.local_urls import UrlSigner, WriteTerms
 from uploads.limits import SIGNED_URL_LIFE
 
@@ -52,7 +55,7 @@ class LocalLanes(UploadLanes):
     capabilities = Capabilities(
         put="proven",
         multipart="proven",
-        resumable=None,
+        resumable="proven",
         conditional_put="proven",
         signed_checksum="proven",
         signed_part_checksum="proven",
@@ -63,6 +66,7 @@ class LocalLanes(UploadLanes):
             raise TypeError(store)
         self.store = store
         self.signer = UrlSigner([settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS])
+        self.sessions = LocalSessions(store)
         self._sessions_folder = store.root / ".multipart"
 
     def sign_put(self, key: str, *, size_bytes: int, content_type: str, crc32: str | None) -> SignedRequest:
@@ -149,8 +153,31 @@ class LocalLanes(UploadLanes):
             self._folder_of(key, session)
             self._end(session)
 
+    def begin_resumables(self, wanted: Sequence[Wanted]) -> list[str | StorageUnavailable]:
+        """One after the other: a folder takes less time than a thread."""
+        tell_store_call(self.store.name, "begin_resumables")
+        begun: list[str | StorageUnavailable] = []
+        for each in wanted:
+            try:
+                begun.append(self.sessions.begin(each, now_s=self.clock()))
+            except StorageUnavailable as error:
+                begun.append(error)
+        return begun
+
+    def probe_resumable(self, session_uri: str, *, size_bytes: int) -> Received:
+        tell_store_call(self.store.name, "probe_resumable")
+        session = self.sessions.find(session_uri, now_s=self.clock())
+        if session.plan.size_bytes != size_bytes:
+            raise SessionGone
+        return session.received()
+
+    def cancel_resumable(self, session_uri: str) -> None:
+        tell_store_call(self.store.name, "cancel_resumable")
+        with suppress(SessionGone):
+            self.sessions.find(session_uri, now_s=self.clock()).cancel()
+
     def drop_abandoned(self, *, older_than: timedelta) -> int:
-        """Bodies that were never settled, and sessions that were never fully opened or fully ended."""
+        """Bodies never settled, sessions half opened or half ended, and resumable ones past their week; how many."""
         before_s = self.clock() - older_than.total_seconds()
         bodies = sorted_entries(self.store.incoming_folder)
         folders = [
@@ -162,7 +189,7 @@ class LocalLanes(UploadLanes):
                 shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 Path(entry.path).unlink(missing_ok=True)
-        return len(abandoned)
+        return len(abandoned) + self.sessions.drop_ended(now_s=self.clock(), half_made_before_s=before_s)
 
     def take(self, terms: WriteTerms) -> IncomingFile:
         """The file for a body whose URL has been checked.

@@ -212,6 +212,7 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
 const SAME_AS: Readonly<Record<string, string>> = {
   already_stored: "checksum_conflict",
   bad_part_number: "bad_request",
+  bad_range: "bad_request",
   body_too_slow: "object_missing",
   database_busy: "server_error",
   decoder_died: "server_error",
@@ -221,7 +222,9 @@ const SAME_AS: Readonly<Record<string, string>> = {
   malformed_answer: "server_error",
   method_not_allowed: "bad_request",
   object_changed: "checksum_conflict",
+  range_gap: "parts_missing",
   session_gone: "parts_missing",
+  session_taken: "parts_missing",
   sign_in: "sign_in_required",
   url_expired: "object_missing",
   url_refused: "bad_request",
