@@ -15,7 +15,7 @@ from django.db import transaction
 
 from galleries.photo_wire import photo_out
 from galleries.queries import get_photos
-from uploads import ledger, wire
+from uploads import crash_points, ledger, wire
 from uploads.models import Upload
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,12 @@ def quietly(action: Callable[[], None]) -> None:
 
 def ring_after_commit() -> None:
     """Wakes the workers. They look into the database for what there is to do."""
-    after_commit(ring)
+    after_commit(ring_as_asked)
+
+
+def ring_as_asked() -> None:
+    crash_points.reached("bell.after_commit")
+    ring()
 
 
 def ring() -> None:

@@ -11,7 +11,7 @@ from accounts.models import User
 from galleries.access import Actor
 from galleries.errors import GalleryDeleted, GalleryError, NotFound
 from galleries.models import Gallery, Photo, lock_galleries
-from uploads import announce, clock, events
+from uploads import announce, clock, crash_points, events
 from uploads.crc32 import combine_parts
 from uploads.errors import BYTES_ARE_BAD, ChecksumConflict, PartsMissing, TooLate, WrongState
 from uploads.intake import begin_round, discard_of, end_as_copy, renew_attempt
@@ -190,8 +190,10 @@ def decide_all(
                 continue
             if decision:
                 moves.setdefault(decision[0], []).append(upload)
+        crash_points.reached("control.before_rows")
         carry_out(moves)
         Discard.objects.bulk_create(dead)
+        crash_points.reached("control.after_rows")
         events.refused(refusals.values())
     moved = {upload.pk: event for event, of_event in moves.items() for upload in of_event}
     return [

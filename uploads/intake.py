@@ -13,7 +13,7 @@ from galleries.curation import bring_back, is_restorable
 from galleries.errors import GalleryDeleted, GalleryError
 from galleries.models import Gallery, Photo, PhotoStatus, raise_version
 from galleries.objects.base import original_key
-from uploads import announce, clock, events, ledger
+from uploads import announce, clock, crash_points, events, ledger
 from uploads.bulk_insert import insert
 from uploads.errors import (
     BYTES_ARE_BAD,
@@ -74,7 +74,9 @@ def register(
         if gallery.deleted_at is not None:
             raise GalleryDeleted(id=str(gallery_id))
         batch = Batch(Context(actor, gallery, lanes, now, birth), known_of(actor, gallery, files))
-        return batch.take_in(files)
+        taken = batch.take_in(files)
+    crash_points.reached("batch.after_commit")
+    return taken
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,9 @@ class Batch:
 
     def take_in(self, files: Sequence[DeclaredFile]) -> list[Intake]:
         intakes = [self.consider(file) for file in files]
+        crash_points.reached("batch.before_rows")
         self.write()
+        crash_points.reached("batch.after_rows")
         events.refused([each.refusal for each in intakes if each.refusal])
         return intakes
 

@@ -17,7 +17,7 @@ from galleries.access import Actor
 from galleries.errors import GalleryDeleted, GalleryError, NotFound
 from galleries.models import Gallery, Photo, lock_galleries, raise_version
 from galleries.objects.base import store_named
-from uploads import announce, clock, events, wire
+from uploads import announce, clock, crash_points, events, wire
 from uploads.errors import BadPartNumber, ChecksumConflict, SessionGone
 from uploads.intake import discard_of, end_as_copy
 from uploads.lanes.base import SignedRequest, UploadLanes, lanes_of
@@ -72,11 +72,14 @@ def sign(actor: Actor, asks: Sequence[Ask]) -> list[Signed]:
     """Constant queries. Safe to repeat: a lost answer is simply asked for again."""
     found = by_id(readable(actor, [ask.upload_id for ask in asks]))
     looks = look_up([(ask, found[ask.upload_id]) for ask in asks if ask.upload_id in found])
+    crash_points.reached("sign.after_sessions")
     with transaction.atomic():
         lock_galleries(Gallery.objects.filter(pk__in={upload.gallery_id for upload in found.values()}))
         locked = by_id(readable(actor, list(found)).select_for_update(of=("self",)))
         signing = Signing(asks, locked, looks)
         signing.write()
+        crash_points.reached("sign.after_rows")
+    crash_points.reached("sign.after_commit")
     return list(signing.answers())
 
 
