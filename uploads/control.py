@@ -143,10 +143,10 @@ def can_go_on(upload: Upload) -> bool:
 
 def retried(upload: Upload, dead: list[Discard], now: datetime) -> Decision:
     """Appends what the attempt before has left to `dead`."""
-    code = upload.error_code
+    code, are_bytes_let_go = upload.error_code, upload.url_expires_at is None
     upload.error_code, upload.error_details, upload.ended_at, upload.tries = "", {}, None, 0
     upload.registered_at = upload.active_at = upload.try_after = now
-    if code in BYTES_ARE_BAD:
+    if code in BYTES_ARE_BAD or are_bytes_let_go:  # else the janitor might take them from under a worker
         dead.append(discard_of(upload, now))
         renew_attempt(upload)
         return Event.REOPEN_BYTES, upload

@@ -15,6 +15,7 @@ from accounts.models import User
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition, raise_version
 from galleries.objects.base import original_key, rendition_key, store_named
 from galleries.renditions import RECIPES
+from uploads.limits import SIGNED_URL_LIFE
 from uploads.models import Publication, Upload, move_to, record_births
 from uploads.states import Event, State
 
@@ -86,6 +87,8 @@ def upload_in(
         move_to(upload, event, **extra)
     if state in {State.FAILED, State.CANCELLED, State.EXPIRED, State.VERIFIED}:
         changed = {"ended_at": timezone.now(), "lease_until": None} | changed
+    if Event.SIGN in WAYS[state]:
+        changed = {"url_expires_at": timezone.now() + SIGNED_URL_LIFE} | changed
     if changed:
         Upload.objects.filter(pk=upload.pk).update(**changed)
     return Upload.objects.get(pk=upload.pk)
