@@ -181,7 +181,8 @@ def counted() -> list[Metric]:
 
 OURS: Final = ("accounts", "config", "galleries", "uploads")
 EVENT_NAME: Final = re.compile(r"[a-z_]+\.[a-z_]+(?= |$)")
-UNCOUNTED: Final = "metrics.lost"  # said while the guard is held
+# Of counting itself: to count these would fail as well.
+UNCOUNTED: Final = frozenset({"metrics.lost", "metrics.failed"})
 
 
 class WarningCounter(logging.Handler):
@@ -189,7 +190,7 @@ class WarningCounter(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         event = event_of(record)
-        if event == UNCOUNTED:
+        if event in UNCOUNTED:
             return
         try:
             add("warnings", {"event": event, "level": record.levelname.lower()})

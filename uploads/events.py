@@ -54,7 +54,7 @@ CALL_REFUSED = Kind("call.refused", "a whole call was refused", ("code",), level
 MULTIPART_OPENED = Kind("multipart.opened", "a row names a new session", ("store",))
 MULTIPART_ABORTED = Kind("multipart.aborted", "the janitor ended a session that nothing needs", ("store",))
 RESUMABLE_OPENED = Kind("resumable.opened", "a row has a new session", ("store",))
-RESUMABLE_STATUS = Kind("resumable.status", "the store said what it has", ("store", "status"), ROWS)
+RESUMABLE_STATUS = Kind("resumable.status", "the store said what it has", ("store", "status"))
 RESUMABLE_CANCELLED = Kind("resumable.cancelled", "a session takes no more bytes", ("store",))
 TAKEN_OVER = Kind("verify.taken_over", "a worker lost its lease; another goes on", ("store",))
 PUT_BACK = Kind("verify.put_back", "a passing fault; it is tried again later", ("store", "code"))
@@ -70,7 +70,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     kind.name: kind for kind in list(globals().values()) if isinstance(kind, Kind)
 }
 # What may stand in a log line beside labels and measures.
-IDS: Final = ("gallery_id", "upload_id", "publication_id")
+LINE_ONLY: Final = ("gallery_id", "upload_id", "publication_id", "offset_bytes")
 METRIC_OF: Final = {"count": "", "bytes": "_bytes", "duration_s": "_seconds"}
 SAYS: Final = {"count": "how many", "bytes": "their bytes", "duration_s": "seconds"}
 counters.HELP.update(
@@ -95,7 +95,7 @@ class Happened:
 
     def __post_init__(self) -> None:
         """Raises: TypeError for a field that is not on the list: labels make series, and series cost for ever."""
-        if tuple(self.labels) != self.kind.labels or not self.ids.keys() <= {*IDS}:
+        if tuple(self.labels) != self.kind.labels or not self.ids.keys() <= {*LINE_ONLY}:
             raise TypeError(f"{self.kind.name} {[*self.labels]} {[*self.ids]}")
 
 
@@ -256,8 +256,7 @@ def resumable_seen(upload: Row, *, status: str, offset_bytes: int) -> None:
         Happened(
             RESUMABLE_STATUS,
             {"store": upload.store, "status": status},
-            {"gallery_id": upload.gallery_id, "upload_id": upload.pk},
-            size=offset_bytes,
+            {"gallery_id": upload.gallery_id, "upload_id": upload.pk, "offset_bytes": offset_bytes},
         )
     )
 
