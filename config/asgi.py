@@ -16,6 +16,7 @@ from django.conf import settings  # noqa: E402
 from django.db import DEFAULT_DB_ALIAS, connections  # noqa: E402
 from servestatic import ServeStaticASGI  # noqa: E402
 
+from config.checks import refuse_unusable_stores  # noqa: E402
 from config.local_door import LocalDoor  # noqa: E402
 from config.log_lines import MaskedArguments  # noqa: E402
 from config.origins import OriginOrBearer  # noqa: E402
@@ -26,6 +27,8 @@ IMMUTABLE = r"^/static/dist/assets/.+-[A-Za-z0-9_-]{8,}\.\w+$"  # the hash that 
 
 # Whoever starts uvicorn without `--no-access-log` would have signed addresses in its lines.
 logging.getLogger("uvicorn.access").addFilter(MaskedArguments())
+
+refuse_unusable_stores()
 
 
 def with_static_files(app: Any) -> Any:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from galleries.objects.base import forget_stores, store_named
 from uploads.errors import LaneUnsupported
 from uploads.lanes import gcs, s3
 from uploads.lanes.base import Capabilities, UploadLanes, choose_lane, lanes_of
@@ -19,6 +18,24 @@ STORAGE_DOC = Path(__file__).parents[2] / "docs" / "storage.md"
 @pytest.mark.parametrize(("more_bytes", "lane"), [(-1, "put"), (0, "put"), (1, "multipart")])
 def test_a_file_of_one_part_is_put_and_a_larger_one_is_sent_in_parts(local_stage, more_bytes, lane):
     assert choose_lane(local_stage.lanes, size_bytes=PREFERRED_PART_BYTES + more_bytes) == lane
+
+
+@pytest.mark.services
+@pytest.mark.parametrize(("more_bytes", "lane"), [(-1, "put"), (0, "put"), (1, "resumable")])
+def test_where_the_store_takes_no_parts_a_larger_file_has_a_session_of_its_own(gcs_stage, more_bytes, lane):
+    assert choose_lane(gcs_stage.lanes, size_bytes=PREFERRED_PART_BYTES + more_bytes) == lane
+
+
+@pytest.mark.services
+def test_parts_are_refused_where_the_store_takes_none(gcs_stage):
+    with pytest.raises(LaneUnsupported):
+        choose_lane(gcs_stage.lanes, size_bytes=PREFERRED_PART_BYTES + 1, preferred="multipart")
+
+
+def test_a_larger_file_is_sent_in_parts_where_the_store_takes_both(local_stage):
+    local_stage.lanes.capabilities = replace(local_stage.lanes.capabilities, resumable="declared")
+
+    assert choose_lane(local_stage.lanes, size_bytes=PREFERRED_PART_BYTES + 1) == "multipart"
 
 
 def test_a_small_file_may_be_sent_in_parts_when_asked_for(local_stage):
@@ -51,6 +68,7 @@ def test_a_file_that_does_not_fit_through_one_put_is_refused(local_stage, more_b
         ((), "multipart", True, False),
         ((), "multipart", False, True),
         (("signed_part_checksum",), "multipart", True, True),
+        (("conditional_put", "signed_part_checksum"), "resumable", False, False),
     ],
 )
 def test_a_copy_is_bound_where_a_used_url_could_still_write(
@@ -76,25 +94,6 @@ def test_what_a_store_is_said_to_lack_is_not_asked_of_it(moto_stage, settings):
 
     assert put.headers == {"content-type": "image/png"}
     assert part.headers == {}
-
-
-def test_object_parameters_are_signed_and_sent(moto_stage, settings):
-    described = settings.STORAGES["s3"]
-    described["OPTIONS"] |= {"object_parameters": {"StorageClass": "STANDARD_IA"}}
-    forget_stores()
-
-    request = lanes_of("s3").sign_put(moto_stage.key(), size_bytes=1, content_type="image/png", crc32=None)
-
-    assert request.headers["x-amz-storage-class"] == "STANDARD_IA"
-    assert "x-amz-storage-class" in request.url
-
-
-def test_an_object_parameter_that_cannot_be_signed_is_refused_at_once(moto_stage, settings):
-    settings.STORAGES["s3"]["OPTIONS"] |= {"object_parameters": {"Metadata": {"a": "b"}}}
-    forget_stores()
-
-    with pytest.raises(ImproperlyConfigured, match="Metadata"):
-        store_named("s3")
 
 
 @pytest.mark.parametrize("name", ["nowhere", "staticfiles"])

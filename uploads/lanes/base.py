@@ -197,15 +197,23 @@ def open_lanes(store: ObjectStore) -> UploadLanes:
 
 
 def choose_lane(lanes: UploadLanes, *, size_bytes: int, preferred: str | None = None) -> Lane:
-    """A file of at most one part goes by `put`, a larger one by `multipart`, unless one is preferred.
+    """The one rule: at most one part goes by `put`, more by `multipart`, or by `resumable` where no parts are taken.
+
+    A lane that is preferred is taken instead, or refused: never replaced by another.
 
     Raises: LaneUnsupported when the preferred lane is unknown, is not there, or is too small for the file.
     """
-    fitting: Lane = "put" if size_bytes <= PREFERRED_PART_BYTES else "multipart"
+    fitting = fitting_lane(lanes, size_bytes)
     lane = fitting if preferred is None else lane_named(preferred)
     if not lanes.can(lane) or (lane == "put" and fitting != "put"):
         raise LaneUnsupported(lane=lane, store=lanes.store.name, declared_bytes=size_bytes)
     return lane
+
+
+def fitting_lane(lanes: UploadLanes, size_bytes: int) -> Lane:
+    if size_bytes <= PREFERRED_PART_BYTES:
+        return "put"
+    return "resumable" if lanes.can("resumable") and not lanes.can("multipart") else "multipart"
 
 
 def lane_named(word: str) -> Lane:
