@@ -39,6 +39,7 @@ XML_PATH: Final = re.compile(r"/(?P<bucket>[-.\w]+)/(?P<key>(?:originals|renditi
 JSON_PATH: Final = re.compile(
     r"/(?:download/)?storage/v1/b/(?P<bucket>[-.\w]+)/o/(?P<key>[^/]+)(?P<verb>/.*)?"
 )
+BUCKET_PATH: Final = re.compile(r"/storage/v1/b/(?P<bucket>[-.\w]+)")
 SESSION_PATH: Final = "/upload/storage/v1/b/"
 CLIENT_CLOSED: Final = 499
 RESUME_INCOMPLETE: Final = 308
@@ -169,6 +170,8 @@ class Front(RequestHandler):  # type: ignore[misc]  # untyped
     def _refusal(self, method: str) -> Refusal | None:
         if xml := XML_PATH.fullmatch(self._asked.path):
             return self._wrong_signature(method) or self._wrong_put(method, xml)
+        if bucket := BUCKET_PATH.fullmatch(self._asked.path):
+            return self._changed_bucket(bucket["bucket"])
         return self._unmet_condition()
 
     def _wrong_put(self, method: str, xml: re.Match[str]) -> Refusal | None:
@@ -181,6 +184,13 @@ class Front(RequestHandler):  # type: ignore[misc]  # untyped
         if wanted is not None and wanted != self._generation(xml["bucket"], unquote(xml["key"])):
             return Refusal(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed")
         return None
+
+    def _changed_bucket(self, name: str) -> Refusal | None:
+        wanted = self._query.get("ifMetagenerationMatch")
+        found = self.storage.buckets.get(name, {}).get("metageneration")
+        if wanted in {None, found}:
+            return None
+        return Refusal(HTTPStatus.PRECONDITION_FAILED, "conditionNotMet")
 
     def _unmet_condition(self) -> Refusal | None:
         named = JSON_PATH.fullmatch(self._asked.path)

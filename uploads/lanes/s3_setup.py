@@ -1,20 +1,15 @@
 """The two rules a bucket needs: our site's pages may send to it, and it forgets what was never finished."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final
 
 from botocore.exceptions import ClientError
 
 from galleries.objects.s3_bucket import S3Bucket, code_of
 from uploads.lanes.base import CHECKSUM_HEADER
-
-Verdict = Literal["right", "wrong", "unknown"]
-Rule = dict[str, Any]
+from uploads.lanes.bucket_rules import METHODS, PREFLIGHT_KEPT_S, Finding, Rule, judged, missing_permission
 
 RULE_ID: Final = "safelight"
-METHODS: Final = ("PUT", "GET", "HEAD")
-PREFLIGHT_KEPT_S: Final = 3600
 # Later than the site's own six days, so that a session never ends while its row still counts on it.
 ABORT_AFTER_DAYS: Final = 7
 
@@ -22,13 +17,6 @@ ABORT_AFTER_DAYS: Final = 7
 CANNOT_TELL: Final = frozenset({"NotImplemented", "MethodNotAllowed", "501", "405", "AccessDenied", "403"})
 NONE_SET: Final = frozenset({"NoSuchCORSConfiguration", "NoSuchLifecycleConfiguration"})
 BUCKET_IS_OURS: Final = "BucketAlreadyOwnedByYou"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    subject: str
-    verdict: Verdict
-    why: str = ""
 
 
 def create_bucket(bucket: S3Bucket) -> None:
@@ -65,20 +53,13 @@ def check_rules(bucket: S3Bucket, origins: Sequence[str]) -> list[Finding]:
     ]
 
 
-def judged(subject: str, rules: list[Rule] | None, fault: Callable[[list[Rule]], str]) -> Finding:
-    if rules is None:
-        return Finding(subject, "unknown", "this store does not tell")
-    found = fault(rules)
-    return Finding(subject, "wrong", found) if found else Finding(subject, "right")
-
-
 def cors_fault(rules: list[Rule], bucket: S3Bucket, origins: Sequence[str]) -> str:
     headers = signed_headers(bucket)
-    for origin in origins:
-        for method in METHODS:
-            if not any(rule_allows(rule, origin, method, headers) for rule in rules):
-                return f"{origin} may not {method} with {', '.join(headers)}"
-    return ""
+    return missing_permission(
+        origins,
+        headers,
+        lambda origin, method: any(rule_allows(rule, origin, method, headers) for rule in rules),
+    )
 
 
 def rule_allows(rule: Rule, origin: str, method: str, headers: Sequence[str]) -> bool:

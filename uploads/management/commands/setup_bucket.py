@@ -1,18 +1,21 @@
-"""Gives the bucket the two rules that uploads need, or says which of them is wrong."""
+"""Gives the bucket the rules that uploads need, or says which of them is wrong."""
 
 from argparse import ArgumentParser
-from typing import Any
+from importlib import import_module
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from galleries.errors import GalleryError
 from galleries.objects.base import store_named
-from galleries.objects.s3 import S3Store
-from uploads.lanes.s3_setup import check_rules, create_bucket, set_rules
+
+# What sets up each class of store: create_bucket, set_rules and check_rules.
+SETUPS: Final = {"GcsStore": "uploads.lanes.gcs_setup", "S3Store": "uploads.lanes.s3_setup"}
 
 
 class Command(BaseCommand):
-    help = "Sets CORS and the 7-day rule for unfinished uploads on the photo bucket, and reads them back."
+    help = "Sets CORS, and on S3 the 7-day rule for unfinished uploads, on the photo bucket, and reads them back."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -21,17 +24,26 @@ class Command(BaseCommand):
         parser.add_argument("--store", default=settings.PHOTO_STORE, help="an alias of STORAGES")
 
     def handle(self, *, create: bool, check: bool, store: str, **_: Any) -> None:
-        photo_store = store_named(store)
-        if not isinstance(photo_store, S3Store):
+        photo_store: Any = store_named(store)
+        module = SETUPS.get(type(photo_store).__name__)
+        if module is None:
             self.stdout.write(f"{store}: has no bucket, nothing to set up")
             return
         origins = list(dict.fromkeys([settings.SITE_URL, *settings.CSRF_TRUSTED_ORIGINS]))
-        if create and not check:
-            create_bucket(photo_store.bucket)
-        if not check:
-            set_rules(photo_store.bucket, origins)
-        findings = check_rules(photo_store.bucket, origins)
+        try:
+            findings = set_up(import_module(module), photo_store.bucket, origins, create=create, check=check)
+        except GalleryError as error:
+            raise CommandError(f"the bucket of {store} can't be asked: {error.code}") from error
         for finding in findings:
             self.stdout.write(": ".join(filter(None, [finding.subject, finding.verdict, finding.why])))
         if any(finding.verdict == "wrong" for finding in findings):
             raise CommandError(f"the bucket of {store} is not set up")
+
+
+def set_up(setup: Any, bucket: Any, origins: list[str], *, create: bool, check: bool) -> list[Any]:
+    if create and not check:
+        setup.create_bucket(bucket)
+    if not check:
+        setup.set_rules(bucket, origins)
+    findings: list[Any] = setup.check_rules(bucket, origins)
+    return findings
