@@ -2,23 +2,12 @@
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from channels.security.websocket import WebsocketDenier
-from django.conf import settings
+
+from uploads.origins import own_origins
 
 App = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
-
-
-def own_origins() -> frozenset[str]:
-    """Scheme, host and port. A site on this machine is meant under each of the machine's own names."""
-    origins = {settings.SITE_URL, *settings.CSRF_TRUSTED_ORIGINS}
-    parts = urlsplit(settings.SITE_URL)
-    if parts.hostname in {name.strip("[]") for name in LOOPBACK_NAMES}:
-        port = f":{parts.port}" if parts.port else ""
-        origins |= {urlunsplit((parts.scheme, name + port, "", "", "")) for name in LOOPBACK_NAMES}
-    return frozenset(origins)
 
 
 class OriginOrBearer:

@@ -15,10 +15,10 @@ from http import HTTPStatus
 from typing import Final, TypeVar
 
 from config.door_http import Batches, Body, ClientGone, Header, Scope, Send, answer, headers_of, refuse
-from config.origins import own_origins
 from galleries.errors import GalleryError
 from uploads.errors import BadRange, BodyTooSlow, LengthRequired, RangeGap, UrlRefused
 from uploads.lanes.local_sessions import LocalSession, LocalSessions, SessionWriter, Standing
+from uploads.origins import own_origins
 
 Result = TypeVar("Result")
 

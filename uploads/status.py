@@ -4,6 +4,7 @@ from galleries.objects.base import store_named
 from uploads.errors import SessionGone
 from uploads.lanes.base import lanes_of
 from uploads.models import Upload
+from uploads.resumable import resumable_status
 from uploads.states import State
 
 STORED_STATES = (State.UPLOADED, State.VERIFYING, State.VERIFIED)
@@ -11,7 +12,7 @@ ENDED_WITHOUT_BYTES = (State.CANCELLED, State.FAILED)
 
 
 def stored_of(upload: Upload) -> dict[str, object] | None:
-    """One HEAD or one ListParts. None once cancelled or failed.
+    """One HEAD, one ListParts or one probe. None once cancelled or failed.
 
     Raises: StorageUnavailable.
     """
@@ -23,6 +24,8 @@ def stored_of(upload: Upload) -> dict[str, object] | None:
         return shape("complete", upload.size)
     if upload.lane == "multipart" and upload.session:
         return stored_parts(upload)
+    if upload.lane == "resumable" and upload.sealed_session:
+        return stored_bytes(upload)
     return stored_object(upload)
 
 
@@ -31,12 +34,22 @@ def stored_parts(upload: Upload) -> dict[str, object]:
         parts = lanes_of(upload.store).list_parts(upload.key, upload.session)
     except SessionGone:
         return stored_object(upload)
-    stored_bytes = sum(part.size_bytes for part in parts)
+    total = sum(part.size_bytes for part in parts)
     listed = [{"number": part.number, "size": part.size_bytes} for part in parts]
     return {
-        **shape("complete" if stored_bytes == upload.size else "in_progress", stored_bytes),
+        **shape("complete" if total == upload.size else "in_progress", total),
         "parts": listed,
     }
+
+
+def stored_bytes(upload: Upload) -> dict[str, object]:
+    """A session that the store has forgotten, and that left no object, has expired: the next sign begins another."""
+    try:
+        received = resumable_status(upload)
+    except SessionGone:
+        found = stored_object(upload)
+        return found if found["status"] == "complete" else shape("expired", 0)
+    return shape("complete" if received.is_whole else "in_progress", received.offset_bytes)
 
 
 def stored_object(upload: Upload) -> dict[str, object]:

@@ -94,12 +94,15 @@ class PartOut(Schema):
 
 class TransferOut(Schema):
     lane: str
-    expires_in_s: int
+    expires_in_s: int | None = None
     request: RequestOut | None = None
     part_size: int | None = None
     size: int | None = None
     parts: list[PartOut] | None = None
     stored: list[int] | None = None
+    session_uri: str | None = None
+    chunk_size: int | None = None
+    offset: int | None = None
 
 
 class UploadOut(Schema):
