@@ -6,16 +6,19 @@ import pytest
 from django.utils import timezone
 
 from galleries.models import DELETED_KEPT_FOR, Gallery, Photo, PhotoStatus, Rendition
+from galleries.objects import base as objects_base
 from galleries.objects.base import rendition_key, store_named
 from galleries.renditions import RECIPES
-from tests.builders import MIB, file_out, make_gallery, make_photo, make_upload, put_original, put_part
+from tests.builders import MIB, file_out, jpeg, make_gallery, make_photo, make_upload, put_original, put_part
 from uploads import clock, sweep
 from uploads.attempts import leftovers_of, photo_id_of
-from uploads.janitor.leftovers import RESTORE_MAY_LAST
+from uploads.janitor.leftovers import RESTORE_MAY_LAST, thrown_away
+from uploads.janitor.liveness import kept_of
 from uploads.lanes.base import lanes_of
 from uploads.limits import ADOPT_AFTER, SIGNED_URL_LIFE, UPLOAD_LIFE
 from uploads.models import Discard, Upload
 from uploads.states import State
+from uploads.verify import claim_next, verify
 
 pytestmark = pytest.mark.django_db
 SECOND = timedelta(seconds=1)
@@ -155,25 +158,47 @@ def test_the_bytes_of_a_failure_that_nobody_took_up_go_after_six_days(gallery, a
     assert (row(upload).state, row(upload).version) == (State.FAILED, 1)
 
 
-def test_a_failure_whose_bytes_were_let_go_asks_for_them_again(api, gallery, developer):
-    from uploads.verify import claim_next, verify
-
-    content = b"bytes"
+def let_go_failure(gallery) -> Upload:
     upload = make_upload(
         gallery, State.FAILED, size=5, error_code="gave_up", ended_at=timezone.now() - 2 * UPLOAD_LIFE
     )
-    put_original(upload, content)
-    sweep.sweep()
-    Discard.objects.update(not_before=timezone.now())
-    sweep.sweep()
-    assert upload.key not in keys()
+    put_original(upload, b"bytes")
+    sweep.only("failures")
+    return upload
 
-    assert api.retry(upload.pk)[0]["state"] == "uploaded"
-    verify(claim_next(), developer)
+
+def test_a_failure_whose_bytes_were_let_go_asks_for_them_again(api, gallery):
+    upload = let_go_failure(gallery)
+
     again = api.retry(upload.pk)[0]
 
-    assert again["state"] == "signed"
-    assert again["transfer"]["lane"] == "put"
+    assert (again["state"], again["transfer"]["lane"]) == ("signed", "put")
+    assert row(upload).attempt == 2
+
+
+def test_a_retry_in_the_middle_of_a_sweep_never_ends_in_a_photo_without_its_bytes(api, gallery, developer):
+    """The janitor has made up its mind, and its request is on its way to the store: then somebody tries again."""
+    content = jpeg(1)
+    upload = make_upload(
+        gallery, State.FAILED, size=len(content), error_code="gave_up", ended_at=timezone.now() - 2 * UPLOAD_LIFE
+    )  # fmt: skip
+    put_original(upload, content)
+    sweep.only("failures")
+    Discard.objects.update(not_before=timezone.now())
+
+    def try_again(_store: str, verb: str) -> None:
+        if verb == "delete":
+            objects_base.on_store_call.remove(try_again)
+            api.retry(upload.pk)
+            if claimed := claim_next():
+                verify(claimed, developer)
+
+    objects_base.on_store_call.append(try_again)
+    for discard in Discard.objects.all():  # in this thread: the hook asks the database
+        thrown_away((discard, [key for key in leftovers_of(discard.key) if key not in kept_of([key])]))
+
+    assert try_again not in objects_base.on_store_call
+    assert [photo.key for photo in Photo.objects.all() if photo.key not in keys()] == []
 
 
 # --- the janitor
