@@ -1,5 +1,8 @@
 """Step 2: up to 100 uploads get signed URLs. Rows first, then sessions at the store, then signatures (pure CPU).
 
+A multipart session is known by the store's id, a resumable one by its URI, which is a secret: sealed here at once, and
+unsealed only into the answer to who may upload.
+
 Store calls happen before the transaction, never inside it; the `put` lane makes none at all unless a failure is
 to be looked into.
 """
@@ -8,7 +11,7 @@ import logging
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from django.db import transaction
@@ -21,15 +24,19 @@ from uploads import announce, clock, crash_points, events, wire
 from uploads.errors import BadPartNumber, ChecksumConflict, SessionGone
 from uploads.intake import discard_of, end_as_copy
 from uploads.lanes.base import SignedRequest, UploadLanes, lanes_of
-from uploads.limits import MAX_SIGNATURES_PER_ANSWER, SIGNED_URL_LIFE
+from uploads.limits import MAX_BATCH_ITEMS, MAX_SIGNATURES_PER_ANSWER, RESUMABLE_CHUNK_BYTES, SIGNED_URL_LIFE
 from uploads.models import Discard, Upload, UploadQuerySet, by_id, move_many, write_columns
+from uploads.origins import page_origin
 from uploads.part_plan import Part, PartPlan
+from uploads.resumable import initiate_resumable, resumable_status
+from uploads.sealing import unseal
 from uploads.states import TAKES_BYTES, Event, State
 
 log = logging.getLogger(__name__)
 
-# How many looks at the store (HEAD, ListParts) one call makes at a time.
-LOOKS_AT_ONCE = 16
+# How many looks at the store (HEAD, ListParts) one call makes at a time: all, so that one that has stalled is waited
+# for once.
+LOOKS_AT_ONCE = MAX_BATCH_ITEMS
 Numbers = Mapping[int, int]
 
 
@@ -57,21 +64,28 @@ class Signed:
 class Look:
     """What the store has of one upload. `parts` maps number -> bytes; `seen_session` is what the row named then.
 
-    `is_opened`: the session was opened by this call, and is let go unless the row comes to name it.
+    `offset_bytes`: how much a resumable session has. `session` names what is open, as the row does. `is_opened`: it was
+    opened by this call, and is let go unless the row comes to name it.
     """
 
     is_whole: bool = False
     parts: Numbers = field(default_factory=dict)
+    offset_bytes: int = 0
     session: str = ""
     seen_session: str = ""
     is_opened: bool = False
     refusal: GalleryError | None = None
 
 
-def sign(actor: Actor, asks: Sequence[Ask]) -> list[Signed]:
-    """Constant queries. Safe to repeat: a lost answer is simply asked for again."""
+def sign(actor: Actor, asks: Sequence[Ask], *, origin: str | None = None) -> list[Signed]:
+    """Constant queries. Safe to repeat: a lost answer is simply asked for again.
+
+    `origin` is that of the page which will send: sessions opened here take bytes of no other page.
+    """
     found = by_id(readable(actor, [ask.upload_id for ask in asks]))
-    looks = look_up([(ask, found[ask.upload_id]) for ask in asks if ask.upload_id in found])
+    looks = look_up(
+        [(ask, found[ask.upload_id]) for ask in asks if ask.upload_id in found], page_origin(origin)
+    )
     crash_points.reached("sign.after_sessions")
     with transaction.atomic():
         lock_galleries(Gallery.objects.filter(pk__in={upload.gallery_id for upload in found.values()}))
@@ -85,19 +99,25 @@ def sign(actor: Actor, asks: Sequence[Ask]) -> list[Signed]:
 
 def first_transfer(upload: Upload) -> dict[str, object]:
     """For a row that was born signed: no query, no store call."""
-    return transfer_of(upload, Ask(upload.pk), {}, 1)
+    return transfer_of(upload, Ask(upload.pk), Look(), 1)
 
 
 def readable(actor: Actor, upload_ids: Sequence[uuid.UUID]) -> UploadQuerySet:
     return Upload.objects.of(actor.name).select_related("gallery").filter(pk__in=upload_ids)
 
 
-def look_up(pairs: Sequence[tuple[Ask, Upload]]) -> dict[uuid.UUID, Look]:
+def look_up(pairs: Sequence[tuple[Ask, Upload]], origin: str) -> dict[uuid.UUID, Look]:
     """One store call for each upload that needs one, many at a time; new sessions all at once."""
     takers = [(ask, upload) for ask, upload in pairs if upload.state in TAKES_BYTES]
-    looks = look_at_all(once_each(upload for ask, upload in takers if needs_look(ask, upload)))
-    lacking = [upload for _, upload in takers if lacks_session(upload, looks.get(upload.pk))]
-    return looks | open_sessions(once_each(lacking))
+    looked = once_each(upload for ask, upload in takers if needs_look(ask, upload))
+    fresh = {upload.pk: upload for _, upload in takers if lacks_session(upload, None)}
+    for upload in looked:
+        fresh.pop(upload.pk, None)
+    with ThreadPoolExecutor(1) as aside:  # both at once: a store that has stalled is waited for once
+        opening = aside.submit(open_sessions, [*fresh.values()], origin)
+        looks = look_at_all(looked)
+    gone = [upload for upload in looked if lacks_session(upload, looks[upload.pk])]
+    return looks | opening.result() | open_sessions(gone, origin)
 
 
 def once_each(uploads: Iterable[Upload]) -> list[Upload]:
@@ -113,42 +133,59 @@ def look_at_all(uploads: Sequence[Upload]) -> dict[uuid.UUID, Look]:
 
 
 def lacks_session(upload: Upload, seen: Look | None) -> bool:
-    if upload.lane != "multipart":
+    if upload.lane == "put":
         return False
     if seen is None:
-        return not upload.session
+        return not session_of(upload)
     return not seen.session and not seen.is_whole and seen.refusal is None
 
 
 def needs_look(ask: Ask, upload: Upload) -> bool:
-    """After a failure always; for parts also when the caller resumes and names none."""
+    """After a failure always; when the caller resumes also: parts of which none is named, a session that is there."""
     if ask.after_failure:
         return True
+    if upload.lane == "resumable":
+        return bool(upload.sealed_session)
     return upload.lane == "multipart" and bool(upload.session) and ask.part_crcs is None
 
 
 def look(upload: Upload) -> Look:
-    """One HEAD or one ListParts (all pages)."""
+    """One HEAD, one ListParts (all pages) or one probe; a HEAD more where the session is gone."""
     try:
-        if upload.lane == "put" or not upload.session:
+        if not session_of(upload):
             return look_at_object(upload)
-        return look_at_parts(upload)
+        try:
+            return look_at_parts(upload) if upload.lane == "multipart" else look_at_session(upload)
+        except SessionGone:
+            # Completed (the object is there), or forgotten by the store (begin again on the same attempt).
+            return replace(look_at_object(upload), session="")
     except GalleryError as refusal:
         return Look(refusal=refusal)
 
 
 def look_at_object(upload: Upload) -> Look:
     stored = store_named(upload.store).find(upload.key)
-    return Look(is_whole=stored is not None and stored.size_bytes == upload.size, session=upload.session)
+    is_whole = stored is not None and stored.size_bytes == upload.size
+    return Look(is_whole=is_whole, session=session_of(upload))
+
+
+def look_at_session(upload: Upload) -> Look:
+    """Raises: SessionGone."""
+    received = resumable_status(upload)
+    return Look(is_whole=received.is_whole, offset_bytes=received.offset_bytes, session=upload.sealed_session)
+
+
+SESSION_COLUMNS: Final = {"put": "session", "multipart": "session", "resumable": "sealed_session"}
+
+
+def session_of(upload: Upload) -> str:
+    """What names the session open in the store, as the row has it; empty where none is."""
+    return str(getattr(upload, SESSION_COLUMNS[upload.lane]))
 
 
 def look_at_parts(upload: Upload) -> Look:
-    try:
-        listed = lanes_of(upload.store).list_parts(upload.key, upload.session)
-    except SessionGone:
-        # Completed (the object is there), or forgotten by the store (begin again on the same attempt).
-        stored = store_named(upload.store).find(upload.key)
-        return Look(is_whole=stored is not None and stored.size_bytes == upload.size, session="")
+    """Raises: SessionGone."""
+    listed = lanes_of(upload.store).list_parts(upload.key, upload.session)
     parts = {part.number: part.size_bytes for part in listed}
     return Look(is_whole=is_complete(upload, parts), parts=parts, session=upload.session)
 
@@ -161,17 +198,21 @@ def is_complete(upload: Upload, parts: Numbers) -> bool:
     return all(parts.get(part.number) == part.size_bytes for part in plan_of(upload))
 
 
-def open_sessions(uploads: Sequence[Upload]) -> dict[uuid.UUID, Look]:
+def open_sessions(uploads: Sequence[Upload], origin: str) -> dict[uuid.UUID, Look]:
     """All at once. A session that no row comes to name is the sweeper's to abort."""
     opened: dict[uuid.UUID, Look] = {}
-    for store in {upload.store for upload in uploads}:
-        of_store = [upload for upload in uploads if upload.store == store]
-        sessions = lanes_of(store).create_multiparts([(upload.key, upload.media_type) for upload in of_store])
-        for upload, session in zip(of_store, sessions, strict=True):
+    for store, lane in {(upload.store, upload.lane) for upload in uploads}:
+        alike = [upload for upload in uploads if (upload.store, upload.lane) == (store, lane)]
+        sessions = (
+            lanes_of(store).create_multiparts([(upload.key, upload.media_type) for upload in alike])
+            if lane == "multipart"
+            else initiate_resumable(store, alike, page_origin=origin)
+        )
+        for upload, session in zip(alike, sessions, strict=True):
             opened[upload.pk] = (
                 Look(refusal=session)
                 if isinstance(session, GalleryError)
-                else Look(session=session, seen_session=upload.session, is_opened=True)
+                else Look(session=session, seen_session=session_of(upload), is_opened=True)
             )
     return opened
 
@@ -208,7 +249,7 @@ class Signing:
             raise GalleryDeleted(id=str(upload.gallery_id))
         if upload.state not in TAKES_BYTES or upload.pk in self.ended:
             return
-        seen = self.looks.get(upload.pk, Look(session=upload.session))
+        seen = self.looks.get(upload.pk, Look(session=session_of(upload)))
         if seen.refusal:
             raise seen.refusal
         remember_crcs(upload, ask)
@@ -223,8 +264,8 @@ class Signing:
 
     def renew(self, upload: Upload, ask: Ask, seen: Look) -> None:
         # Two calls may have opened a session each: the first to write its own stays, the other's is let go.
-        if seen.is_opened and upload.session == seen.seen_session:
-            upload.session = seen.session
+        if seen.is_opened and session_of(upload) == seen.seen_session:
+            setattr(upload, SESSION_COLUMNS[upload.lane], seen.session)
         remember_unsigned(upload, ask, seen.parts)
         upload.url_expires_at, upload.active_at = self.now + SIGNED_URL_LIFE, self.now
         upload.looked_at = None
@@ -241,8 +282,9 @@ class Signing:
     def unused_sessions(self) -> Iterator[Discard]:
         for pk, seen in self.looks.items():
             upload = self.uploads.get(pk)
-            if seen.is_opened and upload is not None and upload.session != seen.session:
-                yield Discard(store=upload.store, key=upload.key, session=seen.session, not_before=self.now)
+            if seen.is_opened and upload is not None and session_of(upload) != seen.session:
+                unused = {SESSION_COLUMNS[upload.lane]: seen.session}
+                yield Discard(store=upload.store, key=upload.key, not_before=self.now, **unused)
 
     def copies_of_asked(self) -> dict[tuple[uuid.UUID, int, str], uuid.UUID]:
         """Live photos with the bytes that are about to be sent. One query, none when no checksum is new."""
@@ -268,6 +310,7 @@ class Signing:
             "crc32",
             "part_crcs",
             "session",
+            "sealed_session",
             "url_expires_at",
             "active_at",
             "looked_at",
@@ -288,8 +331,9 @@ class Signing:
         """What no move says."""
         events.refused(self.refusals.values())
         opened = [(self.uploads.get(pk), seen) for pk, seen in self.looks.items() if seen.is_opened]
-        kept = [upload.store for upload, seen in opened if upload and upload.session == seen.session]
-        events.sessions_opened(events.MULTIPART_OPENED, kept)
+        kept = [upload for upload, seen in opened if upload and session_of(upload) == seen.session]
+        for event, lane in ((events.MULTIPART_OPENED, "multipart"), (events.RESUMABLE_OPENED, "resumable")):
+            events.sessions_opened(event, [upload.store for upload in kept if upload.lane == lane])
 
     def announce(self) -> None:
         changed = [upload for uploads in self.moved.values() for upload in uploads]
@@ -307,7 +351,7 @@ class Signing:
                 continue
             transfer, refusal = None, self.refusals.get(place)
             if upload.pk in self.to_sign and refusal is None:
-                transfer = transfer_of(upload, ask, self.looks.get(upload.pk, Look()).parts, left)
+                transfer = transfer_of(upload, ask, self.looks.get(upload.pk, Look()), left)
                 left -= signatures_in(transfer)
             yield Signed(str(upload.pk), upload, transfer, refusal)
 
@@ -342,8 +386,10 @@ def is_every_part_signed(upload: Upload) -> bool:
     return UNSIGNED_PART not in upload.part_crcs and len(upload.part_crcs) == plan_of(upload).part_count
 
 
-def transfer_of(upload: Upload, ask: Ask, stored: Numbers, room: int) -> dict[str, object]:
+def transfer_of(upload: Upload, ask: Ask, seen: Look, room: int) -> dict[str, object]:
     """Pure CPU: no query, no store call."""
+    if upload.lane == "resumable":
+        return resumable_transfer(upload, seen)
     lanes = lanes_of(upload.store)
     expires_in_s = int(SIGNED_URL_LIFE.total_seconds())
     if upload.lane == "put":
@@ -358,11 +404,25 @@ def transfer_of(upload: Upload, ask: Ask, stored: Numbers, room: int) -> dict[st
         "parts": [
             {"number": part.number, "offset": part.offset, "size": part.size_bytes,
              "request": request_out(sign_part(lanes, upload, part))}
-            for part in wanted_parts(upload, ask, stored)[:max(room, 0)]
+            for part in wanted_parts(upload, ask, seen.parts)[:max(room, 0)]
         ],
-        "stored": sorted(stored),
+        "stored": sorted(seen.parts),
         "expires_in_s": expires_in_s,
     }  # fmt: skip
+
+
+def resumable_transfer(upload: Upload, seen: Look) -> dict[str, object]:
+    """The one place where a session's URI is plain again.
+
+    Raises: SessionGone when it can't be unsealed.
+    """
+    return {
+        "lane": "resumable",
+        "session_uri": unseal(upload.sealed_session),
+        "chunk_size": RESUMABLE_CHUNK_BYTES,
+        # Of the session that was looked at; another call may have opened the one that the row names by now.
+        "offset": seen.offset_bytes if seen.session == upload.sealed_session else 0,
+    }
 
 
 def wanted_parts(upload: Upload, ask: Ask, stored: Numbers) -> list[Part]:
