@@ -9,9 +9,9 @@ from typing import Any, BinaryIO, Final
 from botocore.exceptions import ClientError
 from django.utils.http import content_disposition_header
 
-from galleries.errors import ObjectMissing, StorageUnavailable
+from galleries.errors import ObjectChanged, ObjectMissing, StorageUnavailable
 from galleries.objects.base import CACHE_CONTROL, CHUNK_BYTES, ObjectStore, StoredObject
-from galleries.objects.s3_bucket import MISSING_CODES, S3Bucket, code_of
+from galleries.objects.s3_bucket import MISSING_CODES, S3Bucket, code_of, told
 from galleries.objects.sigv4 import Life
 
 STREAM_CHUNK_BYTES: Final = 256 * 1024
@@ -45,16 +45,19 @@ class S3Store(ObjectStore):
         return StoredObject(
             key=key,
             size_bytes=found["ContentLength"],
-            etag=found["ETag"].strip('"'),
-            modified_at=found["LastModified"],
+            etag=told(found, "ETag").strip('"'),
+            modified_at=told(found, "LastModified"),
             content_type=found.get("ContentType", ""),
         )
 
     def read(self, key: str, *, if_match: str | None = None) -> Iterator[bytes]:
         condition = {} if if_match is None else {"IfMatch": f'"{if_match}"'}
         with self.bucket.asked("read"):
-            body = self._open(key, condition)
+            answer = self._open(key, condition)
+            body = answer["Body"]
             try:
+                if if_match not in {None, told(answer, "ETag").strip('"')}:
+                    raise ObjectChanged
                 # Ends in an error when fewer bytes come than were announced.
                 yield from body.iter_chunks(CHUNK_BYTES)
             finally:
@@ -67,7 +70,8 @@ class S3Store(ObjectStore):
         end = "" if length is None else str(offset + length - 1)
         wanted = {} if offset == 0 and length is None else {"Range": f"bytes={offset}-{end}"}
         with self.bucket.asked("stream"):
-            body = await loop.run_in_executor(self._threads, self._open, key, wanted)
+            answer = await loop.run_in_executor(self._threads, self._open, key, wanted)
+            body = answer["Body"]
             try:
                 while chunk := await loop.run_in_executor(self._threads, body.read, STREAM_CHUNK_BYTES):
                     yield chunk
@@ -104,6 +108,7 @@ class S3Store(ObjectStore):
                 Bucket=self.bucket.name, Prefix=prefix, PaginationConfig={"PageSize": self.page_items}
             )
             for page in pages:
+                told(page, "Name")
                 for found in page.get("Contents", ()):
                     yield StoredObject(
                         found["Key"], found["Size"], found["ETag"].strip('"'), found["LastModified"], ""
@@ -124,7 +129,7 @@ class S3Store(ObjectStore):
         )
 
     def _open(self, key: str, wanted: Mapping[str, str]) -> Any:
-        return self.bucket.client.get_object(Bucket=self.bucket.name, Key=key, **wanted)["Body"]
+        return self.bucket.client.get_object(Bucket=self.bucket.name, Key=key, **wanted)
 
     def _delete_one(self, key: str) -> None:
         with self.bucket.asked("delete"):

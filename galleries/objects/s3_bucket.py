@@ -11,6 +11,7 @@ from typing import Any, Final
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
@@ -107,7 +108,7 @@ class S3Bucket:
             yield
         except ClientError as error:
             raise self._refusal(verb, error) from error
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:  # the second is no kind of the first
             log.warning(
                 "storage.unreachable store=%s verb=%s %s", self.store_name, verb, type(error).__name__
             )
@@ -137,7 +138,7 @@ class S3Bucket:
             tcp_keepalive=True,
         )
         with making_clients:
-            return session_of(os.getpid()).client(
+            client = session_of(os.getpid()).client(
                 "s3",
                 endpoint_url=self._options.get("endpoint_url"),
                 region_name=self.region,
@@ -146,6 +147,8 @@ class S3Bucket:
                 aws_session_token=self._options.get("security_token"),
                 config=config,
             )
+        client.meta.events.register("before-call.s3", stay_in_region)
+        return client
 
     @cached_property
     def _role(self) -> Any:
@@ -163,6 +166,26 @@ class S3Bucket:
             return self._given
         frozen = self._role.get_frozen_credentials()
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+
+def stay_in_region(context: dict[str, Any], **_: object) -> None:
+    """A store that redirects is wrongly addressed, and so would be every URL that is signed: no detour.
+
+    botocore takes one; and where the answer names no region it asks for it in a request that is redirected too,
+    and so on until Python's stack ends.
+    """
+    context.setdefault("s3_redirect", {})["redirected"] = True
+
+
+def told(answer: Mapping[str, Any], name: str) -> Any:
+    """What every store says in such an answer. A 200 without it comes from somebody else: a proxy, a portal.
+
+    Raises: StorageUnavailable.
+    """
+    if not answer.get(name):
+        log.warning("storage.not_understood missing=%s", name)
+        raise StorageUnavailable
+    return answer[name]
 
 
 def code_of(error: ClientError) -> str:

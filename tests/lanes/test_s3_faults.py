@@ -151,7 +151,7 @@ def test_a_session_is_aborted_until_no_part_is_left(script):
     script.says("DELETE", answer(204), answer(204))
     script.says(
         "GET",
-        answer(200, b"<ListPartsResult>" + part + b"</ListPartsResult>"),
+        answer(200, b"<ListPartsResult><UploadId>session</UploadId>" + part + b"</ListPartsResult>"),
         answer(404, error_xml("NoSuchUpload")),
     )
 
@@ -162,7 +162,7 @@ def test_a_session_is_aborted_until_no_part_is_left(script):
 
 def test_a_session_that_will_not_end_is_trouble(script):
     script.says("DELETE", answer(204))
-    script.says("GET", answer(200, b"<ListPartsResult></ListPartsResult>"))
+    script.says("GET", answer(200, b"<ListPartsResult><UploadId>session</UploadId></ListPartsResult>"))
 
     with pytest.raises(StorageUnavailable):
         lanes_of("s3").abort_multipart(KEY, "session")

@@ -12,7 +12,7 @@ from django.conf import settings
 from galleries.errors import StorageUnavailable
 from galleries.objects.base import ObjectStore, StoredObject
 from galleries.objects.s3 import S3Store
-from galleries.objects.s3_bucket import code_of
+from galleries.objects.s3_bucket import code_of, told
 from galleries.objects.sigv4 import Life
 from uploads.errors import PartsMissing, SessionGone
 from uploads.lanes.base import (
@@ -85,7 +85,7 @@ class S3Lanes(UploadLanes):
             opened = self.bucket.client.create_multipart_upload(
                 Bucket=self.bucket.name, Key=key, ContentType=content_type, **parameters
             )
-        return str(opened["UploadId"])
+        return str(told(opened, "UploadId"))
 
     def create_multiparts(self, wanted: Sequence[tuple[str, str]]) -> list[str | StorageUnavailable]:
         return list(self._threads.map(self._try_to_create, wanted))
@@ -98,11 +98,14 @@ class S3Lanes(UploadLanes):
                 UploadId=session,
                 PaginationConfig={"PageSize": self.page_items},
             )
-            return [
-                StoredPart(part["PartNumber"], part["Size"], part["ETag"].strip('"'))
-                for page in pages
-                for part in page.get("Parts", ())
-            ]
+            parts: list[StoredPart] = []
+            for page in pages:
+                told(page, "UploadId")
+                parts += [
+                    StoredPart(part["PartNumber"], part["Size"], part["ETag"].strip('"'))
+                    for part in page.get("Parts", ())
+                ]
+            return parts
 
     def list_sessions(self, prefix: str) -> Iterator[OpenSession]:
         with self.bucket.asked("list_sessions"):
@@ -110,6 +113,7 @@ class S3Lanes(UploadLanes):
                 Bucket=self.bucket.name, Prefix=prefix, PaginationConfig={"PageSize": self.page_items}
             )
             for page in pages:
+                told(page, "Bucket")
                 for opened in page.get("Uploads", ()):
                     yield OpenSession(opened["Key"], opened["UploadId"], opened["Initiated"])
 
@@ -117,8 +121,8 @@ class S3Lanes(UploadLanes):
         chosen = sorted(parts, key=lambda part: part.number)
         try:
             self._complete(key, session, chosen)
-        except SessionGone:
-            # It was completed before and the answer was lost, or it was never: the object tells.
+        except (SessionGone, StorageUnavailable):
+            # Done, and nobody heard of it, now or before? The object tells; its bytes are read and compared later.
             stored = self.store.find(key)
             if stored is None or stored.size_bytes != sum(part.size_bytes for part in chosen):
                 raise
@@ -171,6 +175,8 @@ def session_errors() -> Generator[None]:
         code = code_of(error)
         if code == "NoSuchUpload":
             raise SessionGone from error
+        if code == "404":  # without its body nobody knows what is not there
+            raise StorageUnavailable from error
         if code in WRONG_PARTS:
             raise PartsMissing from error
         raise
