@@ -110,6 +110,26 @@ def test_many_rows_move_exactly_where_the_table_says(gallery, event, state):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(("event", "state"), [each for each in EVERY if not is_legal(*each)])
+@pytest.mark.parametrize("move", [move_to, lambda upload, event: move_many([upload], event)])
+def test_a_move_that_is_refused_changes_nothing_and_says_from_where_to_where_and_why(
+    gallery, caplog, event, state, move
+):
+    upload = make_upload(gallery, state)
+    before = Upload.objects.filter(pk=upload.pk).values().get()
+
+    with pytest.raises(WrongState) as refused:
+        move(upload, event)
+
+    assert Upload.objects.filter(pk=upload.pk).values().get() == before
+    assert not UploadEvent.objects.exists()
+    assert refused.value.details == {"id": str(upload.pk), "state": state, "event": event}
+    assert [record.getMessage() for record in caplog.records] == [
+        f"upload.move_refused upload_id={upload.pk} from={state} to={target_of(event)} event={event} reason=state"
+    ]
+
+
+@pytest.mark.django_db
 def test_one_row_in_the_wrong_state_stops_all_of_a_bulk_move(gallery):
     uploads = [make_upload(gallery, State.SIGNED), make_upload(gallery, State.VERIFIED)]
 
@@ -126,7 +146,7 @@ def test_moving_no_rows_asks_the_database_nothing(gallery, django_assert_num_que
 
 
 @pytest.mark.django_db
-def test_who_holds_an_older_copy_loses(gallery):
+def test_who_holds_an_older_copy_loses(gallery, caplog):
     upload = make_upload(gallery, State.UPLOADED)
     older = Upload.objects.get(pk=upload.pk)
     Upload.objects.filter(pk=upload.pk).update(version=2)
@@ -135,6 +155,7 @@ def test_who_holds_an_older_copy_loses(gallery):
         move_to(older, Event.CANCEL)
 
     assert Upload.objects.get(pk=upload.pk).state == State.UPLOADED
+    assert "from=uploaded to=cancelled event=cancel reason=changed" in caplog.text
 
 
 @pytest.mark.django_db
