@@ -41,11 +41,14 @@ def batch(request: HttpRequest, gallery_id: UUID, body: wire.BatchIn) -> HttpRes
     gallery = get_gallery(actor, gallery_id, Action.UPLOAD)
     birth = State.SIGNED if body.sign else State.REGISTERED
     intakes = intake.register(actor, gallery.pk, body.files, birth=birth)
-    signed = sign_registered(actor, intakes) if body.sign else {}
+    origin = request.headers.get("Origin")
+    signed = sign_registered(actor, intakes, origin) if body.sign else {}
     return JsonResponse({"uploads": [intake_out(each, signed) for each in intakes]})
 
 
-def sign_registered(actor: Actor, intakes: Sequence[Intake]) -> dict[UUID, dict[str, object]]:
+def sign_registered(
+    actor: Actor, intakes: Sequence[Intake], origin: str | None
+) -> dict[UUID, dict[str, object]]:
     """New rows of the `put` lane were born signed; sessions and known rows take the longer way."""
     taken = {each.upload.pk: each.upload for each in intakes if each.upload and not each.refusal}
     new = {each.upload.pk for each in intakes if each.upload and each.is_new}
@@ -54,7 +57,7 @@ def sign_registered(actor: Actor, intakes: Sequence[Intake]) -> dict[UUID, dict[
         upload.pk: wire.upload_out(upload, transfer=presign.first_transfer(upload)) for upload in newborn
     }
     rest = [Ask(pk) for pk in taken if pk not in answers]
-    signed = presign.sign(actor, rest) if rest else []
+    signed = presign.sign(actor, rest, origin=origin) if rest else []
     return answers | {each.upload.pk: presign.signed_out(each) for each in signed if each.upload}
 
 
@@ -70,7 +73,8 @@ def intake_out(taken: Intake, signed: dict[UUID, dict[str, object]]) -> dict[str
 def sign(request: HttpRequest, body: wire.SignIn) -> HttpResponse:
     refuse_large(body.uploads)
     asks = [(each, ask_of(each)) for each in body.uploads]
-    signed = presign.sign(actor_of_call(request), [ask for _, ask in asks if ask])
+    origin = request.headers.get("Origin")
+    signed = presign.sign(actor_of_call(request), [ask for _, ask in asks if ask], origin=origin)
     answers, missing = iter(signed), NotFound()
     return JsonResponse(
         {
@@ -114,9 +118,9 @@ def retry(request: HttpRequest, body: wire.IdsIn) -> HttpResponse:
     actor = actor_of_call(request)
     outcomes = control.retry(actor, parsed_ids(body.ids))
     waiting = [Ask(each.upload.pk) for each in outcomes if each.upload and control.needs_bytes(each)]
-    signed = (
-        {each.upload_id: presign.signed_out(each) for each in presign.sign(actor, waiting)} if waiting else {}
-    )
+    origin = request.headers.get("Origin")
+    asked = presign.sign(actor, waiting, origin=origin) if waiting else []
+    signed = {each.upload_id: presign.signed_out(each) for each in asked}
     answer = outcomes_out(body.ids, outcomes)
     answer["uploads"] = [signed.get(str(each["id"]), each) for each in answer["uploads"]]
     return JsonResponse(answer)

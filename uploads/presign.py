@@ -183,6 +183,13 @@ def session_of(upload: Upload) -> str:
     return str(getattr(upload, SESSION_COLUMNS[upload.lane]))
 
 
+def tell_of_look(upload: Upload, seen: Look) -> None:
+    if upload.lane != "resumable":
+        return
+    status = "complete" if seen.is_whole else "in_progress" if seen.session else "expired"
+    events.resumable_seen(upload, status=status, offset_bytes=seen.offset_bytes)
+
+
 def look_at_parts(upload: Upload) -> Look:
     """Raises: SessionGone."""
     listed = lanes_of(upload.store).list_parts(upload.key, upload.session)
@@ -330,6 +337,9 @@ class Signing:
     def tell(self) -> None:
         """What no move says."""
         events.refused(self.refusals.values())
+        for pk, seen in self.looks.items():
+            if not seen.is_opened and seen.refusal is None and (upload := self.uploads.get(pk)):
+                tell_of_look(upload, seen)
         opened = [(self.uploads.get(pk), seen) for pk, seen in self.looks.items() if seen.is_opened]
         kept = [upload for upload, seen in opened if upload and session_of(upload) == seen.session]
         for event, lane in ((events.MULTIPART_OPENED, "multipart"), (events.RESUMABLE_OPENED, "resumable")):

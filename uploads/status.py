@@ -1,6 +1,7 @@
 """What the store itself has of one upload. Changes neither state nor version."""
 
 from galleries.objects.base import store_named
+from uploads import events
 from uploads.errors import SessionGone
 from uploads.lanes.base import lanes_of
 from uploads.models import Upload
@@ -49,7 +50,9 @@ def stored_bytes(upload: Upload) -> dict[str, object]:
     except SessionGone:
         found = stored_object(upload)
         return found if found["status"] == "complete" else shape("expired", 0)
-    return shape("complete" if received.is_whole else "in_progress", received.offset_bytes)
+    status = "complete" if received.is_whole else "in_progress"
+    events.resumable_seen(upload, status=status, offset_bytes=received.offset_bytes)
+    return shape(status, received.offset_bytes)
 
 
 def stored_object(upload: Upload) -> dict[str, object]:
