@@ -113,7 +113,8 @@ def done(deed: Deed) -> int:
     except StorageUnavailable:
         log.warning("sweep.storage_unavailable deed=%r count=%d", deed.verb, len(deed.subjects))
         return 0
-    log.info("sweep.done deed=%r count=%d", deed.verb, count)
+    if count:
+        log.info("sweep.done deed=%r count=%d", deed.verb, count)
     return count
 
 
