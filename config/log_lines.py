@@ -20,7 +20,8 @@ SECRETS: Final = (
     ),
     re.compile(r"(?i)(\bpassword['\"]?\s*[=:]\s*['\"]?)[^\s&,'\"}\])]+"),
     re.compile(r"(\w://[^\s/@:]*:)[^\s/@]+(?=@)"),
-    re.compile(r"(/s/)[\w-]{16,}"),
+    # Paths that open something to whoever knows them: shared links, sessions of the local store.
+    re.compile(r"(/(?:s|sessions)/)[\w-]{16,}"),
 )
 MASK: Final = r"\1…"
 # An event of the house: its name, then fields.
@@ -56,7 +57,9 @@ class JsonLine(Line):
             body["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             body["stack"] = self.formatStack(record.stack_info)
-        return masked(json.dumps(body, ensure_ascii=False))
+        # Before they are quoted: a quoted secret looks like something else.
+        clean = {name: masked(value) if isinstance(value, str) else value for name, value in body.items()}
+        return json.dumps(clean, ensure_ascii=False)
 
 
 def said_by(record: logging.LogRecord) -> dict[str, object]:
