@@ -24,9 +24,11 @@ from galleries.errors import (
     GalleryError,
     NotFound,
     SignInRequired,
+    TooManyRequests,
 )
 from uploads import events
 from uploads.api import router as uploads_router
+from uploads.rate_limits import Calls, spend
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,30 @@ def caller_with_json(request: HttpRequest) -> Actor:
     return caller_of(request)
 
 
+def caller_within_limits(request: HttpRequest) -> Actor:
+    """Raises: TooManyRequests, and what `caller_with_json` raises."""
+    actor = caller_with_json(request)
+    spend(actor.name, calls_of(request))
+    return actor
+
+
+# What uploading calls in numbers has a limit of its own, by the end of its path; the rest is reading or writing.
+CALLS_BY_END: Final = {
+    "/uploads/batch": Calls.BATCH,
+    "/uploads/sign": Calls.SIGN,
+    "/uploads/complete": Calls.COMPLETE,
+    "/uploads/cancel": Calls.CONTROL,
+    "/uploads/retry": Calls.CONTROL,
+    "/progress": Calls.PROGRESS,
+}
+
+
+def calls_of(request: HttpRequest) -> Calls:
+    if request.method in SAFE_METHODS:
+        return Calls.READ
+    return next((calls for end, calls in CALLS_BY_END.items() if request.path.endswith(end)), Calls.WRITE)
+
+
 def is_other_than_json(request: HttpRequest) -> bool:
     """Forms always are; for the rest it matters only where there is a body."""
     if request.content_type == JSON:
@@ -69,7 +95,7 @@ def is_other_than_json(request: HttpRequest) -> bool:
 
 
 api = NinjaAPI(
-    title="Safelight", version="1", auth=caller_with_json, urls_namespace="api", parser=ObjectsOnly()
+    title="Safelight", version="1", auth=caller_within_limits, urls_namespace="api", parser=ObjectsOnly()
 )
 session_router = Router(tags=["session"], auth=None)
 
@@ -106,7 +132,9 @@ api.add_router("", uploads_router)
 def answer(error: GalleryError) -> HttpResponse:
     events.call_refused(error)
     response = JsonResponse({"error": error.as_wire()}, status=error.status)
-    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if isinstance(error, TooManyRequests):
+        response["Retry-After"] = str(error.details["retry_after_s"])
+    elif error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response["Retry-After"] = "2"
     return response
 

@@ -1,6 +1,8 @@
 """Typed readers of the environment. Each refuses a bad value with one sentence that names the variable."""
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -66,6 +68,25 @@ def byte_count(name: str, *, default: int) -> int:
     if not digits.isascii() or not digits.isdigit() or unit not in BYTES_IN or not int(digits):
         raise ImproperlyConfigured(f"{name} must be a number of bytes like 1000000 or 500GiB, not {word!r}.")
     return int(digits) * BYTES_IN[unit]
+
+
+def rates(name: str, default: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """`off`, or `kind=calls a second/calls at once`, several with commas; kinds not named keep their default.
+
+    Raises: ImproperlyConfigured for an unknown kind, and for what is no such pair of numbers.
+    """
+    given = words(name)
+    if given == ["off"]:
+        return {}
+    found = dict(default)
+    for word in given:
+        match = re.fullmatch(r"(\w+) *= *([1-9][0-9]{0,5}) */ *([1-9][0-9]{0,5})", word, re.ASCII)
+        if match is None or match[1] not in default:
+            raise ImproperlyConfigured(
+                f"{name} must be off, or like batch=10/200 for one of {', '.join(default)}; not {word!r}."
+            )
+        found[match[1]] = (int(match[2]), int(match[3]))
+    return found
 
 
 def one_of(name: str, words: tuple[str, ...], *, default: str) -> str:

@@ -108,6 +108,9 @@ CHANNEL_LAYERS = {
 
 # How long a photo waits for another worker when its own was killed.
 UPLOAD_LEASE_S = env.number("UPLOAD_LEASE_S", default=int(LEASE.total_seconds()), at_least=1, at_most=3_600)
+# Guesses at passwords are counted in it, for all web processes together.
+CACHES = {"default": {"BACKEND": "config.shared_cache.SharedCache", "KEY_PREFIX": "safelight:cache"}}
+
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
@@ -184,6 +187,8 @@ MAX_USER_BYTES = env.byte_count("MAX_USER_BYTES", default=limits.MAX_USER_BYTES)
 MAX_USER_OPEN_UPLOADS = env.number(
     "MAX_USER_OPEN_UPLOADS", default=limits.MAX_USER_OPEN_UPLOADS, at_least=1, at_most=1_000_000
 )
+# How often one person may call, by kind of call.
+CALL_RATES = env.rates("RATE_LIMITS", limits.CALL_RATES)
 
 # One JSON body names at most 100 files; photos never pass through Django.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024

@@ -72,6 +72,13 @@ class GalleryFull(GalleryError):
     message = "The gallery is full."
 
 
+class TooManyRequests(GalleryError):
+    """Details: calls (the kind that came too often) and retry_after_s."""
+
+    code, status, retryable = "too_many_requests", HTTPStatus.TOO_MANY_REQUESTS, True
+    message = "That was too much at once. Try again in a moment."
+
+
 class RestoreExpired(GalleryError):
     code, status = "restore_expired", HTTPStatus.GONE
     message = "Deleted photos can be brought back for 24 hours."

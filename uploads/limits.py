@@ -1,6 +1,7 @@
 """Every number of uploading, its unit in the name and its source above it. Mirrored by static/src/domain/limits.ts."""
 
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Final
 
 KIB: Final = 1024
@@ -26,20 +27,36 @@ RESUMABLE_SESSION_LIFE: Final = timedelta(days=7)
 
 # Far above a 150-MP RAW (about 300 MB); what a signed 64-bit column and every lane carry with ease.
 MAX_FILE_BYTES: Final = 2 * GIB
+# Defaults of the settings of the same names, which are what counts. A photo counts for its gallery while it is shown or
+# staged, for the gallery's owner until its bytes are gone; a file on its way counts for both.
 MAX_GALLERY_PHOTOS: Final = 5_000
 MAX_GALLERY_BYTES: Final = 500 * GIB
-
-# A 102-MP medium format frame is 11,648 x 8,736; panoramas are longer than they are heavy.
-MAX_PIXELS: Final = 110_000_000
-MAX_SIDE_PX: Final = 30_000
-
-MAX_NAME_BYTES: Final = 255
 MAX_GALLERY_OPEN_UPLOADS: Final = 5_000
 # Forty full galleries: to count so many takes a batch 20 ms longer (SQLite, 2026-11).
 MAX_USER_PHOTOS: Final = 200_000
 MAX_USER_BYTES: Final = 2 * TIB
 # Four galleries filled at once. Each may be a session that the store keeps open.
 MAX_USER_OPEN_UPLOADS: Final = 20_000
+
+# By kind of call, of one person: calls a second for as long as one likes, and so many more at once after a rest.
+# Three devices that send a hundred photos a second each need a quarter of it (tests/uploads/test_rate_limits.py).
+CALL_RATES: Final = MappingProxyType(
+    {
+        "batch": (10, 200),
+        "sign": (40, 400),
+        "complete": (40, 400),
+        "control": (20, 200),
+        "progress": (20, 100),
+        "read": (40, 400),
+        "write": (20, 200),
+    }
+)
+
+# A 102-MP medium format frame is 11,648 x 8,736; panoramas are longer than they are heavy.
+MAX_PIXELS: Final = 110_000_000
+MAX_SIDE_PX: Final = 30_000
+
+MAX_NAME_BYTES: Final = 255
 MAX_PATH_CHARS: Final = 1_024
 MAX_PATH_DEPTH: Final = 8
 MAX_CLIENT_ID_CHARS: Final = 64

@@ -265,7 +265,7 @@ test("an upload begun with another part size goes on with that size", async () =
 test.each(["/batch", "/sign", "/complete"])(
   "a call to %s that is lost, or whose answer is, harms nothing",
   async (path) => {
-    for (const fault of ["lost", "unheard", "busy", "server_error"] as const) {
+    for (const fault of ["lost", "unheard", "busy", "too_many", "server_error"] as const) {
       const world = new FakeWorld();
       const files = [photo(1), photo(2, 9 * MIB)];
       world.onCall = first(2, fault, (called) => called.endsWith(path));
@@ -277,6 +277,31 @@ test.each(["/batch", "/sign", "/complete"])(
       expect(world.rows.size).toBe(2);
       for (const file of files) expect(world.hasStored(file)).toBe(true);
     }
+  },
+);
+
+test.each(["/batch", "/sign", "/complete"])(
+  "after a call to %s that came too often, nothing is asked for as long as the server says",
+  async (path) => {
+    const world = new FakeWorld();
+    const fail = first(1, "too_many", (called) => called.endsWith(path));
+    const askedAtMs: number[] = [];
+    let refusedAtMs = Number.POSITIVE_INFINITY;
+    world.onCall = (called) => {
+      askedAtMs.push(world.clock.nowMs());
+      const fault = fail(called);
+      if (fault !== "none") refusedAtMs = world.clock.nowMs();
+      return fault;
+    };
+
+    world.add(chosen(photos(120)));
+    const tally = await world.untilComplete();
+
+    const waitedMs = askedAtMs.map((atMs) => atMs - refusedAtMs);
+    // What was under way at that moment still arrives.
+    expect(waitedMs.filter((ms) => ms > 20 && ms < 7_000)).toEqual([]);
+    expect(waitedMs.some((ms) => ms >= 7_000)).toBe(true);
+    expect(tally.outcome).toBe("all");
   },
 );
 

@@ -57,7 +57,15 @@ export type ServerRow = {
 type StoredObject = { bytes: Uint8Array | null; readonly parts: Map<number, Uint8Array> };
 
 /** What may happen to one request. `lost` never arrives, `unheard` arrives and its answer does not. */
-export type Fault = "none" | "lost" | "unheard" | "server_error" | "busy" | "signed_out" | "forbidden";
+export type Fault =
+  | "none"
+  | "lost"
+  | "unheard"
+  | "server_error"
+  | "busy"
+  | "too_many"
+  | "signed_out"
+  | "forbidden";
 
 export type WorldOptions = {
   /** Where the bytes go; the page's own origin stands for the local store. */
@@ -268,6 +276,7 @@ export class FakeWorld {
     if (fault === "lost") throw new TypeError("Failed to fetch");
     if (fault === "server_error") return new Response("<h1>500</h1>", { status: 500 });
     if (fault === "busy") return new Response("", { status: 503, headers: { "Retry-After": "2" } });
+    if (fault === "too_many") return new Response("", { status: 429, headers: { "Retry-After": "7" } });
     if (fault === "signed_out") return refuse(401, "sign_in_required");
     if (fault === "forbidden") return refuse(403, "forbidden");
     const answer = this.#route(url, init, body);

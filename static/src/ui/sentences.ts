@@ -226,6 +226,7 @@ const SAME_AS: Readonly<Record<string, string>> = {
   session_gone: "parts_missing",
   session_taken: "parts_missing",
   sign_in: "sign_in_required",
+  too_many_requests: "rate_limited",
   url_expired: "object_missing",
   url_refused: "bad_request",
 };
