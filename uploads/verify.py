@@ -12,7 +12,7 @@ import threading
 import uuid
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO, Final
@@ -22,7 +22,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Count
 
 from galleries.decode.developer import Developed, Developer
-from galleries.errors import GalleryError
+from galleries.errors import GalleryError, ObjectMissing
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition, lock_galleries
 from galleries.objects.base import StoredObject, bound_key, rendition_key, store_named
 from galleries.renditions import recipe_named
@@ -46,6 +46,7 @@ from uploads.limits import DEAD_ATTEMPT_KEPT, LEASE_RENEWED_EVERY_S, MAX_TRIES, 
 from uploads.models import Discard, Upload, UploadQuerySet, move_to
 from uploads.presign import is_every_part_signed, plan_of
 from uploads.publications import is_being_published, uploads_moved
+from uploads.resumable import resumable_status
 from uploads.sniff import SNIFF_BYTES, sniff
 from uploads.states import Event, State
 
@@ -247,7 +248,24 @@ def settle_object(upload: Upload) -> StoredObject:
 def finished_object(upload: Upload) -> StoredObject:
     if upload.lane == "multipart" and upload.session:
         return completed_multipart(upload)
-    return store_named(upload.store).head(upload.key)
+    try:
+        return store_named(upload.store).head(upload.key)
+    except ObjectMissing:
+        refuse_unfinished(upload)
+        raise
+
+
+def refuse_unfinished(upload: Upload) -> None:
+    """A session that waits for more bytes goes on from there; without one the next attempt begins at zero.
+
+    Raises: PartsMissing.
+    """
+    if not upload.sealed_session:
+        return
+    with suppress(SessionGone):
+        received = resumable_status(upload)
+        if not received.is_whole:
+            raise PartsMissing(stored_bytes=received.offset_bytes)
 
 
 def completed_multipart(upload: Upload) -> StoredObject:
