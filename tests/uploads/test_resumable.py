@@ -4,13 +4,14 @@ import hashlib
 import json
 import logging
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.apps import apps
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from tests.builders import MIB, crc_of, file_out, jpeg, make_photo, make_upload, put_original
@@ -166,8 +167,13 @@ def test_a_session_begun_by_two_calls_at_once_is_the_first_one_s(api, gallery, m
     upload = row_of(row)
     [rival] = initiate_resumable("local", [upload], page_origin=settings.SITE_URL)
 
-    def begin_while_another_does(*args, **more):
+    def be_faster() -> None:
         Upload.objects.filter(pk=upload.pk).update(sealed_session=rival)
+        connection.close()
+
+    def begin_while_another_does(*args, **more):
+        with ThreadPoolExecutor(1) as another:
+            another.submit(be_faster).result()
         return initiate_resumable(*args, **more)
 
     monkeypatch.setattr("uploads.presign.initiate_resumable", begin_while_another_does)
