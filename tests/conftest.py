@@ -172,6 +172,12 @@ def swift_bucket(swift: SwiftServer) -> str:
 
 
 @pytest.fixture(scope="session")
+def google_account(short_folder: Path) -> Path:
+    """The key file of an account that nobody has ever heard of."""
+    return gcs_service.write_key_file(short_folder / "google-account.json")
+
+
+@pytest.fixture(scope="session")
 def gcs(short_folder: Path) -> Iterator[GcsServer]:
     """An emulator of Google Cloud Storage: endpoint, key_file, make_bucket(name)."""
     server = gcs_service.start(short_folder / "gcs")

@@ -1,6 +1,7 @@
 """One bucket of Google Cloud Storage: its client, its signer, and the words of its errors. Store and lanes share it."""
 
 import logging
+import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -34,6 +35,9 @@ from galleries.objects.base import CACHE_CONTROL, tell_store_call
 from galleries.objects.goog4 import GoogleSigner
 
 log = logging.getLogger(__name__)
+
+# Else the library asks for the bucket in threads of its own, for traces that nobody takes: untold, and for minutes.
+os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
 
 SomeSession = TypeVar("SomeSession", bound=requests.Session)
 

@@ -10,18 +10,17 @@ from django.core.checks import run_checks
 
 from config.checks import check_photo_stores, refuse_unusable_stores
 from dev.places import ROOT
-from dev.services.gcs import write_key_file
 from galleries.objects.base import forget_stores
 
 
 @pytest.fixture
-def gcs_options(settings, tmp_path):
+def gcs_options(settings, google_account):
     """Google's store described as the environment would, with a key; no server answers there."""
     described = {"bucket_name": "photos", "custom_endpoint": "http://127.0.0.1:9"}
     settings.STORAGES = settings.STORAGES | {
         "gcs": {"BACKEND": "storages.backends.gcloud.GoogleCloudStorage", "OPTIONS": described}
     }
-    settings.PHOTO_STORE_KEY_FILES = {"gcs": str(write_key_file(tmp_path / "key.json"))}
+    settings.PHOTO_STORE_KEY_FILES = {"gcs": str(google_account)}
     settings.PHOTO_STORE_PUBLIC_ENDPOINTS = {"gcs": "http://127.0.0.1:9"}
     settings.PHOTO_STORE = "gcs"
     forget_stores()
@@ -210,14 +209,12 @@ def settings_of(tmp_path, **environment):
     return json.loads(ended.stdout)
 
 
-def test_a_bucket_of_google_in_the_environment_is_where_photos_go(tmp_path):
-    key_file = write_key_file(tmp_path / "key.json")
-
+def test_a_bucket_of_google_in_the_environment_is_where_photos_go(tmp_path, google_account):
     found = settings_of(
         tmp_path,
         GCS_BUCKET="photos",
         GCS_PROJECT="project",
-        GCS_CREDENTIALS=str(key_file),
+        GCS_CREDENTIALS=str(google_account),
         GCS_OBJECT_PARAMETERS="storage_class=NEARLINE; cache_control=private, max-age=60",
     )
 
@@ -230,14 +227,12 @@ def test_a_bucket_of_google_in_the_environment_is_where_photos_go(tmp_path):
     }
 
 
-def test_pages_may_talk_to_every_store_that_is_described(tmp_path):
-    key_file = write_key_file(tmp_path / "key.json")
-
+def test_pages_may_talk_to_every_store_that_is_described(tmp_path, google_account):
     found = settings_of(
         tmp_path,
         PHOTO_STORE="local",
         GCS_BUCKET="photos",
-        GOOGLE_APPLICATION_CREDENTIALS=str(key_file),
+        GOOGLE_APPLICATION_CREDENTIALS=str(google_account),
         S3_BUCKET="photos",
         S3_ENDPOINT_URL="http://10.0.0.7:9000",
         S3_PUBLIC_ENDPOINT_URL="https://s3.example.com",

@@ -6,7 +6,6 @@ import pytest
 from google.cloud.storage import _signing
 from google.oauth2.service_account import Credentials
 
-from dev.services.gcs import write_key_file
 from galleries.objects.goog4 import GoogleSigner
 from galleries.objects.sigv4 import Life
 
@@ -21,9 +20,8 @@ HEADERS = {
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory):
-    key_file = write_key_file(tmp_path_factory.mktemp("account") / "key.json")
-    return Credentials.from_service_account_file(key_file)
+def account(google_account):
+    return Credentials.from_service_account_file(google_account)
 
 
 def ours(account, endpoint, asked):

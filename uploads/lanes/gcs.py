@@ -35,7 +35,10 @@ NOTHING_THERE: Final = 0
 RECEIVED: Final = re.compile(r"bytes=0-([0-9]{1,18})", re.ASCII)
 RESUME_INCOMPLETE: Final = 308
 CLIENT_CLOSED: Final = 499  # what a session answers that was cancelled
-GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE, CLIENT_CLOSED})
+# The last: another session was faster, so that this one can never end.
+GONE: Final = frozenset(
+    {HTTPStatus.NOT_FOUND, HTTPStatus.GONE, CLIENT_CLOSED, HTTPStatus.PRECONDITION_FAILED}
+)
 WHOLE: Final = frozenset({HTTPStatus.OK, HTTPStatus.CREATED})
 
 # On the emulator's word, which is not Google's: it looks at no signature and at no condition.
@@ -85,9 +88,7 @@ class GcsLanes(UploadLanes):
                 return Received(size_bytes, is_whole=True)
             if answer.status_code != RESUME_INCOMPLETE:
                 raise from_http_response(answer)
-        # No such header: not a byte has been kept.
-        kept = RECEIVED.fullmatch(answer.headers.get("range", ""))
-        return Received(int(kept[1]) + 1 if kept else 0, is_whole=False)
+        return Received(kept_bytes(answer.headers.get("range")), is_whole=False)
 
     def cancel_resumable(self, session_uri: str) -> None:
         with self.bucket.asked("cancel_resumable"):
@@ -167,3 +168,16 @@ class GcsLanes(UploadLanes):
 
     def _refuse_parts(self, *keys: str) -> NoReturn:
         raise LaneUnsupported(lane="multipart", store=self.store.name, uploads=len(keys))
+
+
+def kept_bytes(told: str | None) -> int:
+    """Of `Range: bytes=0-41`. Without the header not a byte has been kept.
+
+    Raises: StorageUnavailable for an answer that is none.
+    """
+    if told is None:
+        return 0
+    kept = RECEIVED.fullmatch(told)
+    if kept is None:
+        raise StorageUnavailable
+    return int(kept[1]) + 1
