@@ -14,6 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from uploads.lanes.base import Wanted
+from uploads.lanes.local_sessions import SYNCED_EVERY_BYTES
+from uploads.limits import MIB
+
+CHUNK = 256 * 1024
 ROOT = Path(__file__).parents[2]
 PHOTO = bytes(range(256)) * 8192
 TYPE = "image/jpeg"
@@ -108,3 +113,64 @@ def test_a_process_killed_half_way_through_a_body_leaves_no_object(local_stage, 
 
 def is_half_written(stage):
     return any(path.stat().st_size for path in stage.store.incoming_folder.glob("*"))
+
+
+@pytest.mark.services
+def test_two_processes_that_send_one_file_at_once_end_with_it_whole(local_stage, processes):
+    content = os.urandom(2 * MIB)
+    uri = begin(local_stage, content)
+    doors = [replace(local_stage, site=processes[number % 2][1]) for number in range(6)]
+
+    def send_all(door) -> list[int]:
+        return [send_chunk(door, uri, content, first).status for first in range(0, len(content), CHUNK)]
+
+    with ThreadPoolExecutor(6) as senders:
+        statuses = {status for each in senders.map(send_all, doors) for status in each}
+    offset = local_stage.lanes.probe_resumable(uri, size_bytes=len(content)).offset_bytes
+    last = [send_chunk(doors[0], uri, content, first) for first in range(offset, len(content), CHUNK)]
+
+    assert statuses <= {200, 308, 409}
+    assert all(answer.status in {200, 308} for answer in last)
+    assert b"".join(local_stage.store.read(local_stage.key())) == content
+
+
+@pytest.mark.services
+def test_a_session_goes_on_in_another_process_when_its_own_was_killed(local_stage, processes):
+    """What was answered is kept, and of a long body what was synced as it came."""
+    (killed, site), (_, other_site) = processes
+    host, port = site.removeprefix("http://").split(":")
+    content = os.urandom(SYNCED_EVERY_BYTES + 4 * MIB)
+    uri = begin(local_stage, content)
+    send_chunk(replace(local_stage, site=site), uri, content, 0)
+    head = (
+        f"PUT {uri} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(content) - CHUNK}\r\n"
+        f"Content-Range: bytes {CHUNK}-{len(content) - 1}/{len(content)}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(head.encode() + content[CHUNK:-1])
+        local_stage.eventually(lambda: how_far(local_stage, uri, content) > CHUNK)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+
+    other = replace(local_stage, site=other_site)
+    offset = how_far(other, uri, content)
+    answers = [send_chunk(other, uri, content, first) for first in range(offset, len(content), CHUNK)]
+
+    assert SYNCED_EVERY_BYTES <= offset < len(content)
+    assert [answer.status for answer in answers] == [308] * (len(answers) - 1) + [200]
+    assert b"".join(local_stage.store.read(local_stage.key())) == content
+
+
+def begin(stage, content) -> str:
+    [uri] = stage.lanes.begin_resumables([Wanted(stage.key(), len(content), TYPE, "http://localhost:8000")])
+    return uri
+
+
+def send_chunk(stage, uri, content, first):
+    chunk = content[first : first + CHUNK]
+    content_range = f"bytes {first}-{first + len(chunk) - 1}/{len(content)}"
+    return stage.ask("PUT", uri, chunk, {"content-range": content_range})
+
+
+def how_far(stage, uri, content) -> int:
+    return stage.lanes.probe_resumable(uri, size_bytes=len(content)).offset_bytes
