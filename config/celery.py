@@ -1,12 +1,23 @@
 """Bells only: every task looks for work in the database, so a lost message loses nothing."""
 
+import logging.config
 import os
 
 from celery import Celery
+from celery.signals import setup_logging
 
 from config import env
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+
+@setup_logging.connect
+def log_as_the_site_does(**_: object) -> None:
+    """Left to itself, Celery lets a worker say nothing below WARNING."""
+    from django.conf import settings
+
+    logging.config.dictConfig(settings.LOGGING)
+
 
 app = Celery("safelight")
 app.config_from_object("django.conf:settings", namespace="CELERY")

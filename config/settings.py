@@ -331,6 +331,8 @@ LOGGING = {
     "loggers": {
         "botocore": {"level": "WARNING"},
         "boto3": {"level": "WARNING"},
+        # A bell that was heard is no news.
+        "celery": {"level": "WARNING"},
         # Every refused call is an answer with a code, not an event of its own.
         "django.request": {"level": "ERROR", "filters": ["but_health"]},
     },
