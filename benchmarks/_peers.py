@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from dev import front_end, installers, stamps
-from dev.places import BUILD
+from dev import front_end
+from dev.node_packages import installed
 from dev.processes import Server, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from dev.services.swift import SwiftServer
 
-PEERS: Final = BUILD / "peers"
 COMPANION: Final = {
     "dependencies": {"@uppy/companion": "6.2.2"},
     # Companion names versions of AWS packages that were never published; these were.
@@ -38,41 +35,10 @@ UPPY: Final = {
 }
 
 
-def installed(name: str, wanted: Mapping[str, object]) -> Path:
-    """The folder with its node_modules. At once where it is there."""
-    place = PEERS / name
-    place.mkdir(parents=True, exist_ok=True)
-    manifest, stamp = place / "package.json", place / ".stamp"
-    manifest.write_text(json.dumps({"name": f"{name}-peer", "private": True, **wanted}, indent=2))
-    digest = stamps.digest_of([manifest])
-    if stamps.is_current(stamp, digest):
-        return place
-    node = front_end.ensure_node()
-    shutil.rmtree(place / "node_modules", ignore_errors=True)
-    installers.run(
-        [
-            *node.npm,
-            "install",
-            "--prefix",
-            place,
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--no-package-lock",
-        ],
-        name=f"npm-{name}",
-        doing=f"install {name} to measure beside",
-        source="an npm registry",
-        env=node.environment(),
-    )
-    stamps.write(stamp, digest)
-    return place
-
-
 @contextmanager
 def running_companion(path: Path, store: SwiftServer, bucket: str) -> Iterator[int]:
     """The port of a Companion that signs for the same bucket as the product."""
-    place = installed("companion", COMPANION)
+    place = installed("companion", COMPANION, doing="install Companion to measure beside")
     port = free_port()
     environment = {
         **os.environ,

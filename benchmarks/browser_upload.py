@@ -32,8 +32,9 @@ from benchmarks._browser import (
     visitor_of,
     wait_until,
 )
-from benchmarks._peers import UPPY, installed
+from benchmarks._peers import UPPY
 from benchmarks._report import Line, interleaved, median_ratio, show
+from dev.node_packages import installed
 from dev.places import ROOT
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def make_files(folder: Path) -> list[Path]:
 
 
 def build_senders() -> None:
-    place = installed("uppy", UPPY)
+    place = installed("uppy", UPPY, doing="install Uppy to measure beside")
     subprocess.run(
         [
             place / "node_modules" / ".bin" / "esbuild",

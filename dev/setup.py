@@ -11,7 +11,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from dev import front_end, python_packages
+from dev import front_end, node_packages, python_packages
 from dev.places import BUILD
 from dev.refusal import run_or_refuse
 
@@ -44,6 +44,7 @@ def ready_to_test() -> None:
         python_packages.ensure_redis()
         python_packages.ensure_swift()
         front_end.ensure_built()
+        node_packages.ensure_resumable_client()
 
 
 @contextmanager
