@@ -56,6 +56,12 @@ WITHIN_S: Final = 300.0
 # What the engine leaves of the six sockets of its own origin.
 AT_ONCE: Final = {"local": 4, "swift": 6}
 
+# The others begin when their files are in the page already; so the way of the names into the page counts for none.
+TELL_WHEN_CHOSEN: Final = """() => document.addEventListener(
+    "change", () => { window.chosenAtMs = performance.timeOrigin + performance.now(); },
+    { capture: true, once: true },
+)"""
+
 
 class NotStoredError(RuntimeError):
     """A run that lost files would be fast for the wrong reason."""
@@ -74,10 +80,10 @@ class Arena:
 
     def run_ours(self) -> float:
         gallery_id = self.visitor.open_new_gallery("Three hundred")
-        began = time.time()
+        self.visitor.page.evaluate(TELL_WHEN_CHOSEN)
         self.visitor.choose(self.files)
         self.wait_for_bytes(gallery_id)
-        took_s = self.last_at() - began
+        took_s = self.last_at() - float(self.visitor.page.evaluate("window.chosenAtMs")) / 1e3
         self.visitor.page.goto("about:blank")
         self.forget(gallery_id)
         return took_s

@@ -24,7 +24,7 @@ export type RowView = {
   readonly reasons: readonly string[]; // machine codes, e.g. "not_an_image", "file_too_large", "duplicate"; ui/ makes sentences
   readonly retryable: boolean;
   readonly photoId: string | null;
-  readonly file: File | null; // for a local thumbnail while it is not published; null once over
+  readonly file: File | null; // for a local thumbnail: handed to the shelf with the file's first row, else null
 };
 export type GalleryTally = {
   readonly galleryId: string;

@@ -2,7 +2,7 @@ import type { FileState } from "../domain/file-machine.ts";
 import { nextSpeed, secondsLeft } from "../domain/speed.ts";
 import { percentOf, tallyOf, troublesOf } from "../domain/tally.ts";
 import type { Cancel, Clock } from "../kernel/clock.ts";
-import { type FileEntry, type GalleryEntry, isOpen, openCount } from "./catalogue.ts";
+import { type FileEntry, type GalleryEntry, openCount } from "./catalogue.ts";
 import type { EngineReport, GalleryTally, RowsView, RowView } from "./port.ts";
 
 export type ReporterPorts = {
@@ -32,6 +32,8 @@ const OFF_VIEW: Readonly<Record<RowsView, ReadonlySet<FileState["name"]>>> = {
 export class Reporter {
   readonly #ports: ReporterPorts;
   readonly #windows = new Map<RowsView, Window>();
+  /** Files the shelf was handed: a handle costs the browser's other processes work each time it is told. */
+  #handed = new Set<string>();
   #lastMs = Number.NEGATIVE_INFINITY;
   #cancel: Cancel | null = null;
 
@@ -49,6 +51,7 @@ export class Reporter {
 
   show(window: Window): void {
     const view = window.view ?? "list";
+    if (view === "shelf") this.#handed = new Set();
     if (window.count === 0) this.#windows.delete(view);
     else this.#windows.set(view, window);
     this.#tellRows(window);
@@ -86,12 +89,19 @@ export class Reporter {
   #tellRows({ galleryId, fromIndex, count, view = "list" }: Window): void {
     const gallery = this.#ports.galleries.get(galleryId);
     const shown = gallery?.files.filter((entry) => !OFF_VIEW[view].has(entry.runner.state.name)) ?? [];
-    const rows = shown.slice(fromIndex, fromIndex + count).map(rowOf);
+    const inWindow = shown.slice(fromIndex, fromIndex + count);
+    const rows = inWindow.map((entry) => rowOf(entry, view === "shelf" ? this.#handOnce(entry) : null));
     this.#ports.report({ type: "rows", galleryId, view, fromIndex, rowCount: shown.length, rows });
+  }
+
+  #handOnce(entry: FileEntry): File | null {
+    if (this.#handed.has(entry.clientId)) return null;
+    this.#handed.add(entry.clientId);
+    return entry.file;
   }
 }
 
-function rowOf(entry: FileEntry): RowView {
+function rowOf(entry: FileEntry, file: File | null): RowView {
   const state = entry.runner.state;
   const troubles = troublesOf(state);
   return {
@@ -105,7 +115,7 @@ function rowOf(entry: FileEntry): RowView {
     reasons: reasonsOf(state),
     retryable: troubles.some(({ retryable }) => retryable),
     photoId: state.name === "done" ? state.photoId : null,
-    file: isOpen(entry) || state.name === "failed" ? entry.file : null,
+    file,
   };
 }
 

@@ -30,7 +30,9 @@ export type TransferPorts = {
 };
 
 /** Pieces read, signed or on their way at one time: the slots of an origin, and some ahead. */
-const MAX_PIECES = 32;
+const MAX_PIECES = 40;
+/** Each read ends in a checksum that keeps this thread busy for milliseconds: what is signed must not wait for many. */
+const READS_AT_ONCE = 3;
 /** What they may hold in memory together: six parts on their way, four ahead. */
 const MAX_BUFFERED_BYTES = 80 * MIB;
 /** A fresh signature is worth one more try at once; after that the file rests and others go on. */
@@ -58,6 +60,7 @@ export class Transfers {
   #active: Job[] = [];
   #pieceCount = 0;
   #bufferedBytes = 0;
+  #readCount = 0;
   #readyCount = 0;
   readonly #movingCounts = new Map<FileEntry, number>();
 
@@ -145,7 +148,7 @@ export class Transfers {
   }
 
   #nextPiece(): Piece | null {
-    if (this.#pieceCount >= MAX_PIECES) return null;
+    if (this.#pieceCount >= MAX_PIECES || this.#readCount >= READS_AT_ONCE) return null;
     for (const job of this.#active) {
       const piece = this.#nextPieceOf(job);
       if (piece !== null) return this.#hasRoomFor(piece) ? piece : null;
@@ -218,17 +221,25 @@ export class Transfers {
 
   /** The bytes whose CRC is taken are the bytes that are sent: one read. */
   async #readAndSend(piece: Piece): Promise<void> {
+    const read = await this.#read(piece);
+    if (read !== null) await this.#signAndSend(piece, read.body, read.crc);
+  }
+
+  async #read(piece: Piece): Promise<{ readonly body: Blob; readonly crc: number } | null> {
     const { entry, controller } = piece.job;
     const range = rangeOfPart(piece.plan, piece.partNumber);
+    this.#readCount += 1;
     const buffer = entry.file === null ? null : await readBytes(entry.file, range.offset, range.bytes);
-    if (controller.signal.aborted) return;
+    this.#readCount -= 1;
+    this.#pump();
+    if (controller.signal.aborted) return null;
     if (buffer === null) {
       this.#ports.dispatch(entry, { type: "unreadable" });
-      return;
+      return null;
     }
     const crc = crc32(new Uint8Array(buffer));
     entry.partCrcs.set(piece.partNumber, crc);
-    await this.#signAndSend(piece, new Blob([buffer]), crc);
+    return { body: new Blob([buffer]), crc };
   }
 
   async #signAndSend(piece: Piece, body: Blob, crc: number): Promise<void> {

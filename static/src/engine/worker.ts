@@ -10,6 +10,8 @@ import type { EngineReport, EngineRequest } from "./port.ts";
 declare const self: DedicatedWorkerGlobalScope;
 
 let engine: Engine | null = null;
+/** What is told at one moment goes in one message: the page draws one frame for it. */
+let told: EngineReport[] = [];
 
 self.onmessage = ({ data: request }: MessageEvent<EngineRequest>) => {
   if (request.type === "hello") engine ??= startEngine(request.baseUrl);
@@ -25,6 +27,16 @@ function startEngine(baseUrl: string): Engine {
     openSocket: openWebSocket,
     put: xhrPut(systemClock),
     random: Math.random,
-    report: (report: EngineReport) => self.postMessage(report),
+    report: tell,
+  });
+}
+
+function tell(report: EngineReport): void {
+  told.push(report);
+  if (told.length > 1) return;
+  queueMicrotask(() => {
+    const reports = told;
+    told = [];
+    self.postMessage(reports);
   });
 }

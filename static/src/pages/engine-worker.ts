@@ -9,9 +9,11 @@ export function startEngine(onDeath: () => void): EngineLink {
 
   const start = (): Worker => {
     const started = new Worker(new URL("../engine/worker.ts", import.meta.url), { type: "module" });
-    started.addEventListener("message", (event: MessageEvent<EngineReport>) => {
-      for (const listener of listeners) {
-        listener(event.data);
+    started.addEventListener("message", (event: MessageEvent<readonly EngineReport[]>) => {
+      for (const report of event.data) {
+        for (const listener of listeners) {
+          listener(report);
+        }
       }
     });
     started.addEventListener("error", onDeath);
