@@ -136,7 +136,12 @@ os.register_at_fork(
 
 
 def folder_of_counts() -> Path:
-    return Path(settings.DATA_DIR) / "metrics"
+    return below(settings.DATA_DIR)
+
+
+@cache
+def below(data_dir: Path) -> Path:
+    return Path(data_dir) / "metrics"
 
 
 def tally() -> Tally | None:

@@ -10,8 +10,9 @@ import uuid
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Final, Protocol
 
 from django.db import transaction
@@ -158,10 +159,10 @@ class Row(Protocol):
 
 def registered(uploads: Sequence[Row]) -> None:
     """New rows; those of a batch that asks for its signatures at once are born signed."""
-    tell(
-        *grouped(REGISTERED, uploads),
-        *grouped(STARTED, [upload for upload in uploads if upload.state == State.SIGNED]),
-    )
+    new = grouped(REGISTERED, uploads)
+    signed = [upload for upload in uploads if upload.state == State.SIGNED]
+    is_all = len(signed) == len(uploads)
+    tell(*new, *([replace(each, kind=STARTED) for each in new] if is_all else grouped(STARTED, signed)))
 
 
 TOLD_MOVES: Final[Mapping[Event, Kind]] = {
@@ -187,37 +188,35 @@ def moved(event: Event, uploads: Sequence[Row]) -> None:
         tell(*grouped(kind, uploads, why=event.value))
 
 
+# The column of an upload that a label says; `why` is the event's own.
+COLUMNS: Final = {"store": "store", "lane": "lane", "outcome": "state", "code": "error_code"}
+
+
 def grouped(kind: Kind, uploads: Sequence[Row], *, why: str = "") -> list[Happened]:
-    groups: dict[tuple[uuid.UUID, tuple[str, ...]], list[Row]] = {}
+    """In one pass over the rows: a batch has a hundred of them and takes ten milliseconds."""
+    wanted = attrgetter("gallery_id", *[COLUMNS[label] for label in kind.labels if label in COLUMNS])
+    groups: dict[tuple[object, ...], list[Row]] = {}
     for upload in uploads:
-        words = {
-            "store": upload.store,
-            "lane": upload.lane,
-            "why": why,
-            "outcome": upload.state,
-            "code": upload.error_code,
-        }
-        key = upload.gallery_id, tuple(str(words[label]) for label in kind.labels)
-        groups.setdefault(key, []).append(upload)
-    return [group_told(kind, gallery_id, words, rows) for (gallery_id, words), rows in groups.items()]
+        groups.setdefault(wanted(upload), []).append(upload)
+    return [group_told(kind, rows, why) for rows in groups.values()]
 
 
-def group_told(kind: Kind, gallery_id: uuid.UUID, words: Sequence[str], rows: Sequence[Row]) -> Happened:
-    ids: dict[str, object] = {"gallery_id": gallery_id}
+def group_told(kind: Kind, rows: Sequence[Row], why: str) -> Happened:
+    first = rows[0]
+    ids: dict[str, object] = {"gallery_id": first.gallery_id}
     if len(rows) == 1:
-        ids["upload_id"] = rows[0].pk
-    now = clock.now()
+        ids["upload_id"] = first.pk
+    durations_s: list[float] = []
+    if "duration_s" in kind.measures:
+        now = clock.now()
+        durations_s = [max(0.0, (now - upload.registered_at).total_seconds()) for upload in rows]
     return Happened(
         kind,
-        dict(zip(kind.labels, words, strict=True)),
+        {label: str(getattr(first, COLUMNS[label])) if label in COLUMNS else why for label in kind.labels},
         ids,
         count=len(rows),
-        size=sum(upload.size for upload in rows),
-        durations_s=(
-            [max(0.0, (now - upload.registered_at).total_seconds()) for upload in rows]
-            if "duration_s" in kind.measures
-            else ()
-        ),
+        size=sum(map(attrgetter("size"), rows)),
+        durations_s=durations_s,
     )
 
 
