@@ -126,7 +126,7 @@ class Photo(models.Model):
             models.Index(fields=["gallery", "status", "sort_at", "id"], name="photo_by_captured"),
             models.Index(fields=["gallery", "status", "name", "id"], name="photo_by_name"),
             models.Index(fields=["gallery", "status", "added_at", "id"], name="photo_by_added"),
-            # What an owner's photos weigh, told from the index alone.
+            # What a gallery keeps and does not show weighs so much: told from the index alone.
             models.Index(fields=["gallery", "status", "size"], name="photo_by_weight"),
             models.Index(fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="photo_deleted"),
         ]

@@ -32,14 +32,14 @@ MAX_FILE_BYTES: Final = 2 * GIB
 MAX_GALLERY_PHOTOS: Final = 5_000
 MAX_GALLERY_BYTES: Final = 500 * GIB
 MAX_GALLERY_OPEN_UPLOADS: Final = 5_000
-# Forty full galleries: to count so many takes a batch 20 ms longer (SQLite, 2026-11).
+# Forty full galleries.
 MAX_USER_PHOTOS: Final = 200_000
 MAX_USER_BYTES: Final = 2 * TIB
 # Four galleries filled at once. Each may be a session that the store keeps open.
 MAX_USER_OPEN_UPLOADS: Final = 20_000
 
 # By kind of call, of one person: calls a second for as long as one likes, and so many more at once after a rest.
-# Three devices that send a hundred photos a second each need a quarter of it (tests/uploads/test_rate_limits.py).
+# Three devices that send a hundred photos a second each stay below (tests/uploads/test_rate_limits.py).
 CALL_RATES: Final = MappingProxyType(
     {
         "batch": (10, 200),
