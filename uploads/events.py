@@ -246,18 +246,18 @@ def sessions_opened(kind: Kind, stores: Iterable[str]) -> None:
 
 
 def session_ended(kind: Kind, store: str) -> None:
-    tell(Happened(kind, {"store": store}))
+    """At the store, whatever becomes of the row.
+
+    Told at once: to ask for a commit would open a connection to the database, in a thread that may have none.
+    """
+    emit([Happened(kind, {"store": store})])
 
 
 def resumable_seen(upload: Row, *, status: str, offset_bytes: int) -> None:
-    """After a look at the store, which is in no transaction."""
-    tell(
-        Happened(
-            RESUMABLE_STATUS,
-            {"store": upload.store, "status": status},
-            {"gallery_id": upload.gallery_id, "upload_id": upload.pk, "offset_bytes": offset_bytes},
-        )
-    )
+    """After a look at the store, which is in no transaction: at once, as above."""
+    labels = {"store": upload.store, "status": status}
+    ids = {"gallery_id": upload.gallery_id, "upload_id": upload.pk, "offset_bytes": offset_bytes}
+    emit([Happened(RESUMABLE_STATUS, labels, ids)])
 
 
 def publication_told(kind: Kind, publication_id: uuid.UUID, gallery_id: uuid.UUID, **labels: str) -> None:

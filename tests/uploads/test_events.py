@@ -15,7 +15,8 @@ from tests.cast import bearer_api
 from uploads import clock, counters, events, tasks
 from uploads.control import cancel_gallery
 from uploads.errors import WrongState
-from uploads.models import Publication, Upload, move_to
+from uploads.janitor.leftovers import throw_away
+from uploads.models import Discard, Publication, Upload, move_to
 from uploads.states import Event, State
 from uploads.verify import claim_next, fail, put_back, verify
 
@@ -273,6 +274,33 @@ def test_a_round_of_the_sweeper_is_told_also_when_it_crashes(told, monkeypatch, 
         crash()
 
     assert [each["outcome"] for each in told.of("sweep.run")] == ["done", "crashed"]
+
+
+def test_sessions_are_told_from_their_opening_to_their_end(api, gallery, told, commit):
+    files = [file_out(lane="resumable"), file_out(size=9 * MIB)]
+    ids = [row["id"] for row in commit(lambda: api.batch(gallery, *files))]
+
+    commit(lambda: api.sign({"id": ids[0], "after_failure": True}))
+    commit(lambda: api.get(f"/uploads/{ids[0]}"))
+    commit(lambda: api.cancel(*ids))
+    Discard.objects.update(not_before=clock.now())
+    commit(lambda: throw_away(list(Discard.objects.all())))
+
+    of_sessions = [
+        (name, fields["store"])
+        for name, fields in told.heard
+        if name.startswith(("resumable.", "multipart."))
+    ]
+    assert sorted(of_sessions) == [
+        ("multipart.aborted", "local"),
+        ("multipart.opened", "local"),
+        ("resumable.cancelled", "local"),
+        ("resumable.opened", "local"),
+        ("resumable.status", "local"),
+        ("resumable.status", "local"),
+    ]
+    looked = told.of("resumable.status")[0]
+    assert (looked["status"], looked["offset_bytes"], looked["upload_id"]) == ("in_progress", 0, ids[0])
 
 
 # Once, and after the commit
