@@ -1,9 +1,8 @@
 """Bytes that rows have let go of: the list of discards, failures nobody took up, photos deleted for good."""
 
 import logging
+import operator
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
@@ -16,18 +15,17 @@ from galleries.models import Gallery, Photo, PhotoStatus, lock_galleries, raise_
 from galleries.objects.base import store_named
 from uploads import crash_points, events
 from uploads.attempts import leftovers_of
-from uploads.errors import SessionGone
 from uploads.intake import discard_of
 from uploads.janitor.deed import AT_A_TIME, Deed, known_stores
 from uploads.janitor.liveness import kept_of
+from uploads.janitor.patience import ask_all
 from uploads.lanes.base import lanes_of
 from uploads.limits import UPLOAD_LIFE
 from uploads.models import Discard, Upload
-from uploads.sealing import unseal
+from uploads.resumable import cancel_resumable
 from uploads.states import State
 
 log = logging.getLogger(__name__)
-DISCARDS_AT_ONCE: Final = 8
 # Whoever restores a photo looks at the clock before waiting for locks, 20 s at most; clocks differ a little too.
 RESTORE_MAY_LAST: Final = timedelta(seconds=30)
 
@@ -70,8 +68,7 @@ def throw_away(due: Sequence[Discard]) -> list[Discard]:
     leftovers = {each.pk: leftovers_of(each.key) for each in known}
     kept = kept_of(key for keys in leftovers.values() for key in keys)
     dead = [(each, [key for key in leftovers[each.pk] if key not in kept]) for each in known]
-    with ThreadPoolExecutor(max_workers=DISCARDS_AT_ONCE) as pool:
-        is_gone = list(pool.map(thrown_away, dead))
+    is_gone = ask_all(thrown_away, dead, unavailable=False, is_unavailable=operator.not_)
     crash_points.reached("sweep.after_discards")
     gone = [each for (each, _), was in zip(dead, is_gone, strict=True) if was]
     Discard.objects.filter(pk__in=[each.pk for each in gone]).delete()
@@ -103,12 +100,10 @@ def end_sessions(discard: Discard) -> None:
 
     Raises: StorageUnavailable.
     """
-    lanes = lanes_of(discard.store)
     if discard.session:
-        lanes.abort_multipart(discard.key, discard.session)
+        lanes_of(discard.store).abort_multipart(discard.key, discard.session)
     if discard.sealed_session:
-        with suppress(SessionGone):  # one that nobody can unseal any more ends when its store forgets it
-            lanes.cancel_resumable(unseal(discard.sealed_session))
+        cancel_resumable(discard.store, discard.sealed_session)
 
 
 def photos(now: datetime) -> Iterator[Deed]:
@@ -127,8 +122,7 @@ def photos(now: datetime) -> Iterator[Deed]:
 def forget_all(found: Sequence[Photo]) -> int:
     """Stops at a store that does not answer: it would not answer for the next one either."""
     done = 0
-    with ThreadPoolExecutor(max_workers=DISCARDS_AT_ONCE) as pool:
-        objects_gone = list(pool.map(objects_deleted, found))
+    objects_gone = ask_all(objects_deleted, found, unavailable=False, is_unavailable=operator.not_)
     crash_points.reached("sweep.after_photo_objects")
     gone = [photo for photo, was in zip(found, objects_gone, strict=True) if was]
     for gallery_id, of_gallery in groupby(sorted(gone, key=gallery_of), key=gallery_of):

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -10,11 +9,13 @@ from typing import Final
 import redis
 from django.db import transaction
 
+from galleries.errors import StorageUnavailable
 from galleries.models import Gallery, lock_galleries
 from uploads import announce, clock, ledger
 from uploads.errors import WrongState
 from uploads.intake import discard_of
 from uploads.janitor.deed import AT_A_TIME, Deed, known_stores
+from uploads.janitor.patience import ask_all
 from uploads.limits import ADOPT_AFTER, UPLOAD_LIFE
 from uploads.models import Upload, move_to
 from uploads.presign import Look, look
@@ -22,7 +23,7 @@ from uploads.publications import uploads_moved
 from uploads.states import Event, State
 
 log = logging.getLogger(__name__)
-LOOKS_AT_ONCE: Final = 8
+UNAVAILABLE: Final = Look(refusal=StorageUnavailable())
 Looked = list[tuple[Upload, Look]]
 
 
@@ -51,27 +52,39 @@ def expiries(now: datetime) -> Iterator[Deed]:
             continue
         lively = [each for each in uploads if each.pk in heard and heard[each.pk] > now - UPLOAD_LIFE]
         for upload in lively:
-            yield Deed("keep", [str(upload.pk)], partial(note_report, upload, heard[upload.pk]))
+            yield Deed("keep", [str(upload.pk)], partial(note_sign_of_life, upload, heard[upload.pk]))
         for upload, seen in looked_at([each for each in uploads if each not in lively]):
-            if seen.is_whole and upload.state == State.SIGNED:
-                yield Deed("adopt", [str(upload.pk)], partial(move_alone, upload, Event.STORED))
-            elif seen.refusal is None:
-                yield Deed("expire", [str(upload.pk)], partial(move_alone, upload, Event.EXPIRE))
+            if seen.refusal is None:
+                yield verdict(upload, seen, now)
+
+
+def verdict(upload: Upload, seen: Look, now: datetime) -> Deed:
+    """On an upload of which nothing was heard: what the store has of it is the last word."""
+    if seen.is_whole and upload.state == State.SIGNED:
+        return Deed("adopt", [str(upload.pk)], partial(move_alone, upload, Event.STORED))
+    if seen.stored_at and seen.stored_at > now - UPLOAD_LIFE:
+        return Deed("keep", [str(upload.pk)], partial(note_sign_of_life, upload, seen.stored_at))
+    return Deed("expire", [str(upload.pk)], partial(move_alone, upload, Event.EXPIRE))
 
 
 def looked_at(uploads: Sequence[Upload]) -> Looked:
-    if not uploads:
-        return []
-    with ThreadPoolExecutor(max_workers=LOOKS_AT_ONCE) as pool:
-        return list(zip(uploads, pool.map(look, uploads), strict=True))
+    """All of one store."""
+    seen = ask_all(look, uploads, unavailable=UNAVAILABLE, is_unavailable=is_unavailable)
+    return list(zip(uploads, seen, strict=True))
+
+
+def is_unavailable(seen: Look) -> bool:
+    return isinstance(seen.refusal, StorageUnavailable)
 
 
 def note_look(upload: Upload, now: datetime) -> int:
-    Upload.objects.filter(pk=upload.pk, version=upload.version).update(looked_at=now)
+    """Of a row that was signed again meanwhile nothing is known: signing changes no version."""
+    held = Upload.objects.filter(pk=upload.pk, version=upload.version, active_at=upload.active_at)
+    held.update(looked_at=now)
     return 1
 
 
-def note_report(upload: Upload, heard_at: datetime) -> int:
+def note_sign_of_life(upload: Upload, heard_at: datetime) -> int:
     """Neither state nor version changes: reports write to the ledger alone until somebody asks."""
     Upload.objects.filter(pk=upload.pk, active_at__lt=heard_at).update(active_at=heard_at)
     return 1
@@ -84,6 +97,7 @@ def move_alone(upload: Upload, event: Event) -> int:
         with transaction.atomic():
             lock_galleries(Gallery.objects.filter(pk=upload.gallery_id))
             if event == Event.EXPIRE:
+                refuse_lively(upload)
                 discard_of(upload, now).save()
                 move_to(upload, event, ended_at=now)
             else:
@@ -93,3 +107,12 @@ def move_alone(upload: Upload, event: Event) -> int:
     except WrongState:
         log.info("sweep.overtaken upload_id=%s", upload.pk)
     return 1
+
+
+def refuse_lively(upload: Upload) -> None:
+    """Inside the transaction that holds the gallery: was it signed while the store was asked?
+
+    Raises: WrongState.
+    """
+    if not Upload.objects.filter(pk=upload.pk, active_at=upload.active_at).exists():
+        raise WrongState(id=str(upload.pk), state=upload.state)
