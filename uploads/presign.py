@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 from django.db import transaction
@@ -64,12 +65,14 @@ class Signed:
 class Look:
     """What the store has of one upload. `parts` maps number -> bytes; `seen_session` is what the row named then.
 
+    `stored_at`: when the youngest of the parts was stored, where the store tells.
     `offset_bytes`: how much a resumable session has. `session` names what is open, as the row does. `is_opened`: it was
     opened by this call, and is let go unless the row comes to name it.
     """
 
     is_whole: bool = False
     parts: Numbers = field(default_factory=dict)
+    stored_at: datetime | None = None
     offset_bytes: int = 0
     session: str = ""
     seen_session: str = ""
@@ -194,7 +197,8 @@ def look_at_parts(upload: Upload) -> Look:
     """Raises: SessionGone."""
     listed = lanes_of(upload.store).list_parts(upload.key, upload.session)
     parts = {part.number: part.size_bytes for part in listed}
-    return Look(is_whole=is_complete(upload, parts), parts=parts, session=upload.session)
+    stored_at = max((part.stored_at for part in listed if part.stored_at), default=None)
+    return Look(is_complete(upload, parts), parts, stored_at, session=upload.session)
 
 
 def plan_of(upload: Upload) -> PartPlan:

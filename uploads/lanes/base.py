@@ -8,7 +8,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -41,6 +41,7 @@ class StoredPart:
     number: int
     size_bytes: int
     etag: str
+    stored_at: datetime | None = field(default=None, compare=False)  # where the store tells
 
 
 @dataclass(frozen=True, slots=True)

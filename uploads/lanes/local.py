@@ -278,7 +278,8 @@ def planned_key(folder: Path) -> str:
 
 
 def part_of(number: int, status: os.stat_result) -> StoredPart:
-    return StoredPart(number, status.st_size, etag_of(status))
+    stored_at = datetime.fromtimestamp(status.st_mtime, UTC)
+    return StoredPart(number, status.st_size, etag_of(status), stored_at)
 
 
 def append_part(incoming: IncomingFile, folder: Path, part: StoredPart) -> None:

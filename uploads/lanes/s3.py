@@ -102,7 +102,9 @@ class S3Lanes(UploadLanes):
             for page in pages:
                 told(page, "UploadId")
                 parts += [
-                    StoredPart(part["PartNumber"], part["Size"], part["ETag"].strip('"'))
+                    StoredPart(
+                        part["PartNumber"], part["Size"], part["ETag"].strip('"'), part.get("LastModified")
+                    )
                     for part in page.get("Parts", ())
                 ]
             return parts
