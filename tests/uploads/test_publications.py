@@ -56,7 +56,8 @@ def test_publishing_shows_everything_staged_at_once(api, quiet):
         str(photo.pk) for photo in photos
     }
     quiet.refresh_from_db()
-    assert (quiet.photo_count, quiet.version) == (3, 2)
+    assert (quiet.photo_count, quiet.byte_count) == (3, sum(photo.size for photo in photos))
+    assert quiet.version == 2
 
 
 def test_publishing_follows_what_is_still_on_its_way(api, quiet, developer):
@@ -105,6 +106,27 @@ def test_a_failure_is_named_and_the_others_are_published(api, quiet, developer):
     assert Photo.objects.get().upload_id == good.pk
 
 
+def test_what_is_on_its_way_is_waited_for_beside_what_is_published(api, quiet):
+    make_photo(quiet, status=PhotoStatus.STAGED)
+    upload = make_upload(quiet, State.SIGNED)
+    body = publish(api, quiet)
+    assert (body["state"], body["counts"]) == ("in_progress", counts(2, 1, 0, 1))
+
+    api.cancel(upload.pk)
+
+    after = look(api, body)
+    assert (after["state"], after["counts"]) == ("some_failed", counts(2, 1, 1, 0))
+    assert after["version"] == body["version"] + 1
+
+
+def test_what_had_failed_before_is_named_with_its_reason(api, quiet):
+    upload = make_upload(quiet, State.FAILED, error_code="not_an_image")
+
+    body = publish(api, quiet, upload_ids=[str(upload.pk)])
+
+    assert (body["state"], body["failures"][0]["error"]["code"]) == ("all_failed", "not_an_image")
+
+
 def test_when_all_failed_it_says_so(api, quiet, developer):
     uploaded(quiet, b"no photo")
     body = publish(api, quiet)
@@ -140,6 +162,12 @@ def test_a_copy_of_a_photo_that_is_there_counts_as_published(api, quiet, develop
     assert (after["state"], after["counts"]) == ("all_succeeded", counts(1, 1, 0, 0))
 
 
+def test_a_copy_that_ended_before_counts_as_published(api, quiet):
+    upload = make_upload(quiet, State.FAILED, error_code="duplicate")
+
+    assert publish(api, quiet, upload_ids=[str(upload.pk)])["state"] == "all_succeeded"
+
+
 @pytest.mark.parametrize("code", ["object_missing", "size_mismatch", "checksum_mismatch"])
 @pytest.mark.parametrize(("attempt", "state"), [(1, "in_progress"), (2, "in_progress"), (3, "all_failed")])
 def test_bad_bytes_are_pending_while_their_attempts_last(api, quiet, code, attempt, state):
@@ -150,6 +178,17 @@ def test_bad_bytes_are_pending_while_their_attempts_last(api, quiet, code, attem
     sweep.close_publications()
 
     assert look(api, body)["state"] == state
+
+
+def test_nobody_waits_for_ever_for_bytes_that_are_not_sent_again(api, quiet):
+    upload = make_upload(quiet, State.FAILED, error_code="checksum_mismatch")
+    body = publish(api, quiet, upload_ids=[str(upload.pk)])
+    assert body["state"] == "in_progress"
+    Upload.objects.filter(pk=upload.pk).update(ended_at=timezone.now() - timedelta(hours=2))
+
+    sweep.close_publications()
+
+    assert look(api, body)["state"] == "all_failed"
 
 
 def test_a_retry_takes_up_the_failed_alone_and_sends_no_good_byte_again(api, quiet, developer):
@@ -168,6 +207,15 @@ def test_a_retry_takes_up_the_failed_alone_and_sends_no_good_byte_again(api, qui
     assert (after["state"], after["counts"]) == ("all_succeeded", counts(2, 2, 0, 0))
     assert Upload.objects.get(pk=bad.pk).attempt == 1
     assert Upload.objects.get(pk=good.pk).version == 3
+
+
+def test_retrying_what_cannot_be_mended_ends_as_before(api, quiet):
+    upload = make_upload(quiet, State.FAILED, error_code="not_an_image")
+    body = publish(api, quiet, upload_ids=[str(upload.pk)])
+
+    retried = api.post(f"/publications/{body['id']}/retry", {}).body
+
+    assert (retried["state"], retried["counts"]) == ("all_failed", body["counts"])
 
 
 def test_retrying_what_has_no_failures_changes_nothing(api, quiet):
@@ -198,6 +246,14 @@ def test_a_known_key_with_other_ids_is_a_conflict(api, quiet):
     answer = api.post(
         f"/galleries/{quiet.pk}/publications", {"idempotency_key": "k", "upload_ids": [str(upload.pk)]}
     )
+
+    assert (answer.status, answer.code) == (409, "idempotency_conflict")
+
+
+def test_everything_is_another_request_than_nothing(api, quiet):
+    publish(api, quiet)
+
+    answer = api.post(f"/galleries/{quiet.pk}/publications", {"idempotency_key": "k", "upload_ids": []})
 
     assert (answer.status, answer.code) == (409, "idempotency_conflict")
 
@@ -256,6 +312,10 @@ def test_another_persons_publication_is_not_found(api, stranger_api, quiet):
         assert (answer.status, answer.code) == (404, "not_found")
     foreign = stranger_api.post(f"/galleries/{quiet.pk}/publications", {"idempotency_key": "k"})
     assert (foreign.status, foreign.code) == (404, "not_found")
+
+
+def test_an_unknown_publication_is_not_found(api):
+    assert api.get(f"/publications/{uuid.uuid4()}").code == "not_found"
 
 
 def test_publications_of_a_deleted_gallery_are_gone(api, quiet):

@@ -270,6 +270,7 @@ def test_after_a_failure_all_parts_stored_is_uploaded(api, large):
         (1, None),
         (3, None),
         (4, "bad_part_number"),
+        (10_001, "bad_part_number"),
         (10**30, "bad_part_number"),
     ],
 )
