@@ -212,6 +212,16 @@ def site_swift(short_folder: Path, swift: SwiftServer) -> Iterator[Site]:
     site.stop()
 
 
+@pytest.fixture(scope="session")
+def site_gcs(short_folder: Path, gcs: GcsServer) -> Iterator[Site]:
+    """The product with its photos in Google's store, as far as that can be had here."""
+    bucket = gcs.make_bucket(f"site-{uuid4().hex[:12]}")
+    site = site_service.start(short_folder / "site-gcs", store=gcs.environment(bucket))
+    site.manage("setup_bucket")
+    yield site
+    site.stop()
+
+
 @pytest.fixture
 def site(site_local: Site) -> Site:
     """The site that `page` opens. A module which wants another one overrides this fixture."""

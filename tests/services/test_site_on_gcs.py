@@ -9,27 +9,16 @@ import json
 import threading
 import time
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import pytest
 
-from dev.services import site as site_service
+from dev.services.site import Site
 from tests.builders import MIB, jpeg
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 CHUNK_STEP = 256 * 1024
-
-
-@pytest.fixture(scope="module")
-def site_gcs(short_folder, gcs) -> Iterator[site_service.Site]:
-    bucket = gcs.make_bucket(f"site-{uuid4().hex[:12]}")
-    site = site_service.start(short_folder / "site-gcs", store=gcs.environment(bucket))
-    site.manage("setup_bucket")
-    yield site
-    site.stop()
 
 
 @dataclass
@@ -43,7 +32,7 @@ class Answer:
 class Page:
     """Calls the API as a program, and the store as a page of the site: with its Origin and without a token."""
 
-    site: site_service.Site
+    site: Site
     token: str
     gallery: str = field(default="")
 

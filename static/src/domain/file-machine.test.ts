@@ -335,6 +335,15 @@ test("one stored part makes the store trusted again", () => {
   expect(state.way.troubleCount).toBe(0);
 });
 
+test("what a session has is all there is: parts counted before are sent again, and nothing looks unsent", () => {
+  const sending = after(...TO_SENDING, { type: "part_stored", number: 1 }, { type: "part_stored", number: 2 });
+
+  const [state] = fileMachine(sending, { type: "signed", plan: PLAN, storedParts: [1], isAll: true });
+
+  expect([...state.way.storedParts]).toEqual([1]);
+  expect(state.way.sentBytes).toBe(sending.way.sentBytes);
+});
+
 test("what cannot get better is not tried again", () => {
   const failed = after(...TO_SENDING, ...ALL_STORED, {
     type: "row",

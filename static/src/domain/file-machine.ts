@@ -72,7 +72,13 @@ export type FileEvent =
   | { readonly type: "refused"; readonly failure: Failure }
   /** The first piece is being read. */
   | { readonly type: "started" }
-  | { readonly type: "signed"; readonly plan: PartPlan; readonly storedParts: readonly number[] }
+  /** `isAll`: the store has these parts and no others, whatever was counted before. */
+  | {
+      readonly type: "signed";
+      readonly plan: PartPlan;
+      readonly storedParts: readonly number[];
+      readonly isAll?: boolean;
+    }
   | { readonly type: "moved"; readonly bytes: number }
   | { readonly type: "part_stored"; readonly number: number }
   /** The store failed again right after a fresh signature. */
@@ -410,7 +416,14 @@ function onQueued(state: Queued, event: SlotEvent): FileStep {
 function onMoving(state: Signing | Uploading, event: SlotEvent): FileStep {
   switch (event.type) {
     case "signed":
-      return storeParts({ ...state.way, plan: event.plan }, event.storedParts);
+      return storeParts(
+        {
+          ...state.way,
+          plan: event.plan,
+          storedParts: event.isAll === true ? new Set() : state.way.storedParts,
+        },
+        event.storedParts,
+      );
     case "part_stored":
       return storeParts({ ...state.way, troubleCount: 0 }, [event.number]);
     case "moved":

@@ -223,6 +223,96 @@ test("a large photo begun before a reload sends only what is missing", async () 
   expect(world.hasStored(large)).toBe(true);
 });
 
+test("where a store takes no parts, a large photo goes in chunks, one after the other", async () => {
+  const world = new FakeWorld({ isResumable: true });
+  const files = [photo(1, 20 * MIB), photo(2, 9 * MIB), photo(3)];
+
+  world.add(chosen(files));
+  const tally = await world.untilComplete();
+
+  expect(tally).toMatchObject({ outcome: "all", percent: 100, doneCount: 3, failedCount: 0 });
+  expect(world.puts.map(({ bytes }) => bytes).sort((one, other) => one - other)).toEqual([
+    files[2]?.size,
+    MIB,
+    4 * MIB,
+    8 * MIB,
+    8 * MIB,
+    8 * MIB,
+  ]);
+  for (const file of files) expect(world.hasStored(file)).toBe(true);
+});
+
+test("a chunk of which a part was lost goes on at the very byte", async () => {
+  const world = new FakeWorld({ isResumable: true });
+  const large = photo(1, 20 * MIB);
+  let cutCount = 0;
+  world.keepOfChunk = (bytes) => {
+    cutCount += 1;
+    return cutCount === 2 ? 3 * MIB : bytes;
+  };
+
+  world.add(chosen([large]));
+  await world.untilComplete();
+
+  expect(world.puts.map(({ bytes }) => bytes)).toEqual([8 * MIB, 8 * MIB, 5 * MIB, 4 * MIB]);
+  expect(world.hasStored(large)).toBe(true);
+});
+
+test("a chunk whose answer was lost is not sent again", async () => {
+  const world = new FakeWorld({ isResumable: true });
+  const large = photo(1, 20 * MIB);
+  world.onPut = first(2, "unheard", (url) => url.includes("/session"));
+
+  world.add(chosen([large]));
+  await world.untilComplete();
+
+  expect(world.puts.map(({ bytes }) => bytes)).toEqual([8 * MIB, 8 * MIB, 4 * MIB]);
+  expect(world.hasStored(large)).toBe(true);
+});
+
+test("a session begun before a reload goes on where it stopped", async () => {
+  const world = new FakeWorld({ isResumable: true });
+  const large = photo(1, 40 * MIB);
+  world.onPut = () => (world.puts.length >= 3 ? "lost" : "none");
+  world.add(chosen([large]));
+  await world.until(() => world.puts.length === 3);
+  world.engine = world.startEngine();
+  world.onPut = () => "none";
+  const again = photo(1, 40 * MIB);
+
+  world.add(chosen([again]));
+  await world.untilComplete();
+
+  expect(again.readBytes).toBe(16 * MIB + 64 * 1024);
+  expect(world.hasStored(large)).toBe(true);
+});
+
+test("a session that the store has forgotten is sent again from its first byte", async () => {
+  const world = new FakeWorld({ isResumable: true });
+  const large = photo(1, 40 * MIB);
+  world.onPut = (url) => {
+    if (world.puts.length === 3 && url.includes("/session")) world.loseSession(large);
+    return "none";
+  };
+
+  world.add(chosen([large]));
+  const tally = await world.untilComplete();
+
+  expect(tally).toMatchObject({ outcome: "all", failedCount: 0 });
+  expect(world.hasStored(large)).toBe(true);
+});
+
+test("a session that fails again and again lets its file rest, and goes on by itself", async () => {
+  const world = new FakeWorld({ isResumable: true });
+  const large = photo(1, 20 * MIB);
+  world.onPut = first(5, "server_error", (url) => url.includes("/session"));
+
+  world.add(chosen([large]));
+  await world.untilComplete();
+
+  expect(world.hasStored(large)).toBe(true);
+});
+
 test("a small photo whose bytes arrived before a reload is not sent again", async () => {
   const world = new FakeWorld();
   world.onPut = () => "unheard";

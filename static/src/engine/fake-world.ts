@@ -54,7 +54,11 @@ export type ServerRow = {
   partBytes: number;
 };
 
-type StoredObject = { bytes: Uint8Array | null; readonly parts: Map<number, Uint8Array> };
+type StoredObject = {
+  bytes: Uint8Array | null;
+  readonly parts: Map<number, Uint8Array>;
+  session: Uint8Array;
+};
 
 /** What may happen to one request. `lost` never arrives, `unheard` arrives and its answer does not. */
 export type Fault =
@@ -72,6 +76,8 @@ export type WorldOptions = {
   readonly storeUrl?: string;
   readonly hasSocket?: boolean;
   readonly random?: () => number;
+  /** A store that takes no parts: what is larger than one goes by a resumable session. */
+  readonly isResumable?: boolean;
 };
 
 /** Milliseconds of the world's time that pass before a test gives up. */
@@ -103,6 +109,9 @@ export class FakeWorld {
   peakBodyCount = 0;
   isOnline = true;
   engine: Engine;
+  /** So much of a chunk is kept; the rest is lost on its way, and 308 says so. */
+  keepOfChunk: (bytes: number) => number = (bytes) => bytes;
+  readonly #isResumable: boolean;
   readonly #storeUrl: string;
   readonly #random: () => number;
   readonly #inFlight: Record<string, number> = {};
@@ -115,6 +124,7 @@ export class FakeWorld {
   constructor(options: WorldOptions = {}) {
     this.#storeUrl = options.storeUrl ?? STORE_URL;
     this.hasSocket = options.hasSocket ?? true;
+    this.#isResumable = options.isResumable ?? false;
     this.#random = options.random ?? (() => 0.5);
     this.engine = this.startEngine();
   }
@@ -389,7 +399,30 @@ export class FakeWorld {
     if (row === null) return notFound(item);
     if (row.state === "registered") this.move(row, "signed");
     if (row.state !== "signed") return this.rowJson(row);
-    return row.size <= row.partBytes ? this.#signPut(row, item) : this.#signParts(row, item);
+    if (row.size <= row.partBytes) return this.#signPut(row, item);
+    return this.#isResumable ? this.#signSession(row) : this.#signParts(row, item);
+  }
+
+  #signSession(row: ServerRow): Json {
+    const { session, bytes } = this.#object(row);
+    if (bytes !== null) {
+      this.#arrive(row);
+      return this.rowJson(row);
+    }
+    const url = `${this.#storeUrl}/session?id=${row.id}&attempt=${row.attempt}`;
+    const transfer = {
+      lane: "resumable",
+      session_uri: url,
+      chunk_size: row.partBytes,
+      offset: session.length,
+    };
+    return { ...this.rowJson(row), transfer };
+  }
+
+  /** The store forgets what was sent to a session, as after a week. */
+  loseSession(file: FakeFile): void {
+    const row = this.rowNamed(file.name);
+    if (row !== null) this.#object(row).session = new Uint8Array();
   }
 
   #signPut(row: ServerRow, item: Json): Json {
@@ -472,9 +505,13 @@ export class FakeWorld {
   #stored(id: string): Response {
     const row = this.rows.get(id);
     if (row === undefined) return refuse(404, "not_found");
-    const { parts, bytes } = this.#object(row);
+    const { parts, bytes, session } = this.#object(row);
     const list = Array.from(parts, ([number, part]) => ({ number, size: part.length }));
-    const stored = { status: bytes === null ? "in_progress" : "complete", bytes: 0, parts: list };
+    const stored = {
+      status: bytes === null ? "in_progress" : "complete",
+      bytes: session.length,
+      parts: list,
+    };
     return Response.json({ ...this.rowJson(row), stored });
   }
 
@@ -542,7 +579,7 @@ export class FakeWorld {
   #objectAt(key: string): StoredObject {
     let found = this.objects.get(key);
     if (found === undefined) {
-      found = { bytes: null, parts: new Map() };
+      found = { bytes: null, parts: new Map(), session: new Uint8Array() };
       this.objects.set(key, found);
     }
     return found;
@@ -563,7 +600,7 @@ export class FakeWorld {
       await this.#laterOr(50, watch.signal);
       if (watch.signal.aborted) return "aborted";
       watch.onMoved(body.size);
-      return this.#receive(url, bytes);
+      return this.#receive(url, bytes, request.headers["Content-Range"]);
     } finally {
       this.#leave(url.origin);
       this.#bodyCount -= 1;
@@ -578,11 +615,30 @@ export class FakeWorld {
     });
   }
 
-  #receive(url: URL, bytes: Uint8Array): "stored" | "failed" {
+  #receive(url: URL, bytes: Uint8Array, contentRange: string | undefined): "stored" | "failed" {
     const fault = this.isOnline ? this.onPut(url.href) : "lost";
     if (fault !== "none" && fault !== "unheard") return "failed";
     this.puts.push({ url: url.href, bytes: bytes.length });
-    return this.#keep(url.searchParams, bytes) && fault === "none" ? "stored" : "failed";
+    const isKept =
+      contentRange === undefined
+        ? this.#keep(url.searchParams, bytes)
+        : this.#keepChunk(url.searchParams, bytes, contentRange);
+    return isKept && fault === "none" ? "stored" : "failed";
+  }
+
+  #keepChunk(named: URLSearchParams, bytes: Uint8Array, contentRange: string): boolean {
+    const [, first, last, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(contentRange) ?? [];
+    const object = this.#objectAt(`${named.get("id")}/${named.get("attempt")}`);
+    const isNext =
+      Number(first) === object.session.length && Number(last) - Number(first) + 1 === bytes.length;
+    if (!isNext) return false;
+    const kept = bytes.subarray(0, this.keepOfChunk(bytes.length));
+    const joined = new Uint8Array(object.session.length + kept.length);
+    joined.set(object.session);
+    joined.set(kept, object.session.length);
+    object.session = joined;
+    if (joined.length === Number(size)) object.bytes = joined;
+    return kept.length === bytes.length;
   }
 
   #keep(signed: URLSearchParams, bytes: Uint8Array): boolean {

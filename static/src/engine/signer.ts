@@ -1,3 +1,4 @@
+import { chunkOf, planOfSession, type Session } from "../domain/chunk.ts";
 import { crc32Hex } from "../domain/crc32.ts";
 import { type Failure, failureHere } from "../domain/failure.ts";
 import { MAX_BATCH_ITEMS } from "../domain/limits.ts";
@@ -20,11 +21,19 @@ export type SignAsk = {
 };
 
 export type SignAnswer =
-  | { readonly kind: "request"; readonly request: SignedRequest; readonly expiresAtMs: number }
+  | {
+      readonly kind: "request";
+      readonly request: SignedRequest;
+      readonly expiresAtMs: number;
+      /** So many bytes of the piece the store has; the request is for the rest. */
+      readonly skipBytes: number;
+    }
   /** The store has this piece. */
   | { readonly kind: "stored" }
   /** The answer leaves this piece out. */
   | { readonly kind: "missing" }
+  /** A session takes its pieces in order, and this one's turn has not come. */
+  | { readonly kind: "out_of_turn" }
   /** Nothing to send: what the row or the refusal means was told to the file. */
   | { readonly kind: "none" };
 
@@ -154,10 +163,18 @@ function answerFor(ask: SignAsk, transfer: Transfer, nowMs: number): SignAnswer 
       return part === undefined ? LEFT_OUT : requestUntil(part.request, transfer.expiresInS, nowMs);
     }
     case "resumable":
-      return NOTHING_TO_SEND;
+      return chunkFor(ask, transfer);
   }
 }
 
+function chunkFor(ask: SignAsk, session: Session): SignAnswer {
+  const plan = planOfSession(ask.entry.runner.state.way.plan.fileBytes, session);
+  const chunk = chunkOf(plan, ask.partNumber ?? 1, session);
+  // A session outlives the upload itself.
+  return chunk.kind === "request" ? { ...chunk, expiresAtMs: Number.POSITIVE_INFINITY } : chunk;
+}
+
 function requestUntil(request: SignedRequest, expiresInS: number, nowMs: number): SignAnswer {
-  return { kind: "request", request, expiresAtMs: nowMs + expiresInS * SECOND_MS - EXPIRY_MARGIN_MS };
+  const expiresAtMs = nowMs + expiresInS * SECOND_MS - EXPIRY_MARGIN_MS;
+  return { kind: "request", request, expiresAtMs, skipBytes: 0 };
 }

@@ -1,3 +1,4 @@
+import { planOfSession, wholePieces } from "../domain/chunk.ts";
 import { crc32 } from "../domain/crc32.ts";
 import type { FileEvent } from "../domain/file-machine.ts";
 import { type PartPlan, planWithPartBytes, rangeOfPart } from "../domain/part-plan.ts";
@@ -48,6 +49,8 @@ type Job = {
   inWork: number;
   isLooking: boolean;
   hasLooked: boolean;
+  /** A resumable session takes one piece after the other. */
+  isSequential: boolean;
 };
 
 type Piece = { readonly job: Job; readonly partNumber: number; readonly plan: PartPlan };
@@ -80,6 +83,7 @@ export class Transfers {
       inWork: 0,
       isLooking: false,
       hasLooked: false,
+      isSequential: false,
     };
     this.#jobs.set(entry, job);
     this.#queue.push(job);
@@ -121,18 +125,25 @@ export class Transfers {
         this.#takePlan(entry, planWithPartBytes(fileBytes, transfer.partBytes), transfer.storedParts);
         return;
       case "resumable":
-        this.#ports.dispatch(entry, {
-          type: "refused",
-          failure: { code: "lane_unsupported", retryable: false, photoId: null },
-        });
+        this.#takeSession(entry, planOfSession(fileBytes, transfer), transfer.offset);
     }
   }
 
-  #takePlan(entry: FileEntry, plan: PartPlan, storedParts: readonly number[]): void {
+  /** The offset is all the truth: a session that was lost and begun anew has forgotten what was sent. */
+  #takeSession(entry: FileEntry, plan: PartPlan, offset: number): void {
+    const job = this.#jobs.get(entry);
+    if (job !== undefined) {
+      job.isSequential = true;
+      job.nextPart = 1;
+    }
+    this.#takePlan(entry, plan, wholePieces(plan, offset), true);
+  }
+
+  #takePlan(entry: FileEntry, plan: PartPlan, storedParts: readonly number[], isAll = false): void {
     const before = entry.runner.state.way.plan;
     const isOther =
       plan.partCount !== before.partCount || (plan.partCount > 1 && plan.partBytes !== before.partBytes);
-    this.#ports.dispatch(entry, { type: "signed", plan, storedParts });
+    this.#ports.dispatch(entry, { type: "signed", plan, storedParts, isAll });
     // The server wrote down another plan when this upload began: what was cut by ours is cut again.
     if (isOther) this.offer(entry);
   }
@@ -167,6 +178,7 @@ export class Transfers {
       if (!job.isLooking) void this.#look(job);
       return null;
     }
+    if (job.isSequential && job.inWork > 0) return null;
     while (job.nextPart <= way.plan.partCount && way.storedParts.has(job.nextPart)) job.nextPart += 1;
     if (job.nextPart > way.plan.partCount) return null;
     return { job, partNumber: job.nextPart, plan: way.plan };
@@ -277,6 +289,7 @@ export class Transfers {
         return "over";
       case "missing":
         return "failed";
+      case "out_of_turn":
       case "none":
         return "over";
     }
@@ -287,7 +300,7 @@ export class Transfers {
     signed: Extract<SignAnswer, { kind: "request" }>,
     body: Blob,
   ): Promise<"over" | "failed" | "expired"> {
-    const outcome = await this.#send(piece, signed, body);
+    const outcome = await this.#send(piece, signed, body.slice(signed.skipBytes));
     if (outcome === "stored") this.#store(piece);
     return outcome === "stored" || outcome === "aborted" ? "over" : outcome;
   }
@@ -351,9 +364,10 @@ function firstPieceOf(job: Job): Piece {
   return { job, partNumber: 1, plan: job.entry.runner.state.way.plan };
 }
 
-/** Parts of another size than planned belong to another plan and are sent again. */
+/** Parts of another size than planned belong to another plan and are sent again; a session has bytes and no parts. */
 function partsStored(stored: StoredBytes, plan: PartPlan): number[] {
   if (stored.status === "complete") return Array.from({ length: plan.partCount }, (_, index) => index + 1);
+  if (stored.parts.length === 0) return wholePieces(plan, stored.bytes);
   return stored.parts
     .filter(({ number, bytes }) => number <= plan.partCount && rangeOfPart(plan, number).bytes === bytes)
     .map(({ number }) => number);

@@ -1,8 +1,9 @@
+import { isChunkKept } from "../domain/chunk.ts";
 import type { SignedRequest } from "../domain/wire.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { SECOND_MS } from "../kernel/units.ts";
 
-/** 2xx alone means stored. Whatever else a storage says is a hint; the server is asked what it has. */
+/** 2xx means stored, and 308 to a chunk where it says so; nothing else does. Whatever else a storage says is a hint; the server is asked what it has. */
 export type PutOutcome = "stored" | "failed" | "aborted";
 
 export type PutWatch = {
@@ -22,6 +23,8 @@ export type PutPart = (request: SignedRequest, body: Blob, watch: PutWatch) => P
 const STALL_MS = 30 * SECOND_MS;
 /** All bytes are handed over, but the last of them may still wait in the system's buffer of a slow line. */
 const ANSWER_MS = 120 * SECOND_MS;
+/** No redirect, for it names no place: a resumable session waits for the rest. */
+const RESUME_INCOMPLETE = 308;
 
 /** XMLHttpRequest, since fetch tells nothing of the progress of what it sends. */
 export function xhrPut(clock: Clock): PutPart {
@@ -44,7 +47,7 @@ export function xhrPut(clock: Clock): PutPart {
         watch.onMoved(event.loaded);
       };
       xhr.upload.onload = () => watchdog.expect(ANSWER_MS);
-      xhr.onload = () => finish(xhr.status >= 200 && xhr.status <= 299 ? "stored" : "failed");
+      xhr.onload = () => finish(isStored(xhr, request) ? "stored" : "failed");
       xhr.onerror = () => finish("failed");
       xhr.onabort = () => finish("failed");
       watch.signal.addEventListener("abort", abort);
@@ -53,6 +56,13 @@ export function xhrPut(clock: Clock): PutPart {
       watchdog.expect(STALL_MS);
       xhr.send(body);
     });
+}
+
+function isStored(xhr: XMLHttpRequest, request: SignedRequest): boolean {
+  if (xhr.status === RESUME_INCOMPLETE) {
+    return isChunkKept(request.headers["Content-Range"], xhr.getResponseHeader("Range"));
+  }
+  return xhr.status >= 200 && xhr.status <= 299;
 }
 
 class Watchdog {
