@@ -26,6 +26,7 @@ from config.door_http import (
 from config.session_door import SessionDoor
 from galleries.errors import GalleryError
 from galleries.objects.base import is_key
+from uploads import events
 from uploads.errors import LengthRequired, UrlRefused
 from uploads.lanes.base import lanes_of
 from uploads.lanes.local import LocalLanes
@@ -63,7 +64,7 @@ class LocalDoor:
         try:
             etag = await self._keep(lanes, scope, body)
         except GalleryError as refusal:
-            log.info("local_door.refused code=%s status=%d", refusal.code, refusal.status)
+            events.door_refused("object", refusal)
             await refuse(refusal, scope, body, send)
         else:
             await answer(send, HTTPStatus.OK, [(b"etag", f'"{etag}"'.encode())])

@@ -5,7 +5,6 @@ bytes in chunks, says how many it has, and goes on where it stopped. What a body
 """
 
 import asyncio
-import logging
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +15,12 @@ from typing import Final, TypeVar
 
 from config.door_http import Batches, Body, ClientGone, Header, Scope, Send, answer, headers_of, refuse
 from galleries.errors import GalleryError
+from uploads import events
 from uploads.errors import BadRange, BodyTooSlow, LengthRequired, RangeGap, UrlRefused
 from uploads.lanes.local_sessions import LocalSession, LocalSessions, SessionWriter, Standing
 from uploads.origins import own_origins
 
 Result = TypeVar("Result")
-
-log = logging.getLogger(__name__)
 
 CONTENT_RANGE: Final = re.compile(r"bytes (?:([0-9]{1,15})-([0-9]{1,15})|\*)/([0-9]{1,15})", re.ASCII)
 RESUME_INCOMPLETE: Final = HTTPStatus.PERMANENT_REDIRECT
@@ -52,7 +50,7 @@ class SessionDoor:
             allowed |= {session.plan.origin}
             status, headers = await self._done(session, scope, body)
         except GalleryError as refusal:
-            log.info("session_door.refused code=%s status=%d", refusal.code, refusal.status)
+            events.door_refused("session", refusal)
             await refuse(refusal, scope, body, send, [*stored_of(refusal), *cors_headers(scope, allowed)])
         else:
             await answer(send, status, [*headers, *cors_headers(scope, allowed)])

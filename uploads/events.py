@@ -52,6 +52,7 @@ STOPPED = Kind(
 )
 REFUSED = Kind("upload.refused", "a file or an upload of a call was refused", ("code",))
 CALL_REFUSED = Kind("call.refused", "a whole call was refused", ("code",), level=logging.DEBUG)
+DOOR_REFUSED = Kind("door.refused", "the local store refused what was sent to it", ("door", "code"))
 MULTIPART_OPENED = Kind("multipart.opened", "a row names a new session", ("store",))
 MULTIPART_ABORTED = Kind("multipart.aborted", "the janitor ended a session that nothing needs", ("store",))
 RESUMABLE_OPENED = Kind("resumable.opened", "a row has a new session", ("store",))
@@ -238,6 +239,10 @@ def refused(refusals: Iterable[GalleryError]) -> None:
 
 def call_refused(refusal: GalleryError) -> None:
     emit([Happened(CALL_REFUSED, {"code": refusal.code})])
+
+
+def door_refused(door: str, refusal: GalleryError) -> None:
+    emit([Happened(DOOR_REFUSED, {"door": door, "code": refusal.code})])
 
 
 def sessions_opened(kind: Kind, stores: Iterable[str]) -> None:

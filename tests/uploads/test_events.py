@@ -6,8 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from asgiref.testing import ApplicationCommunicator
 from django.db import transaction
 
+from config.local_door import LocalDoor
 from config.log_lines import said_by
 from galleries.errors import StorageUnavailable
 from tests.builders import MIB, file_out, jpeg, make_upload, put_original, uploaded
@@ -144,6 +146,23 @@ def test_a_call_that_is_refused_whole_is_told(anonymous_api, told, commit):
     commit(lambda: anonymous_api.get("/galleries"))
 
     assert told.heard == [("call.refused", {"code": "sign_in_required", "count": 1})]
+
+
+@pytest.mark.parametrize(
+    ("path", "door", "code"),
+    [
+        ("/-/objects/originals/x", "object", "url_refused"),
+        ("/-/objects/sessions/" + "x" * 43, "session", "session_gone"),
+    ],
+)
+async def test_what_the_local_store_refuses_is_told(told, path, door, code):
+    scope = {"type": "http", "method": "PUT", "path": path, "query_string": b"", "headers": []}
+    visit = ApplicationCommunicator(LocalDoor(None), scope)
+
+    await visit.send_input({"type": "http.request", "body": b""})
+    await visit.receive_output(5)
+
+    assert told.heard == [("door.refused", {"door": door, "code": code, "count": 1})]
 
 
 def test_the_whole_way_of_a_photo_is_told_step_by_step(api, gallery, developer, told, commit):
@@ -403,7 +422,7 @@ def test_a_field_that_is_not_on_the_list_is_a_fault_of_ours():
 
 
 def test_labels_are_words_of_small_sets():
-    small = {"store", "lane", "why", "outcome", "code", "status", "state"}
+    small = {"store", "lane", "why", "outcome", "code", "status", "state", "door"}
 
     assert {label for kind in events.KINDS.values() for label in kind.labels} == small
 
