@@ -336,7 +336,11 @@ test("one stored part makes the store trusted again", () => {
 });
 
 test("what a session has is all there is: parts counted before are sent again, and nothing looks unsent", () => {
-  const sending = after(...TO_SENDING, { type: "part_stored", number: 1 }, { type: "part_stored", number: 2 });
+  const sending = after(
+    ...TO_SENDING,
+    { type: "part_stored", number: 1 },
+    { type: "part_stored", number: 2 },
+  );
 
   const [state] = fileMachine(sending, { type: "signed", plan: PLAN, storedParts: [1], isAll: true });
 
