@@ -1,15 +1,17 @@
-"""A real browser, a real store, and a line between them on which requests fail as they do in the world."""
+"""A real browser, a real store and the site, and lines between them on which requests fail as in the world."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
+from dev.processes import free_port
 from dev.services import site as site_service
 from tests.browser.conftest import digests_of, write_large_photo, write_photos
-from tests.fault_gate.faults import Answer, Break, Lie, LoseAnswer, Rule, Silence
+from tests.fault_gate.faults import Answer, Break, Late, Lie, LoseAnswer, Rule, Silence
 from tests.fault_gate.gate import Counts, FaultGate
 
 if TYPE_CHECKING:
@@ -34,13 +36,28 @@ def line(swift: SwiftServer) -> Iterator[FaultGate]:
 
 
 @pytest.fixture(scope="module")
-def gated_site(swift: SwiftServer, line: FaultGate, short_folder: Path) -> Iterator[Site]:
-    """The server asks the store itself; browsers reach it through the gate."""
+def gated_site(
+    swift: SwiftServer, line: FaultGate, site_line: FaultGate, site_port: int, short_folder: Path
+) -> Iterator[Site]:
+    """Browsers reach the site and the store through a gate each; the server asks the store itself."""
     bucket = swift.make_bucket(f"site-{uuid4().hex[:12]}")
-    store = {**swift.environment(bucket), "S3_PUBLIC_ENDPOINT_URL": line.url}
-    site = site_service.start(short_folder / "site-gated", store=store)
-    yield site
+    addresses = {"S3_PUBLIC_ENDPOINT_URL": line.url, "SITE_URL": site_line.url}
+    site = site_service.start(
+        short_folder / "site-gated", store={**swift.environment(bucket), **addresses}, port=site_port
+    )
+    yield replace(site, base_url=site_line.url)
     site.stop()
+
+
+@pytest.fixture(scope="module")
+def site_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def site_line(site_port: int) -> Iterator[FaultGate]:
+    with FaultGate.start(f"http://127.0.0.1:{site_port}") as gate:
+        yield gate
 
 
 @pytest.fixture
@@ -50,11 +67,19 @@ def site(gated_site: Site) -> Site:
 
 @pytest.fixture
 def gate(line: FaultGate) -> Iterator[FaultGate]:
-    """Without rules, with nothing counted."""
+    """To the store; without rules, with nothing counted."""
     line.heal()
     line.forget()
     yield line
     line.heal()
+
+
+@pytest.fixture
+def site_gate(site_line: FaultGate, gallery_page, page_watch) -> Iterator[FaultGate]:
+    """To the site, once a gallery is open: what fails is of its uploads."""
+    page_watch.expect(r"ERR_|Failed to load|answer: 50[0-9] to POST|WebSocket")
+    yield site_line
+    site_line.heal()
 
 
 @pytest.fixture
@@ -192,3 +217,39 @@ def test_a_request_of_which_nothing_is_heard_does_not_hold_the_others(
 
     assert is_all_there(gallery_page, files)
     assert sent_to(gate).received_bytes <= bytes_of(files) + PART_BYTES
+
+
+# The line to the site
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [LoseAnswer(), Lie(Answer(502)), Answer(503, headers={"Retry-After": "1"})],
+    ids=["lost", "denied", "busy"],
+)
+def test_calls_that_fail_are_made_again_and_count_once(gallery_page, gate, site_gate, files, fault) -> None:
+    """The first call of each kind, also where it was done: registering, signing, completing."""
+    failed = site_gate.add(
+        Rule(fault, method="POST", path="/uploads/(batch|sign|complete)$", calls={1}, counted_by="target")
+    )
+
+    gallery_page.choose(*files)
+    gallery_page.wait_for_end()
+
+    assert is_all_there(gallery_page, files)
+    ends = {call.path.rpartition("/")[2] for call in site_gate.counts.where(rule=failed).calls}
+    assert ends == {"batch", "sign", "complete"}
+    assert sent_to(gate).received_bytes == bytes_of(files)
+
+
+def test_without_sockets_and_with_a_slow_site_everything_ends(gallery_page, gate, site_gate, files) -> None:
+    """A proxy that knows no websockets, and answers that take their time."""
+    site_gate.add(Rule(Answer(400), method="GET", path="^/ws/"))
+    site_gate.add(Rule(Late(0.3), path="^/api/"))
+    gallery_page.open()
+
+    gallery_page.choose(*files)
+    gallery_page.wait_for_end()
+
+    assert is_all_there(gallery_page, files)
+    assert sent_to(gate).received_bytes == bytes_of(files)
