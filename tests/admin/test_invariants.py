@@ -229,6 +229,27 @@ def test_a_deleted_photo_that_is_kept_breaks_i6(beyond, expected, gallery) -> No
     assert broken() == expected
 
 
+@pytest.mark.parametrize(("beyond", "expected"), [(-SECOND, set()), (SECOND, {"deleted_and_kept"})])
+def test_a_photo_of_a_deleted_gallery_that_is_kept_breaks_i6(beyond, expected, photo) -> None:
+    Gallery.objects.update(deleted_at=timezone.now() - timedelta(hours=24) - SETTLED_WITHIN - beyond)
+
+    assert broken() == expected
+
+
+@pytest.mark.parametrize("is_in_deleted_gallery", [True, False])
+def test_a_photo_that_is_just_being_forgotten_is_sound(is_in_deleted_gallery, gallery, photo) -> None:
+    """Its objects go first."""
+    deleted_at = timezone.now() - timedelta(hours=24, seconds=40)
+    if is_in_deleted_gallery:
+        Gallery.objects.update(deleted_at=deleted_at)
+    else:
+        Photo.objects.update(status=PhotoStatus.DELETED, deleted_at=deleted_at)
+        Gallery.objects.update(photo_count=0, byte_count=0)
+    store_named("local").delete([photo.key, *photo.renditions.values_list("key", flat=True)])
+
+    assert broken() == set()
+
+
 def test_a_state_written_past_the_table_breaks_i8(gallery) -> None:
     upload = upload_in(gallery, State.SIGNED)
     Upload.objects.filter(pk=upload.pk).update(state=State.UPLOADED)

@@ -49,7 +49,7 @@ def rules_at(now: datetime) -> dict[str, QuerySet[Any, Any]]:
         "shown_without_upload": Photo.objects.ready().exclude(
             Exists(Upload.objects.filter(pk=OuterRef("upload_id")))
         ),
-        "deleted_and_kept": Photo.objects.beyond_restore(now - SETTLED_WITHIN),
+        "deleted_and_kept": kept_beyond_restore(now),
         "gallery_overfull": overfull(),
         "user_overfull": overfull_accounts(),
         "upload_too_large": Upload.objects.filter(
@@ -99,6 +99,11 @@ def shown_without_rendition() -> QuerySet[Photo]:
     names = [recipe.name for recipe in RECIPES]
     made = Count("renditions", filter=Q(renditions__name__in=names))
     return Photo.objects.ready().annotate(made=made).filter(made__lt=len(names))
+
+
+def kept_beyond_restore(now: datetime) -> QuerySet[Photo]:
+    before = now - SETTLED_WITHIN
+    return Photo.objects.beyond_restore(before) | Photo.objects.of_forgotten_galleries(before)
 
 
 def overfull() -> QuerySet[Gallery]:

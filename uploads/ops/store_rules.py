@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db.models import Q
+
 from galleries.errors import ObjectMissing
 from galleries.models import Photo, PhotoStatus, Rendition
 from galleries.objects.base import ObjectStore, store_named
@@ -115,8 +117,9 @@ def is_named(key: str) -> bool:
 
 def is_being_forgotten(key: str) -> bool:
     """Deleted photos lose their objects before their rows; a row that stays is the breach `deleted_and_kept`."""
-    gone = Photo.objects.beyond_restore(clock.now())
-    return gone.filter(key=key).exists() or gone.filter(renditions__key=key).exists()
+    now, of_key = clock.now(), Q(key=key) | Q(renditions__key=key)
+    gone = (Photo.objects.beyond_restore(now), Photo.objects.of_forgotten_galleries(now))
+    return any(photos.filter(of_key).exists() for photos in gone)
 
 
 def altered_originals(name: str) -> Iterator[Breach]:
