@@ -187,13 +187,14 @@ class GcsStore(ObjectStore):
 
 
 def described(blob: Blob) -> StoredObject:
-    return StoredObject(
-        key=blob.name,
-        size_bytes=int(blob.size),
-        etag=str(blob.generation),
-        modified_at=blob.time_created,
-        content_type=blob.content_type or "",
-    )
+    """Raises: StorageUnavailable for an answer that describes no object, as a proxy or a portal may give."""
+    try:
+        size_bytes, generation, created_at = blob.size, blob.generation, blob.time_created
+    except (AttributeError, TypeError, ValueError) as error:  # the library keeps whatever was answered
+        raise StorageUnavailable from error
+    if size_bytes is None or generation is None or created_at is None:
+        raise StorageUnavailable
+    return StoredObject(blob.name, size_bytes, str(generation), created_at, blob.content_type or "")
 
 
 def generation_of(etag: str) -> int:

@@ -220,6 +220,8 @@ def plain_session() -> requests.Session:
 
 def with_connections(session: SomeSession) -> SomeSession:
     adapter = HTTPAdapter(pool_connections=4, pool_maxsize=MAX_CONNECTIONS)
+    # A wrong endpoint must not be healed for the server alone: it is also in every URL that is signed.
+    session.max_redirects = 0
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

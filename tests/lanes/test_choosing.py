@@ -96,6 +96,17 @@ def test_what_a_store_is_said_to_lack_is_not_asked_of_it(moto_stage, settings):
     assert part.headers == {}
 
 
+@pytest.mark.services
+def test_what_a_store_like_googles_is_said_to_lack_is_not_asked_of_it(gcs_stage, settings):
+    settings.PHOTO_STORE_LACKS = {"gcs": ["conditional_put"]}
+    lanes = gcs.GcsLanes(gcs_stage.store)
+
+    request = lanes.sign_put(gcs_stage.key(), size_bytes=1, content_type="image/png", crc32=None)
+
+    assert "x-goog-if-generation-match" not in request.headers
+    assert lanes.needs_bound_copy("put", is_all_signed=True)
+
+
 @pytest.mark.parametrize("name", ["nowhere", "staticfiles"])
 def test_a_store_that_no_setting_describes_is_refused(name):
     with pytest.raises(ImproperlyConfigured, match=name):

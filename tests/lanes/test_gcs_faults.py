@@ -404,6 +404,29 @@ def test_what_is_no_generation_is_another_object(script, etag):
     assert script.asked == []
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        answer(200, b"<html>Please sign in to this network</html>"),
+        answer(200, b""),
+        answer(200, {}),
+        answer(200, {"size": "5"}),
+        answer(200, []),
+        answer(302, Location="/somewhere/else"),
+    ],
+)
+def test_an_answer_that_is_no_answer_of_the_store_tells_nothing(script, told):
+    script.says("GET", told)
+    script.says("POST", told)
+
+    with pytest.raises(StorageUnavailable):
+        store_named("gcs").head(KEY)
+    with pytest.raises(StorageUnavailable):
+        store_named("gcs").put_bytes(KEY, b"bytes", content_type="image/webp")
+    [begun] = lanes_of("gcs").begin_resumables([wanted()])
+    assert isinstance(begun, StorageUnavailable)
+
+
 def test_a_body_that_ends_early_is_no_object(script):
     script.says("GET", answer(200, b"half", Content_Length="8"))
 

@@ -6,9 +6,11 @@ https://docs.cloud.google.com/storage/docs/performing-resumable-uploads
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final, NoReturn
 
+from django.conf import settings
 from google.api_core.exceptions import from_http_response
 from requests import Response
 
@@ -53,14 +55,17 @@ CAPABILITIES: Final = Capabilities(
 
 
 class GcsLanes(UploadLanes):
+    """What a store that only speaks like Google's can't do is named in `settings.PHOTO_STORE_LACKS`, by capability."""
+
     store: GcsStore
-    capabilities = CAPABILITIES
 
     def __init__(self, store: ObjectStore) -> None:
         if not isinstance(store, GcsStore):
             raise TypeError(store)
         self.store = store
         self.bucket = store.bucket
+        lacks: dict[str, Iterable[str]] = getattr(settings, "PHOTO_STORE_LACKS", {})
+        self.capabilities = replace(CAPABILITIES, **dict.fromkeys(lacks.get(store.name, ())))
         # A whole batch at once: it then waits for the store once, also when the store has stalled.
         self._threads = ThreadPoolExecutor(MAX_BATCH_ITEMS, thread_name_prefix="gcs-sessions")
 
@@ -70,9 +75,10 @@ class GcsLanes(UploadLanes):
         headers = {
             "content-type": content_type,
             "x-goog-content-length-range": f"{size_bytes},{size_bytes}",
-            "x-goog-if-generation-match": str(NOTHING_THERE),
             **self.bucket.signed_parameters,
         }
+        if self.capabilities.conditional_put:
+            headers["x-goog-if-generation-match"] = str(NOTHING_THERE)
         url = self.bucket.signer.url("PUT", key, Life(int(self.clock()), URL_LIFE_S), headers=headers)
         return SignedRequest("PUT", url, headers)
 
