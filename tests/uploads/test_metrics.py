@@ -243,6 +243,9 @@ class Counting:
         self.process = subprocess.Popen(
             [sys.executable, "-c", COUNT, str(folder)], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True
         )
+        self.place = self.child = 0
+
+    def wait(self) -> None:
         self.place, self.child = map(int, self.process.stdout.readline().split())
 
     def kill(self) -> None:
@@ -266,11 +269,14 @@ def until(is_true) -> None:
 
 def test_what_forked_and_killed_processes_counted_is_kept_and_none_writes_over_another(data_dir):
     first, second = Counting(data_dir), Counting(data_dir)
+    first.wait()
+    second.wait()
     until(lambda: probed() == 222)
 
     first.kill()
     second.kill()
     third = Counting(data_dir)
+    third.wait()
 
     until(lambda: probed() == 333)
     third.kill()
