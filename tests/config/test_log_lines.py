@@ -1,5 +1,6 @@
 """Lines of the log: the fields of an event, one line an exception or not, and nothing that opens a door."""
 
+import io
 import json
 import logging
 import logging.config
@@ -7,8 +8,11 @@ import sys
 
 import pytest
 from django.conf import settings
+from django.test import Client
 
 from config.log_lines import JsonLine, Line, MaskedArguments, line_of_choice, masked
+from tests.builders import jpeg, uploaded
+from uploads.verify import claim_next, verify
 
 TOKEN = "fHq3p0-ZxY_7bQw9LmN2aRtV5cKdE8sUjG1hOiX4yTo"
 SIGNATURE = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -127,6 +131,55 @@ def test_a_secret_in_an_exception_is_masked():
     for line in (Line().format(found), JsonLine().format(found)):
         assert TOKEN not in line
         assert "upload_id=…" in line
+
+
+@pytest.fixture
+def written():
+    """What the product writes, by the formatter it writes with."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(line_of_choice())
+    logging.getLogger().addHandler(handler)
+    yield stream
+    logging.getLogger().removeHandler(handler)
+
+
+def fail_with_an_address(*_: object, **__: object) -> None:
+    """As a client library fails that says what it was asked for."""
+    raise OSError(f"Max retries exceeded with url: /upload/photos?upload_id={TOKEN} Bearer {TOKEN}")
+
+
+@pytest.mark.django_db
+def test_a_fault_of_a_page_is_written_with_its_traceback_and_without_its_secrets(
+    settings, monkeypatch, written
+):
+    settings.METRICS_TOKEN = TOKEN
+    monkeypatch.setattr("config.pages.exposition", fail_with_an_address)
+
+    client = Client(raise_request_exception=False)
+    answer = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+
+    text = written.getvalue()
+    assert answer.status_code == 500
+    assert TOKEN not in answer.content.decode()
+    assert "Traceback" in text
+    assert "upload_id=…" in text
+    assert TOKEN not in text
+
+
+@pytest.mark.django_db
+def test_a_fault_of_a_worker_is_written_with_its_traceback_and_without_its_secrets(gallery, written):
+    class Developer:
+        develop = staticmethod(fail_with_an_address)
+
+    upload = uploaded(gallery, jpeg(1))
+
+    verify(claim_next(), Developer())
+
+    text = written.getvalue()
+    assert f"verify.crashed upload_id={upload.pk}" in text
+    assert "upload_id=…" in text
+    assert TOKEN not in text
 
 
 def test_the_access_log_of_the_web_server_keeps_paths_without_signatures():
