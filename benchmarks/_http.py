@@ -56,7 +56,8 @@ class Connection:
         length = head.partition("\r\ncontent-length:")[2].partition("\r\n")[0].strip()
         body = await self._reader.readexactly(int(length or 0))
         took_s = time.perf_counter() - began
-        if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or not length:
+        is_whole = bool(length) or status == HTTPStatus.NO_CONTENT
+        if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or not is_whole:
             raise UnexpectedAnswerError(f"{ask.method} {ask.path}: {status} {body[:500]!r}")
         return Answer(status, body, took_s)
 

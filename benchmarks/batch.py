@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import signal
 import statistics
 import sys
 import time
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -23,12 +24,13 @@ import psutil
 from botocore.config import Config
 
 from benchmarks import _places, _slow_store
+from benchmarks._browser import signal_all
 from benchmarks._http import Answer, Ask, ask_all
 from benchmarks._peers import companion_path, running_companion
 from benchmarks._report import Line, at_most, interleaved, median_ratio, percentile, show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from dev.services.postgres import PostgresServer
@@ -43,7 +45,8 @@ TIMES_COMPANION: Final = 5.0
 BATCH_P95_S: Final = 0.300
 PHOTO_BYTES: Final = 3_000_000
 LARGE_BYTES: Final = 20_000_000
-STORE_LATENCY_S: Final = 0.25
+# The first leaves no doubt that they wait together; at the second the CPU of a hundred calls weighs as much.
+STORE_LATENCIES_S: Final = (0.25, 0.05)
 SESSIONS_AT_ONCE: Final = 50
 
 
@@ -82,6 +85,8 @@ class Caller:
         refuse_unsigned(answers)
         if at_once == 1:
             self.took_s += [answer.took_s for answer in answers]
+        # What a person has open is counted at each batch, and nobody has all repetitions open.
+        self.ask([Ask("DELETE", f"/api/galleries/{gallery_id}", self.headers)])
         return took_s
 
 
@@ -202,8 +207,59 @@ def beside(what: str, ours_s: Sequence[float], peer_s: Sequence[float]) -> Line:
     )
 
 
+def complete_all(caller: Caller, *, count: int = BATCH_ITEMS) -> tuple[float, list[Answer]]:
+    """Seconds to hand over a thousand signed uploads, so many a call, in a gallery of their own."""
+    gallery_id = caller.new_gallery()
+    batches = caller.ask([caller.batch_of(gallery_id) for _ in range(FILES // BATCH_ITEMS)])
+    ids = [upload["id"] for batch in batches for upload in json.loads(batch.body)["uploads"]]
+    asks = [
+        Ask(
+            "POST",
+            "/api/uploads/complete",
+            caller.headers,
+            json.dumps({"uploads": [{"id": each} for each in ids[first : first + count]]}).encode(),
+        )
+        for first in range(0, len(ids), count)
+    ]
+    began = time.perf_counter()
+    answers = caller.ask(asks)
+    took_s = time.perf_counter() - began
+    caller.ask([Ask("DELETE", f"/api/galleries/{gallery_id}", caller.headers)])
+    return took_s, answers
+
+
+@contextmanager
+def alone(caller: Caller) -> Iterator[None]:
+    """The web process without those who would take up what it hands over, or ask the database besides."""
+    pids = [caller.site.pid_of(program) for program in ("worker", "sweeper", "beat")]
+    for pid in pids:
+        signal_all(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            signal_all(pid, signal.SIGCONT)
+
+
+def completions(callers: dict[str, Caller]) -> list[Line]:
+    lines = []
+    for name, caller in callers.items():
+        with alone(caller):
+            complete_all(caller)
+            runs = [complete_all(caller) for _ in range(REPETITIONS)]
+        calls_ms = [answer.took_s * 1e3 for _, answers in runs for answer in answers]
+        lines.append(
+            Line(
+                f"{name}: {FILES:,} completed in {FILES // BATCH_ITEMS} calls",
+                f"{statistics.median(took_s for took_s, _ in runs) * 1e3:.0f} ms, "
+                f"a call {statistics.median(calls_ms):.0f} ms, p95 {percentile(calls_ms, 95):.0f} ms",
+            )
+        )
+    return lines
+
+
 def statements(caller: Caller, postgres: PostgresServer) -> list[Line]:
-    """What PostgreSQL saw of batches of several sizes. The fewest of several, since workers ask too."""
+    """What PostgreSQL saw of batches of several sizes. The fewest of several: the first of a connection asks more."""
     log = postgres.server.log
     gallery_id = caller.new_gallery()
     counted: dict[int, tuple[int, int]] = {}
@@ -213,7 +269,7 @@ def statements(caller: Caller, postgres: PostgresServer) -> list[Line]:
             for _ in range(7)
         ]
         counted[count] = min(seen)
-    return [
+    lines = [
         Line(
             f"a batch of {count} on PostgreSQL",
             f"{queries} queries, {connections} connections",
@@ -222,6 +278,29 @@ def statements(caller: Caller, postgres: PostgresServer) -> list[Line]:
         )
         for count, (queries, connections) in counted.items()
     ]
+    return lines + statements_of_complete(caller, log)
+
+
+def statements_of_complete(caller: Caller, log: Path) -> list[Line]:
+    counted: dict[int, tuple[int, int]] = {}
+    for count in (1, 10, 100):
+        counted[count] = min(completed_once(caller, log, count) for _ in range(5))
+    return [
+        Line(
+            f"a complete of {count} on PostgreSQL",
+            f"{queries} queries, {connections} connections",
+            limit="as for 1",
+            is_within=(queries, connections) <= counted[1],
+        )
+        for count, (queries, connections) in counted.items()
+    ]
+
+
+def completed_once(caller: Caller, log: Path, count: int) -> tuple[int, int]:
+    answer = caller.ask([caller.batch_of(caller.new_gallery(), count=count)])[0]
+    items = [{"id": upload["id"]} for upload in json.loads(answer.body)["uploads"]]
+    ask = Ask("POST", "/api/uploads/complete", caller.headers, json.dumps({"uploads": items}).encode())
+    return counts_during(log, partial(caller.ask, [ask]))
 
 
 def counts_during(log: Path, action: Callable[[], object]) -> tuple[int, int]:
@@ -233,12 +312,14 @@ def counts_during(log: Path, action: Callable[[], object]) -> tuple[int, int]:
     return len(queries), text.count("connection authorized")
 
 
-def sessions(path: Path) -> list[Line]:
+def sessions(path: Path, latency_s: float) -> list[Line]:
     """A hundred multipart uploads in one batch, at a store that takes its time and at one that takes none."""
     with ExitStack() as stack:
-        slow = stack.enter_context(_slow_store.running_slow_store(path, latency_s=STORE_LATENCY_S))
+        slow = stack.enter_context(_slow_store.running_slow_store(path, latency_s=latency_s))
         prompt = stack.enter_context(_slow_store.running_slow_store(path, latency_s=0))
-        site = stack.enter_context(_places.running_site(path / "slow", _slow_store.environment(slow)))
+        site = stack.enter_context(
+            _places.running_site(path / f"slow-{latency_s:g}", _slow_store.environment(slow))
+        )
         caller = caller_at(site)
         client = boto3_client(prompt, "key", "secret")
         measured = interleaved(
@@ -257,9 +338,9 @@ def sessions(path: Path) -> list[Line]:
             is_within=at_once >= SESSIONS_AT_ONCE,
         ),
         at_most(
-            f"100 multipart uploads, store latency {STORE_LATENCY_S * 1e3:.0f} ms",
+            f"100 multipart uploads, store latency {latency_s * 1e3:.0f} ms",
             wall_s * 1e3,
-            (2 * STORE_LATENCY_S + calls_s) * 1e3,
+            (2 * latency_s + calls_s) * 1e3,
             unit="ms",
             peer=f"100 calls: {calls_s * 1e3:.0f} ms CPU",
         ),
@@ -295,9 +376,12 @@ def main() -> int:
         companion_port = stack.enter_context(running_companion(path, swift, "batch"))
         callers = {"SQLite": caller_at(on_sqlite), "PostgreSQL": caller_at(on_postgres)}
         lines = rates(swift, callers, companion_port, "batch")
+        lines += completions(callers)
         log_statements(postgres)
-        lines += statements(callers["PostgreSQL"], postgres)
-        lines += sessions(path)
+        with alone(callers["PostgreSQL"]):
+            lines += statements(callers["PostgreSQL"], postgres)
+        for latency_s in STORE_LATENCIES_S:
+            lines += sessions(path, latency_s)
     return show(
         f"{FILES:,} files registered and signed over HTTP ({REPETITIONS} repetitions, medians)", lines
     )

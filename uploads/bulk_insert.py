@@ -35,28 +35,54 @@ def insert_columns(model: type[models.Model], columns: Mapping[str, Sequence[Any
     fields = written_fields(model)
     prepared = [prepare(field, columns[field.attname], connection) for field in fields]
     quote = connection.ops.quote_name
-    names = ", ".join(quote(str(field.column)) for field in fields)
+    # First those in which the rows differ, then those in which all agree.
+    order = sorted(range(len(fields)), key=lambda index: is_alike(prepared[index]))
+    differing = sum(not is_alike(column) for column in prepared)
+    names = ", ".join(quote(str(fields[index].column)) for index in order)
+    columns_in_order = [prepared[index] for index in order]
     if connection.vendor == "postgresql":
-        source, values = arrays(prepared, [str(field.db_type(connection)) for field in fields])
+        types = [str(fields[index].db_type(connection)) for index in order]
+        source, values = arrays(columns_in_order, types, differing)
     else:
-        source, values = tuples(prepared)
+        source, values = tuples(columns_in_order, differing)
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO {quote(model._meta.db_table)} ({names}) {source}", values)  # noqa: SLF001
 
 
-def arrays(columns: Sequence[Sequence[Any]], types: Sequence[str]) -> tuple[str, list[Any]]:
-    """One parameter a column: psycopg takes some microseconds for each parameter, and a batch has 2,700 values.
+def is_alike(column: Sequence[Any]) -> bool:
+    first = column[0]
+    return all(value is first or value == first for value in column)
 
-    The types go without their length, since a cast to `varchar(9)` would cut what is too long without a word.
+
+def arrays(columns: Sequence[Sequence[Any]], types: Sequence[str], differing: int) -> tuple[str, list[Any]]:
+    """One parameter a column: psycopg takes some microseconds for each value, and a batch has 2,700.
+
+    Only the first `differing` columns are arrays. The types go without their length, since a cast to `varchar(9)`
+    would cut what is too long without a word.
     """
-    places = ", ".join(f"%s::{name.partition('(')[0]}[]" for name in types)
-    return f"SELECT * FROM unnest({places})", [[*column] for column in columns]  # noqa: S608 - constant words
+    names = [name.partition("(")[0] for name in types]
+    unnested = ", ".join(f"%s::{name}[]" for name in names[:differing])
+    same = "".join(f", %s::{name}" for name in names[differing:])
+    values = [[*column] for column in columns[:differing]] + [column[0] for column in columns[differing:]]
+    if not differing:
+        return f"SELECT {same[2:]} FROM generate_series(1, {len(columns[0])})", values  # noqa: S608 - constant words
+    places = ", ".join(f"c{number}" for number in range(differing))
+    # The select list comes first in the text, so its parameters do too.
+    source = f"SELECT {places}{same} FROM unnest({unnested}) AS rows({places})"  # noqa: S608 - constant words
+    return source, values[differing:] + values[:differing]
 
 
-def tuples(columns: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
-    rows = [*zip(*columns, strict=True)]
-    places = f"({', '.join(['%s'] * len(columns))})"
-    return f"VALUES {', '.join([places] * len(rows))}", [value for row in rows for value in row]
+def tuples(columns: Sequence[Sequence[Any]], differing: int) -> tuple[str, list[Any]]:
+    """The rows hold only what differs; the rest is bound once."""
+    rows = (
+        [*zip(*columns[:differing], strict=True)]
+        if differing
+        else [(index,) for index in range(len(columns[0]))]
+    )
+    places = f"({', '.join(['%s'] * len(rows[0]))})"
+    names = [f"column{number + 1}" for number in range(differing)] + ["%s"] * (len(columns) - differing)
+    source = f"SELECT {', '.join(names)} FROM (VALUES {', '.join([places] * len(rows))})"  # noqa: S608 - constant words
+    return source, [column[0] for column in columns[differing:]] + [value for row in rows for value in row]
 
 
 def written_fields(model: type[models.Model]) -> list[models.Field[Any, Any]]:
