@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 # Found within this long after the grace: gone by URL life + 2 h.
 ROUND: Final = timedelta(minutes=40)
-PREFIXES: Final = tuple(f"originals/{number:02x}/" for number in range(256))
+ALL: Final = "originals/"
+PREFIXES: Final = tuple(f"{ALL}{number:02x}/" for number in range(256))
 SLOT: Final = ROUND / len(PREFIXES)
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -49,7 +50,7 @@ def sessions(now: datetime) -> Iterator[Deed]:
     for store in known_stores():
         lanes = lanes_of(store)
         try:
-            open_sessions = lanes.list_sessions("originals/")
+            open_sessions = lanes.list_sessions(ALL)
             old = (each for each in open_sessions if each.started_at < now - DEAD_ATTEMPT_KEPT)
             while some := list(islice(old, AT_A_TIME)):
                 for each in unnamed(some):
@@ -73,7 +74,7 @@ def abort(lanes: UploadLanes, found: OpenSession) -> int:
     return 1
 
 
-def objects(now: datetime, prefixes: Iterable[str] = PREFIXES) -> Iterator[Deed]:
+def objects(now: datetime, prefixes: Iterable[str] = (ALL,)) -> Iterator[Deed]:
     """Originals of attempts that rows say are over, stored or left there longer ago than any URL lives.
 
     What no row has ever heard of stays: after a database was restored from yesterday, today's photos are that.
