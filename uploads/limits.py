@@ -74,5 +74,8 @@ LEASE_RENEWED_EVERY_S: Final = 10.0
 MAX_TRIES: Final = 5
 RETRY_BASE: Final = timedelta(seconds=2)
 RETRY_CAP: Final = timedelta(minutes=5)
+# A store that is away says nothing about the file: what was stored within this time is tried until it is back.
+STORE_FORGIVEN: Final = timedelta(days=1)
+STORE_RETRY_CAP: Final = timedelta(minutes=1)
 
 PROGRESS_EVERY_S: Final = 0.25

@@ -22,7 +22,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Count
 
 from galleries.decode.developer import Developed, Developer
-from galleries.errors import GalleryError, ObjectMissing
+from galleries.errors import GalleryError, ObjectMissing, StorageUnavailable
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition, lock_galleries
 from galleries.objects.base import StoredObject, bound_key, rendition_key, store_named
 from galleries.renditions import recipe_named
@@ -42,7 +42,15 @@ from uploads.intake import discard_of
 from uploads.janitor.files import SPOOL_PREFIX
 from uploads.janitor.liveness import Life, lives_of
 from uploads.lanes.base import StoredPart, lane_named, lanes_of
-from uploads.limits import DEAD_ATTEMPT_KEPT, LEASE_RENEWED_EVERY_S, MAX_TRIES, RETRY_BASE, RETRY_CAP
+from uploads.limits import (
+    DEAD_ATTEMPT_KEPT,
+    LEASE_RENEWED_EVERY_S,
+    MAX_TRIES,
+    RETRY_BASE,
+    RETRY_CAP,
+    STORE_FORGIVEN,
+    STORE_RETRY_CAP,
+)
 from uploads.models import Discard, Upload, UploadQuerySet, move_to
 from uploads.presign import is_every_part_signed, plan_of
 from uploads.publications import is_being_published, uploads_moved
@@ -174,7 +182,8 @@ def prolong(upload_id: uuid.UUID, lease_token: uuid.UUID | None) -> None:
 def settle(upload: Upload, error: GalleryError, *, is_passing: bool = False) -> None:
     """A passing fault is tried again later, anything else is the upload's coded end."""
     try:
-        if (is_passing or error.code in PASSING_CODES) and upload.tries < MAX_TRIES:
+        is_passing = is_passing or error.code in PASSING_CODES
+        if is_forgiven(upload, error) or (is_passing and upload.tries < MAX_TRIES):
             put_back(upload, error)
         else:
             fail(upload, error)
@@ -182,12 +191,26 @@ def settle(upload: Upload, error: GalleryError, *, is_passing: bool = False) -> 
         let_go_of_late_work(upload)
 
 
+def is_forgiven(upload: Upload, error: GalleryError) -> bool:
+    """Whether it is the store that fails, and not yet for too long: then it counts as no try of the file."""
+    return isinstance(error, StorageUnavailable) and clock.now() - upload.active_at < STORE_FORGIVEN
+
+
+def store_delay(upload: Upload) -> timedelta:
+    """Grows with the age of the upload: no column counts how often a store was away."""
+    return min(STORE_RETRY_CAP, max(2 * RETRY_BASE, (clock.now() - upload.active_at) / 4))
+
+
 def put_back(upload: Upload, error: GalleryError) -> None:
-    delay = min(RETRY_CAP, RETRY_BASE * 2**upload.tries)
+    if is_forgiven(upload, error):
+        tries, delay = upload.tries - 1, store_delay(upload)
+    else:
+        tries, delay = upload.tries, min(RETRY_CAP, RETRY_BASE * 2**upload.tries)
     with transaction.atomic():
         lock_galleries(Gallery.objects.filter(pk=upload.gallery_id))
         jitter = random.uniform(0.5, 1)  # noqa: S311  spreads retries, guards nothing
-        move_to(upload, Event.PUT_BACK, lease_until=None, try_after=clock.now() + delay * jitter)
+        try_after = clock.now() + delay * jitter
+        move_to(upload, Event.PUT_BACK, lease_until=None, tries=tries, try_after=try_after)
         events.put_back(upload, error.code)
         announce_upload(upload)
 

@@ -521,6 +521,18 @@ def test_a_rendition_that_could_not_be_written_keeps_the_photo_from_being_shown(
 
 
 @pytest.mark.django_db
+def test_a_store_that_was_away_for_an_hour_costs_no_photo_and_nobodys_click(stage, gate, gallery, developer):
+    uploaded(gallery, stage, PHOTO)
+    away = gate.add(Rule(Answer(403, error_xml("AccessDenied"))))
+
+    states = {work(developer).state for _ in range(60)}  # with a minute between them
+    gate.remove(away)
+
+    assert states == {State.UPLOADED}
+    assert work(developer).state == State.VERIFIED
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     "fault",
     [LoseAnswer(), Lie(Answer(200, error_xml("InternalError"))), Lie(Answer(404, error_xml("NoSuchUpload")))],

@@ -40,7 +40,7 @@ from tests.builders import (
 from tests.cast import Answer, Api
 from uploads import sweep
 from uploads.lanes.base import Wanted, lanes_of
-from uploads.limits import MAX_BATCH_ITEMS, MAX_FILE_BYTES, MAX_SIDE_PX, MAX_TRIES
+from uploads.limits import MAX_BATCH_ITEMS, MAX_FILE_BYTES, MAX_SIDE_PX, MAX_TRIES, STORE_FORGIVEN
 from uploads.models import Upload
 from uploads.states import State
 from uploads.verify import claim_next, verify
@@ -380,8 +380,8 @@ def _(stage):
 
 @way("storage_unavailable")
 def _(stage):
-    """The disk answers with an input/output error, each time."""
-    upload, real = uploaded(stage.gallery, PHOTO), os.open
+    """The disk answers with an input/output error, each time, for more than a day."""
+    upload, real = uploaded(stage.gallery, PHOTO, active_at=timezone.now() - STORE_FORGIVEN), os.open
 
     def open_or_fail(path, flags, *more, **named):
         if str(path).endswith(upload.key):

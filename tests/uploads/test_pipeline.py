@@ -23,7 +23,7 @@ from tests.builders import (
     uploaded,
 )
 from uploads import sweep
-from uploads.limits import MAX_TRIES
+from uploads.limits import MAX_TRIES, STORE_FORGIVEN
 from uploads.models import Discard, Upload
 from uploads.states import State
 from uploads.verify import claim_next, verify
@@ -437,7 +437,7 @@ def test_a_store_that_fails_for_a_moment_puts_the_upload_back(gallery, developer
     process(developer)
 
     after = row(upload)
-    assert (after.state, after.error_code, after.tries) == (State.UPLOADED, "", 1)
+    assert (after.state, after.error_code, after.tries) == (State.UPLOADED, "", 0)
     assert after.try_after > timezone.now()
     broken_store()
     make_due(upload)
@@ -445,19 +445,38 @@ def test_a_store_that_fails_for_a_moment_puts_the_upload_back(gallery, developer
     assert row(upload).state == State.VERIFIED
 
 
-def uploaded_before_the_fault(gallery, broken_store) -> Upload:
+def uploaded_before_the_fault(gallery, broken_store, age: timedelta = timedelta(0)) -> Upload:
     content = jpeg(1)
-    upload = make_upload(gallery, State.UPLOADED, size=len(content), crc32=crc_of(content))
+    stored_at = timezone.now() - age
+    upload = make_upload(
+        gallery, State.UPLOADED, size=len(content), crc32=crc_of(content), active_at=stored_at
+    )
     path = settings.STORAGES["local"]["OPTIONS"]["location"] / upload.key
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     return upload
 
 
+@pytest.mark.parametrize(
+    ("age", "state"),
+    [(STORE_FORGIVEN - timedelta(minutes=1), State.UPLOADED), (STORE_FORGIVEN, State.FAILED)],
+    ids=["less-than-a-day", "a-day"],
+)
+def test_a_store_that_is_away_is_waited_for_a_day(gallery, developer, broken_store, age, state):
+    upload = uploaded_before_the_fault(gallery, broken_store, age)
+
+    for _ in range(3 * MAX_TRIES):
+        make_due(upload)
+        process(developer)
+
+    assert row(upload).state == state
+    assert row(upload).tries == (0 if state == State.UPLOADED else MAX_TRIES)
+
+
 def test_a_store_that_keeps_failing_ends_the_upload_with_its_code_and_a_retry_mends_it(
     api, gallery, developer, broken_store
 ):
-    upload = uploaded_before_the_fault(gallery, broken_store)
+    upload = uploaded_before_the_fault(gallery, broken_store, STORE_FORGIVEN)
 
     for _ in range(MAX_TRIES):
         make_due(upload)
@@ -471,8 +490,20 @@ def test_a_store_that_keeps_failing_ends_the_upload_with_its_code_and_a_retry_me
     assert row(upload).state == State.VERIFIED
 
 
+@pytest.mark.parametrize(
+    ("age_s", "longest_s"), [(0, 4), (16, 4), (80, 20), (236, 59), (240, 60), (3600, 60)]
+)
+def test_waiting_for_a_store_grows_to_a_minute(gallery, developer, broken_store, age_s, longest_s):
+    upload = uploaded_before_the_fault(gallery, broken_store, timedelta(seconds=age_s))
+
+    process(developer)
+
+    wait_s = (row(upload).try_after - timezone.now()).total_seconds()
+    assert longest_s / 2 - 1 < wait_s <= longest_s + 1
+
+
 def test_waiting_between_tries_grows_and_is_bounded(gallery, developer, broken_store):
-    upload = uploaded_before_the_fault(gallery, broken_store)
+    upload = uploaded_before_the_fault(gallery, broken_store, STORE_FORGIVEN)
 
     waits = []
     for _ in range(MAX_TRIES - 1):
