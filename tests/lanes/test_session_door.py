@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -539,6 +540,19 @@ def test_a_cancel_stops_who_is_sending(local_stage):
 
     assert answer.startswith(b"HTTP/1.1 404")
     assert stored(local_stage) is None
+
+
+def test_who_waits_for_a_session_while_it_is_cancelled_finds_it_gone(local_stage):
+    session = local_stage.lanes.sessions.find(begin(local_stage), now_s=0)
+    with ThreadPoolExecutor(1) as another, session.writer(0) as writer:
+        with session.held():
+            waiting = another.submit(writer.write, [PHOTO])
+            # proc_locks(5): an arrow marks who waits for the lock above.
+            local_stage.eventually(lambda: "-> FLOCK" in Path("/proc/locks").read_text())
+            [folder] = (local_stage.store.root / ".resumable").iterdir()
+            shutil.rmtree(folder)
+        with pytest.raises(SessionGone):
+            waiting.result()
 
 
 @pytest.mark.parametrize("point", ["before the link", "after the link"])

@@ -171,8 +171,7 @@ class LocalSession:
 
     def cancel(self) -> None:
         """Whoever still writes is refused its next bytes. An object stays."""
-        with self.held() as record:
-            record.write(record.offset_bytes, NOBODY)
+        with self.held():
             ended = self._folder.with_suffix(ENDED_SUFFIX)
             with storage_errors():
                 self._folder.rename(ended)
@@ -237,8 +236,7 @@ class LocalSession:
                 raise RangeGap(stored_bytes=record.offset_bytes)
             body_fd = os.open(self._body, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
-                # What an earlier writer did not come to sync was never answered, and counts for nothing.
-                os.ftruncate(body_fd, record.offset_bytes)
+                # What an earlier writer did not come to sync was never answered: it is written over.
                 os.lseek(body_fd, record.offset_bytes, os.SEEK_SET)
                 writer = SessionWriter(self, body_fd, first_byte=first_byte, stored_bytes=record.offset_bytes)
                 record.write(record.offset_bytes, writer.name)
