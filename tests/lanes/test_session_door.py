@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from config import door_http
+from galleries.errors import StorageUnavailable
 from galleries.objects.base import StoredObject
 from uploads.errors import SessionGone
 from uploads.lanes import local_sessions
@@ -677,3 +678,33 @@ def test_a_file_of_many_batches_streams_to_the_disk(local_stage):
 
     assert [each.status for each in answers] == [308, 200]
     assert read(local_stage) == content
+
+
+def test_a_disk_that_takes_no_more_sessions_says_so_for_each(local_stage, monkeypatch):
+    wanted = [Wanted(local_stage.other_key(), SIZE, TYPE, PAGE) for _ in range(3)]
+    mkdir, made = os.mkdir, []
+
+    def failing_mkdir(path, *args, **more):
+        if ".resumable" in str(path):
+            made.append(path)
+        if len(made) > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return mkdir(path, *args, **more)
+
+    local_stage.lanes.begin_resumables(wanted[:1])
+    monkeypatch.setattr(local_sessions.os, "mkdir", failing_mkdir)
+
+    begun = local_stage.lanes.begin_resumables(wanted)
+
+    assert [isinstance(each, StorageUnavailable) for each in begun] == [False, True, True]
+
+
+def test_sessions_whose_names_cannot_be_synced_are_not_given_out(local_stage, monkeypatch):
+    def failing_sync(_folder):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(local_sessions, "sync_folder", failing_sync)
+
+    begun = local_stage.lanes.begin_resumables([Wanted(local_stage.key(), SIZE, TYPE, PAGE)])
+
+    assert [type(each) for each in begun] == [StorageUnavailable]

@@ -162,6 +162,10 @@ class LocalLanes(UploadLanes):
                 begun.append(self.sessions.begin(each, now_s=self.clock()))
             except StorageUnavailable as error:
                 begun.append(error)
+        try:
+            self.sessions.sync()
+        except (StorageUnavailable, ObjectMissing):  # none could be begun, or none will be found again
+            return [StorageUnavailable()] * len(begun)
         return begun
 
     def probe_resumable(self, session_uri: str, *, size_bytes: int) -> Received:
