@@ -365,7 +365,7 @@ class DiscardAdmin(StaffAdmin[Discard]):
 
     @admin.display(description="parts too", boolean=True)
     def has_session(self, discard: Discard) -> bool:
-        return bool(discard.session)
+        return bool(discard.session or discard.sealed_session)
 
     @admin.display(description="due", boolean=True)
     def is_due(self, discard: Discard) -> bool:
