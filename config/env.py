@@ -83,7 +83,7 @@ def rates(name: str, default: Mapping[str, tuple[int, int]]) -> dict[str, tuple[
         match = re.fullmatch(r"(\w+) *= *([1-9][0-9]{0,5}) */ *([1-9][0-9]{0,5})", word, re.ASCII)
         if match is None or match[1] not in default:
             raise ImproperlyConfigured(
-                f"{name} must be off, or like batch=10/200 for one of {', '.join(default)}; not {word!r}."
+                f"{name} must be off, or like batch=100/2000 for one of {', '.join(default)}; not {word!r}."
             )
         found[match[1]] = (int(match[2]), int(match[3]))
     return found

@@ -39,16 +39,17 @@ MAX_USER_BYTES: Final = 2 * TIB
 MAX_USER_OPEN_UPLOADS: Final = 20_000
 
 # By kind of call, of one person: calls a second for as long as one likes, and so many more at once after a rest.
-# Three devices that send a hundred photos a second each stay below (tests/uploads/test_rate_limits.py).
+# A brake for loops gone wild, not for people: three devices that send 5,000 photos each, three hundred a second, and
+# a simple program that registers every file by a call of its own, stay below (tests/uploads/test_rate_limits.py).
 CALL_RATES: Final = MappingProxyType(
     {
-        "batch": (10, 200),
-        "sign": (40, 400),
-        "complete": (40, 400),
-        "control": (20, 200),
-        "progress": (20, 100),
-        "read": (40, 400),
-        "write": (20, 200),
+        "batch": (100, 2_000),
+        "sign": (100, 2_000),
+        "complete": (100, 2_000),
+        "control": (50, 1_000),
+        "progress": (50, 500),
+        "read": (200, 2_000),
+        "write": (50, 1_000),
     }
 )
 

@@ -225,7 +225,7 @@ def engine_calls(files_per_s: int):
     )
 
 
-@pytest.mark.parametrize("files_per_s", [4, 40, 100])
+@pytest.mark.parametrize("files_per_s", [4, 40, 300])
 def test_three_devices_that_send_five_thousand_photos_each_are_never_refused(files_per_s):
     calls = merge(*[engine_calls(files_per_s) for _ in range(3)])
     # Reading a slow evening call by call would take long and say no more than its first minutes.
@@ -238,8 +238,16 @@ def test_three_devices_that_send_five_thousand_photos_each_are_never_refused(fil
     assert refused == {}
 
 
+def test_a_program_that_registers_every_file_by_a_call_of_its_own_is_never_refused():
+    """A hundred files a second, until a gallery is full."""
+    moments = range(NOON, NOON + 50 * SECOND, SECOND // 100)
+
+    for calls in (Calls.BATCH, Calls.COMPLETE, Calls.READ):
+        assert all(granted("one", calls, *moments[:MAX_GALLERY_PHOTOS]))
+
+
 def test_a_loop_that_went_wild_is_refused_soon():
-    told = granted("one", Calls.SIGN, *range(NOON, NOON + 20 * SECOND, SECOND // 200))
+    told = granted("one", Calls.SIGN, *range(NOON, NOON + 20 * SECOND, SECOND // 500))
 
     per_s, at_once_ = CALL_RATES["sign"]
     assert told.count(True) <= at_once_ + 20 * per_s + 1 < len(told) // 2
