@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from uploads.models import Discard, Publication, Upload, move_to
 from uploads.states import Event, State
 from uploads.verify import claim_next, fail, put_back, verify
 
-OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 EVENT_ROW = re.compile(r"^\| `(\w+\.\w+)` \| ([^|]+) \| ([^|]*) \| ([^|]*) \|$", re.MULTILINE)
 
 # The captured callbacks of commits run when a block ends well; where a test needs a real commit it says so.
@@ -419,6 +421,17 @@ def test_a_field_that_is_not_on_the_list_is_a_fault_of_ours():
         events.Happened(events.STORED, {"store": "local"})
     with pytest.raises(TypeError):
         events.Happened(events.REFUSED, {"code": "x"}, {"key": "originals/…"})
+
+
+def test_every_event_of_the_list_is_told_somewhere():
+    sources = [file for app in ("uploads", "config") for file in (ROOT / app).rglob("*.py")]
+    words = Counter(
+        re.findall(r"\b[A-Z_]+\b", "\n".join(file.read_text(encoding="utf-8") for file in sources))
+    )
+
+    names = {name: kind for name, kind in vars(events).items() if isinstance(kind, events.Kind)}
+    assert len(names) == len(events.KINDS)
+    assert [name for name in names if words[name] < 2] == []
 
 
 def test_labels_are_words_of_small_sets():

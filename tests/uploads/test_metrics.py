@@ -10,6 +10,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.db import OperationalError
 from django.test import Client
 
@@ -177,6 +178,18 @@ def test_names_and_labels_are_those_of_the_tables_and_no_others(staff, gallery):
             expected.add((f"safelight_{kind.metric}{ends[measure]}", tuple(sorted(labels))))
     # No store was called, nothing was warned of.
     assert shown | {("safelight_store_calls_total", ("call", "store"))} == expected
+
+
+def test_a_machine_without_a_web_server_prints_its_own_counts(capsys, gallery, django_assert_num_queries):
+    counters.add("warnings", {"event": "x.y", "level": "error"}, 3)
+
+    with django_assert_num_queries(0):
+        call_command("print_metrics")
+
+    printed = samples_of(capsys.readouterr().out)
+    assert printed == {
+        ("safelight_warnings_total", frozenset({("event", "x.y"), ("level", "error")})): 3,
+    }
 
 
 def test_durations_fall_into_the_bucket_that_ends_after_them(staff):
