@@ -92,7 +92,6 @@ class GcsStore(ObjectStore):
                 rewind=True,
                 size=size_of(source),
                 content_type=content_type,
-                predefined_acl=self.bucket.acl,
                 timeout=PATIENT_TIMEOUT_S,
                 retry=PATIENT_RETRY,
             )

@@ -53,21 +53,13 @@ RETRY: Final = DEFAULT_RETRY.with_timeout(4.0).with_delay(initial=0.2, maximum=1
 PATIENT_TIMEOUT_S: Final = (2.0, 60.0)
 PATIENT_RETRY: Final = DEFAULT_RETRY.with_timeout(90.0).with_delay(initial=0.5, maximum=8.0)
 
-# Object parameters by the names that django-storages has for them, and as headers of a signed PUT.
+# Object parameters by the names that django-storages has for them, and as headers of a signed PUT. No ACL: a bucket of
+# ours has uniform access.
 # https://docs.cloud.google.com/storage/docs/xml-api/reference-headers
 PARAMETER_HEADERS: Final[Mapping[str, str]] = {
-    "acl": "x-goog-acl",
     "cache_control": "cache-control",
     "kms_key_name": "x-goog-encryption-kms-key-name",
     "storage_class": "x-goog-storage-class",
-}
-# The words of an ACL differ between the two interfaces.
-ACL_WORDS: Final[Mapping[str, str]] = {
-    "authenticatedRead": "authenticated-read",
-    "bucketOwnerFullControl": "bucket-owner-full-control",
-    "bucketOwnerRead": "bucket-owner-read",
-    "private": "private",
-    "projectPrivate": "project-private",
 }
 
 UNREACHABLE: Final = (
@@ -77,7 +69,8 @@ UNREACHABLE: Final = (
     InvalidResponse,
     requests.RequestException,
     HTTPError,
-    OSError,
+    ConnectionError,
+    TimeoutError,
 )
 
 
@@ -101,22 +94,13 @@ class GcsBucket:
         }
         if unknown := self.parameters.keys() - PARAMETER_HEADERS.keys():
             raise ImproperlyConfigured(f"object_parameters can't be signed: {', '.join(sorted(unknown))}.")
-        if self.acl not in {None, *ACL_WORDS}:
-            raise ImproperlyConfigured(f"object_parameters: no ACL for private photos is named {self.acl!r}.")
         self._key = key_of(settings.PHOTO_STORE_KEY_FILES.get(store_name, ""))
         self.project = str(options.get("project_id") or self._key.project_id or "") or None
 
     @property
-    def acl(self) -> str | None:
-        return self.parameters.get("acl")
-
-    @property
     def signed_parameters(self) -> dict[str, str]:
         """The object parameters as headers which the uploader has to send."""
-        return {
-            PARAMETER_HEADERS[name]: ACL_WORDS[value] if name == "acl" else str(value)
-            for name, value in self.parameters.items()
-        }
+        return {PARAMETER_HEADERS[name]: str(value) for name, value in self.parameters.items()}
 
     @cached_property
     def signer(self) -> GoogleSigner:

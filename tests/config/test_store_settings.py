@@ -124,7 +124,7 @@ def test_a_store_that_only_older_photos_name_is_looked_at_too(gcs_options, setti
 
 
 @pytest.mark.parametrize(
-    ("parameters", "word"), [({"metadata": {"a": "b"}}, "metadata"), ({"acl": "publicRead"}, "publicRead")]
+    ("parameters", "word"), [({"metadata": {"a": "b"}}, "metadata"), ({"acl": "publicRead"}, "acl")]
 )
 def test_object_parameters_that_google_cannot_be_given_are_refused(gcs_options, parameters, word):
     gcs_options["object_parameters"] = parameters

@@ -51,6 +51,7 @@ class Script:
         self.endpoint = endpoint
         self.answers: dict[str, list] = {}
         self.asked: list[Asked] = []
+        self.takes_s = 0.0
 
     def says(self, method, *answers) -> None:
         self.answers[method] = list(answers)
@@ -75,6 +76,7 @@ class Teller(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.script.asked.append(Asked(self.command, unquote(parts.path), query, headers, body))
+        threading.Event().wait(self.script.takes_s)
         status, content, told = self.script.next_answer(self.command)
         self.close_connection = True
         self.send_response(status)
@@ -205,11 +207,39 @@ def test_a_session_is_begun_for_one_site_one_size_and_where_nothing_is(script):
     }
 
 
+def test_a_hundred_sessions_wait_for_the_store_once(script):
+    script.says("POST", answer(200, Location=session_at(script)))
+    lanes = lanes_of("gcs")
+    lanes.begin_resumables([wanted()])  # what is done once a process is done
+    script.takes_s = 0.5
+    began_at = time.monotonic()
+
+    begun = lanes.begin_resumables([wanted(f"originals/ab/{number}") for number in range(100)])
+
+    assert begun == [session_at(script)] * 100
+    assert time.monotonic() - began_at < 100 * 0.5 / 10
+
+
+def test_a_list_asks_for_one_page_after_the_other(script):
+    script.says(
+        "GET",
+        answer(200, {"items": [FOUND], "nextPageToken": "more"}),
+        answer(200, {"items": [FOUND | {"name": BOUND}]}),
+    )
+    store = store_named("gcs")
+    store.page_items = 1
+
+    assert [stored.key for stored in store.list("originals/")] == [KEY, BOUND]
+
+    first, second = script.asked
+    assert (first.query["prefix"], first.query["maxResults"]) == ("originals/", "1")
+    assert (first.query.get("pageToken"), second.query["pageToken"]) == (None, "more")
+
+
 PARAMETERS = {
     "storage_class": "NEARLINE",
     "cache_control": "private, max-age=60",
     "kms_key_name": "projects/p/locations/eu/keyRings/r/cryptoKeys/k",
-    "acl": "projectPrivate",
 }
 
 
@@ -232,7 +262,6 @@ def test_object_parameters_go_with_a_session_a_rendition_and_a_copy(script, use_
         assert asked.query[key_name] == PARAMETERS["kms_key_name"]
         assert b'"storageClass": "NEARLINE"' in asked.body
         assert b'"cacheControl": "private, max-age=60"' in asked.body
-    assert begun.query["predefinedAcl"] == put.query["predefinedAcl"] == "projectPrivate"
 
 
 def test_object_parameters_are_signed_into_a_put(script, use_endpoint):
@@ -248,7 +277,6 @@ def test_object_parameters_are_signed_into_a_put(script, use_endpoint):
         "x-goog-storage-class": "NEARLINE",
         "cache-control": "private, max-age=60",
         "x-goog-encryption-kms-key-name": PARAMETERS["kms_key_name"],
-        "x-goog-acl": "project-private",
     }
     assert signed == sorted([*request.headers, "host"])
 

@@ -147,7 +147,6 @@ class GcsLanes(UploadLanes):
                 size=wanted.size_bytes,
                 origin=wanted.origin,
                 checksum=None,
-                predefined_acl=self.bucket.acl,
                 if_generation_match=NOTHING_THERE,
                 timeout=TIMEOUT_S,
                 retry=RETRY,

@@ -29,7 +29,7 @@ CANNOT_TELL: Final = frozenset(
 def create_bucket(bucket: GcsBucket) -> None:
     """Private for good: no object of it can be made public by mistake. Safe to call twice."""
     handle = bucket.client.bucket(bucket.name)
-    handle.iam_configuration.uniform_bucket_level_access_enabled = bucket.acl is None
+    handle.iam_configuration.uniform_bucket_level_access_enabled = True
     handle.iam_configuration.public_access_prevention = "enforced"
     with bucket.asked("create_bucket"):
         try:
