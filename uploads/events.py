@@ -61,7 +61,11 @@ RESUMABLE_CANCELLED = Kind("resumable.cancelled", "a session takes no more bytes
 TAKEN_OVER = Kind("verify.taken_over", "a worker lost its lease; another goes on", ("store",))
 PUT_BACK = Kind("verify.put_back", "a passing fault; it is tried again later", ("store", "code"))
 VERIFIED = Kind(
-    "verify.ended", "a worker is done with an upload, after so long", ("outcome", "code"), ("duration_s",)
+    "verify.ended",
+    "a worker is done with an upload, after so long",
+    ("outcome", "code"),
+    ("duration_s",),
+    level=logging.DEBUG,  # `upload.stopped` says the rest
 )
 PUBLICATION_STARTED = Kind("publication.started", "somebody asked to show photos")
 PUBLICATION_ENDED = Kind("publication.ended", "nothing of it is still to come", ("state",), ("duration_s",))

@@ -7,8 +7,11 @@ from django.db import transaction
 
 from galleries.objects import base
 from galleries.objects.base import ObjectStore, bound_key
+from tests.builders import make_upload
 from uploads.errors import LaneUnsupported
 from uploads.lanes.base import UploadLanes, Wanted
+from uploads.presign import look_at_all
+from uploads.states import State
 
 PHOTO = b"photo" * 100
 TYPE = "image/jpeg"
@@ -119,4 +122,18 @@ def test_the_suite_hears_of_a_call_inside_a_transaction(local_stage):
         local_stage.store.find(local_stage.key())
     assert found == [f"local.head in {threading.current_thread().name}"]
 
+    found.clear()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_suite_hears_of_calls_that_other_threads_make_for_a_transaction(local_stage, gallery):
+    check = base.on_store_call[-1]
+    found = check.__closure__[check.__code__.co_freevars.index("found")].cell_contents
+    upload = make_upload(gallery, State.SIGNED)
+
+    with transaction.atomic():
+        look_at_all([upload])
+
+    assert len(found) == 1
+    assert threading.current_thread().name not in found[0]
     found.clear()
