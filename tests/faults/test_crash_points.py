@@ -21,8 +21,9 @@ numbers = count(1)
 def some_files() -> list[File]:
     number = next(numbers)
     return [
-        File(f"put-{number}", jpeg(2 * number)),
-        File(f"parts-{number}", jpeg(2 * number + 1), lane="multipart"),
+        File(f"put-{number}", jpeg(3 * number)),
+        File(f"parts-{number}", jpeg(3 * number + 1), lane="multipart"),
+        File(f"session-{number}", jpeg(3 * number + 2), lane="resumable"),
     ]
 
 
