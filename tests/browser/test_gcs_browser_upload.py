@@ -112,6 +112,9 @@ def see_it_verified(gallery: GalleryPage, upload: dict[str, Any], file: Path, si
     ]
     assert [path for path in originals if path.is_file()] == [originals[-1]]
     assert list((site.data_dir / "objects" / ".resumable").glob("*/body")) == []
+    token = upload["transfer"]["session_uri"].rpartition("/")[2]
+    assert token not in site.log()
+    assert not any(token.encode() in path.read_bytes() for path in site.data_dir.glob("db.sqlite3*"))
 
 
 def test_a_file_interrupted_five_times_arrives_whole(
@@ -149,9 +152,11 @@ def test_a_page_of_another_origin_of_the_site_may_send(
         page = abroad.new_page()
         page.goto(site.base_url.replace("localhost", "127.0.0.1") + "/livez")
         sender = Sender(page, client_script, file)
+        sender.slow_down(SLOW_BYTES_PER_S // 4)
         sender.begin(site.base_url + upload["transfer"]["session_uri"])
         sender.wait_for_chunks(1)
         page.reload()
+        sender.slow_down(-1)
         sender.begin(site.base_url + upload["transfer"]["session_uri"])
         sender.wait_for_end()
 
