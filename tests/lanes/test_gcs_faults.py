@@ -491,7 +491,7 @@ def test_a_secret_session_is_in_no_line_of_the_log(script, caplog):
 
 def calls_of_the_web(state, session_uri):
     store, lanes = store_named("gcs"), lanes_of("gcs")
-    batch = [wanted(f"originals/ab/{number}") for number in range(100)]
+    batch = [wanted(f"originals/ab/{number}") for number in range(100 if state == "stalls" else 3)]
     calls = {
         "head": lambda: store.head(KEY),
         "list": lambda: list(store.list("originals/")),
