@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from galleries.models import Gallery, Photo, PhotoStatus
 from galleries.objects.base import bound_key, forget_stores, original_key, store_named
-from tests.builders import MIB, make_gallery, make_photo, make_upload, put_original
+from tests.builders import MIB, jpeg, make_gallery, make_photo, make_upload, put_original, uploaded
 from uploads import announce, clock, ledger, sweep
 from uploads.heartbeats import beat
 from uploads.janitor import orphans
@@ -25,6 +25,7 @@ from uploads.limits import ADOPT_AFTER, DEAD_ATTEMPT_KEPT, UPLOAD_LIFE
 from uploads.models import Discard, Upload
 from uploads.ops.invariants import verify_invariants
 from uploads.states import State
+from uploads.verify import claim_next, verify
 
 pytestmark = pytest.mark.django_db
 SECOND = timedelta(seconds=1)
@@ -304,6 +305,28 @@ def test_a_failure_that_cannot_be_tried_again_keeps_nothing(gallery):
 
     sweep.only("discards")
 
+    assert keys() == set()
+
+
+def test_a_worker_that_comes_back_after_all_was_cleared_away_leaves_nothing(api, gallery, developer):
+    """It slept for hours: meanwhile its file was cancelled, and the janitor has been there."""
+    content = jpeg(1)
+    upload = uploaded(gallery, content)
+
+    class Sleeper:
+        def develop(self, source, *, media_type):
+            developed = developer.develop(source, media_type=media_type)
+            api.cancel(upload.pk)
+            Discard.objects.update(not_before=timezone.now())
+            sweep.only("discards")
+            return developed
+
+    verify(claim_next(), Sleeper())
+    left = keys()
+    Discard.objects.update(not_before=timezone.now())
+    sweep.only("discards")
+
+    assert left != set(), "its smaller pictures"
     assert keys() == set()
 
 
