@@ -47,8 +47,8 @@ MAX_CONNECTIONS: Final = 128
 
 # To connect, and to wait for the next byte. A second try begins only while the first seconds last: a store that has
 # stalled is known in ten.
-TIMEOUT_S: Final = (2.0, 3.5)
-RETRY: Final = DEFAULT_RETRY.with_timeout(4.0).with_delay(initial=0.2, maximum=1.0)
+TIMEOUT_S: Final = (2.0, 3.0)
+RETRY: Final = DEFAULT_RETRY.with_timeout(3.5).with_delay(initial=0.2, maximum=1.0)
 # For workers alone: to copy or to take a rendition may take a healthy store its time.
 PATIENT_TIMEOUT_S: Final = (2.0, 60.0)
 PATIENT_RETRY: Final = DEFAULT_RETRY.with_timeout(90.0).with_delay(initial=0.5, maximum=8.0)
