@@ -13,6 +13,7 @@ import pytest
 from django.core.management import call_command
 from django.db import OperationalError
 from django.test import Client
+from prometheus_client.parser import text_string_to_metric_families
 
 from accounts.models import issue_token
 from dev.places import ROOT
@@ -190,6 +191,22 @@ def test_a_machine_without_a_web_server_prints_its_own_counts(capsys, gallery, d
     assert printed == {
         ("safelight_warnings_total", frozenset({("event", "x.y"), ("level", "error")})): 3,
     }
+
+
+def test_what_is_said_can_be_read_with_its_kinds_and_meanings(gallery):
+    counters.add("store_calls", {"store": "local", "call": "head"})
+    counters.observe("sweep_run_seconds", {"outcome": "done"}, [0.1])
+
+    families = {each.name: each for each in text_string_to_metric_families(metrics.exposition().decode())}
+
+    kinds = {name.removeprefix("safelight_"): each.type for name, each in families.items()}
+    assert kinds == {"store_calls": "counter", "sweep_run_seconds": "histogram"} | dict.fromkeys(
+        metrics.GAUGES, "gauge"
+    )
+    assert all(each.documentation for each in families.values())
+    assert families["safelight_sweep_run_seconds"].documentation == (
+        "sweep.run: the sweeper went round (seconds)"
+    )
 
 
 def test_durations_fall_into_the_bucket_that_ends_after_them(staff):
