@@ -46,9 +46,13 @@ class SessionDoor:
         """Raises: ClientGone."""
         allowed = self._own_origins
         try:
-            session = await self._in_thread(lambda: sessions.find(scope["path"], now_s=time.time()))
-            allowed |= {session.plan.origin}
-            status, headers = await self._done(session, scope, body)
+            if scope["method"] == "OPTIONS" and headers_of(scope).get("origin") in allowed:
+                # Also where the session is gone: a page that may not ask is not told so either.
+                status, headers = HTTPStatus.NO_CONTENT.value, PREFLIGHT_HEADERS
+            else:
+                session = await self._in_thread(lambda: sessions.find(scope["path"], now_s=time.time()))
+                allowed |= {session.plan.origin}
+                status, headers = await self._done(session, scope, body)
         except GalleryError as refusal:
             events.door_refused("session", refusal)
             await refuse(refusal, scope, body, send, [*stored_of(refusal), *cors_headers(scope, allowed)])

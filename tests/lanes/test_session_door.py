@@ -359,6 +359,19 @@ def test_only_pages_of_the_site_may_read_the_answers(local_stage, origin, is_all
         assert "range" in answers[0].headers["access-control-expose-headers"]
 
 
+def test_a_page_of_another_origin_of_the_site_is_told_that_a_session_is_gone(local_stage):
+    """A preflight that is refused looks to a page like a dead network."""
+    uri, origin = begin(local_stage), "http://127.0.0.1:8000"
+    local_stage.lanes.cancel_resumable(uri)
+
+    before = local_stage.ask("OPTIONS", uri, None, {"origin": origin, "access-control-request-method": "PUT"})
+    answer = put(local_stage, uri, 0, 99, origin=origin)
+
+    assert before.status == 204
+    assert [each.headers["access-control-allow-origin"] for each in (before, answer)] == [origin] * 2
+    assert (answer.status, code_of(answer)) == (404, "session_gone")
+
+
 # --- ends
 
 
