@@ -243,6 +243,23 @@ def test_selected_photos_are_deleted_and_brought_back(page) -> None:
     expect(page.locator("[data-photo-id]")).to_have_count(3)
 
 
+def test_photos_that_find_no_room_again_are_not_said_to_be_back(page) -> None:
+    """The server says so of each; a gallery that is full takes five thousand photos to make."""
+    gallery_with(page, 1)
+    refusal = {"code": "gallery_full", "message": "The gallery is full.", "retryable": False}
+    page.route(
+        "**/api/photos/restore", lambda route: route.fulfill(json={"photos": [{"id": "1", "error": refusal}]})
+    )
+    tile(page, 1).hover()
+    tile(page, 1).locator(".tile-select").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+
+    page.get_by_role("button", name="Undo").click()
+
+    expect(page.locator("[data-part='selection']")).to_contain_text("This gallery is full")
+    expect(page.locator("[data-photo-id]")).to_have_count(0)
+
+
 # the page itself
 
 

@@ -4,7 +4,7 @@ import { announce } from "../ui/announcer.ts";
 import { element, setText } from "../ui/element.ts";
 import { icon } from "../ui/icons.ts";
 import { photosOf } from "../ui/quantities.ts";
-import { sentenceOf } from "../ui/sentences.ts";
+import { sentenceAbout, sentenceOf } from "../ui/sentences.ts";
 import { readPhoto, type WallPhoto } from "../ui/wall-photo.ts";
 import { fieldOf, sendJson } from "./site-api.ts";
 
@@ -64,9 +64,9 @@ export class SelectionBar {
 
   async #delete(): Promise<void> {
     const ids = this.#ids;
-    const isDone = await this.#change("delete", ids);
+    const leftAs = await this.#change("delete", ids);
     this.#hooks.clear();
-    if (isDone) {
+    if (leftAs !== null) {
       this.#root.hidden = false;
       setText(this.#count, `${photosOf(ids.length)} deleted. They can be brought back for 24 hours.`);
       announce(this.#count.textContent ?? "");
@@ -80,30 +80,44 @@ export class SelectionBar {
   }
 
   async #restore(ids: readonly string[]): Promise<void> {
-    if (await this.#change("restore", ids)) {
+    const leftAs = await this.#change("restore", ids);
+    if (leftAs === null) return;
+    const [code] = leftAs;
+    if (code === undefined) {
       this.#root.hidden = true;
       announce(`${photosOf(ids.length)} brought back.`);
+    } else {
+      this.#say(sentenceAbout(code, leftAs.length));
+      announce(this.#count.textContent ?? "");
     }
   }
 
-  async #change(verb: "delete" | "restore", ids: readonly string[]): Promise<boolean> {
+  /** Why some were left as they were, by code; null where nothing was done and it was said why. */
+  async #change(verb: "delete" | "restore", ids: readonly string[]): Promise<readonly string[] | null> {
     const changed: WallPhoto[] = [];
+    const leftAs: string[] = [];
     for (let start = 0; start < ids.length; start += BATCH) {
       const answer = await sendJson("POST", `/api/photos/${verb}`, { ids: ids.slice(start, start + BATCH) });
       if (!answer.ok) {
         this.#say(sentenceOf(answer.failure.code));
-        return false;
+        return null;
       }
       const rows = fieldOf(answer.value, "photos");
       changed.push(...(Array.isArray(rows) ? rows.flatMap((row) => readPhoto(row) ?? []) : []));
+      leftAs.push(...(Array.isArray(rows) ? rows.flatMap((row) => codeOf(row) ?? []) : []));
     }
     this.#hooks.changed(changed);
-    return true;
+    return leftAs;
   }
 
   #say(sentence: string): void {
     setText(this.#count, sentence);
   }
+}
+
+function codeOf(row: unknown): string | null {
+  const code = fieldOf(fieldOf(row, "error"), "code");
+  return typeof code === "string" ? code : null;
 }
 
 function barButton(
