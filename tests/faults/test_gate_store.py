@@ -13,10 +13,10 @@ from galleries.objects.base import bound_key
 from tests.builders import jpeg, make_upload
 from tests.fault_gate.faults import Answer, Break, Flip, Held, Lie, LoseAnswer, Rule, Silence
 from tests.faults.conftest import crc_of, photo_of
-from uploads import presign
+from uploads import presign, sweep
 from uploads.errors import PartsMissing, SessionGone
 from uploads.limits import MIN_PART_BYTES
-from uploads.models import Upload
+from uploads.models import Discard, Upload
 from uploads.states import State
 from uploads.verify import claim_next, verify
 
@@ -328,6 +328,15 @@ def test_an_abort_whose_answer_is_lost_has_ended_the_session(stage, gate):
     assert list(stage.lanes.list_sessions("originals/")) == []
 
 
+def test_aborting_a_session_that_was_completed_leaves_its_object(stage):
+    session = session_with(stage, PHOTO)
+    complete(stage, session, stage.lanes.list_parts(stage.key(), session))
+
+    stage.lanes.abort_multipart(stage.key(), session)
+
+    assert content_of(stage) == PHOTO
+
+
 def test_a_session_that_will_not_end_stays_trouble(stage, gate):
     session = session_with(stage, PHOTO)
     gate.add(Rule(Answer(204), method="DELETE"))
@@ -553,6 +562,22 @@ def test_a_completion_whose_outcome_nobody_heard_is_a_photo_in_the_end(
     assert Photo.objects.get().sha256
     assert content_of(stage) == content
     assert list(stage.lanes.list_sessions("originals/")) == []
+
+
+@pytest.mark.django_db
+def test_what_was_joined_and_is_no_photo_leaves_nothing_and_stops_no_sweep(stage, gallery, developer):
+    content = bytes(MIN_PART_BYTES + 10_000)
+    row = uploaded_in_parts(gallery, stage, content)
+    put(stage, key=stage.key(9))
+    Discard.objects.create(store="s3", key=stage.key(9), not_before=timezone.now())
+
+    ended = work(developer)
+    Discard.objects.update(not_before=timezone.now())
+    sweep.only("discards")
+
+    assert (ended.state, ended.error_code) == (State.FAILED, "not_an_image")
+    assert Discard.objects.count() == 0
+    assert (stage.store.find(row.key), stage.store.find(stage.key(9))) == (None, None)
 
 
 @pytest.mark.django_db

@@ -26,6 +26,8 @@ from uploads.lanes.base import (
 )
 from uploads.limits import MAX_BATCH_ITEMS, SIGNED_URL_LIFE
 
+# The second is what Swift says when a session is aborted that was completed.
+GONE_CODES: Final = frozenset({"NoSuchUpload", "NoSuchKey"})
 WRONG_PARTS: Final = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall"})
 # A part on its way when a session is aborted may land after it, and keep the session.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html
@@ -175,7 +177,7 @@ def session_errors() -> Generator[None]:
         yield
     except ClientError as error:
         code = code_of(error)
-        if code == "NoSuchUpload":
+        if code in GONE_CODES:
             raise SessionGone from error
         if code == "404":  # without its body nobody knows what is not there
             raise StorageUnavailable from error
