@@ -581,6 +581,20 @@ def test_what_was_joined_and_is_no_photo_leaves_nothing_and_stops_no_sweep(stage
 
 
 @pytest.mark.django_db
+def test_what_can_not_be_thrown_away_keeps_nothing_else_from_going(stage, gate):
+    gate.add(Rule(Answer(404, error_xml("NotFound")), method="DELETE", path=stage.key()))
+    other_key = stage.other_key()
+    put(stage, key=other_key)
+    Discard.objects.create(store="s3", key=stage.key(), session="s", not_before=timezone.now())
+    Discard.objects.create(store="s3", key=other_key, not_before=timezone.now())
+
+    sweep.only("discards")
+
+    assert stage.store.find(other_key) is None
+    assert [each.key for each in Discard.objects.all()] == [stage.key()]
+
+
+@pytest.mark.django_db
 def test_a_session_that_is_gone_with_other_bytes_of_the_same_size_is_not_believed(stage, gallery, developer):
     content = photo_of(MIN_PART_BYTES + 10_000)
     row = uploaded_in_parts(gallery, stage, content)

@@ -10,7 +10,7 @@ from typing import Final
 
 from django.db import transaction
 
-from galleries.errors import StorageUnavailable
+from galleries.errors import GalleryError, StorageUnavailable
 from galleries.models import Gallery, Photo, PhotoStatus, lock_galleries, raise_version
 from galleries.objects.base import store_named
 from uploads import crash_points, events
@@ -89,8 +89,8 @@ def thrown_away(dead: tuple[Discard, Sequence[str]]) -> bool:
     try:
         end_sessions(discard)
         store_named(discard.store).delete(keys)
-    except StorageUnavailable:
-        log.warning("sweep.storage_unavailable store=%s key=%s", discard.store, discard.key)
+    except GalleryError as error:  # whatever it is, the others must go
+        log.warning("sweep.not_thrown_away store=%s key=%s code=%s", discard.store, discard.key, error.code)
         return False  # it stays on the list
     return True
 
