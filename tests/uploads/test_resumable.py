@@ -15,6 +15,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from tests.builders import MIB, crc_of, file_out, jpeg, make_photo, make_upload, put_original
+from tests.cast import bearer_api
+from tests.faults.at_once import at_once
 from uploads.errors import PartsMissing, SessionGone
 from uploads.janitor.leftovers import throw_away
 from uploads.lanes.base import lanes_of
@@ -184,6 +186,35 @@ def test_a_session_begun_by_two_calls_at_once_is_the_first_one_s(api, gallery, m
     assert unseal(unused.sealed_session) != unseal(rival)
     assert throw_away([unused]) == [unused]
     assert look(row_of(row)).offset_bytes == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_signs_at_once_all_name_one_session(owner, gallery):
+    """What the others have begun is let go, and every one of them is known."""
+    callers = [bearer_api(owner) for _ in range(6)]
+    [row] = callers[0].batch(gallery, declared(), sign=False)
+
+    answers = at_once([lambda api=api: api.sign({"id": row["id"]})[0] for api in callers])
+
+    [uri] = {each["transfer"]["session_uri"] for each in answers}
+    assert unseal(row_of(row).sealed_session) == uri
+    let_go = {unseal(each.sealed_session) for each in Discard.objects.all()}
+    assert uri not in let_go
+    assert len(let_go) + 1 == len(list((lanes_of("local").store.root / ".resumable").iterdir()))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("number", range(3))
+def test_a_sign_and_a_cancel_at_once_leave_no_session_unknown(owner, gallery, number):
+    signer, canceller = bearer_api(owner), bearer_api(owner)
+    [row] = signer.batch(gallery, declared(), sign=False)
+
+    at_once([lambda: signer.sign({"id": row["id"]}), lambda: canceller.cancel(row["id"])])
+
+    assert row_of(row).state == State.CANCELLED
+    known = {unseal(each.sealed_session) for each in Discard.objects.exclude(sealed_session="")}
+    opened = lanes_of("local").store.root / ".resumable"
+    assert len(known) == (len(list(opened.iterdir())) if opened.exists() else 0)
 
 
 def test_a_copy_of_a_photo_begins_no_way(api, gallery):
