@@ -1,12 +1,16 @@
 """docs/protocol.md says what the code does: its calls, its codes, its shapes, and a client that works."""
 
 import contextlib
+import random
 import re
 import socket
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 import uvicorn
@@ -18,7 +22,9 @@ from config.asgi import application
 from galleries import photo_wire
 from galleries.decode.developer import Developer
 from galleries.models import Photo
-from tests.builders import jpeg, make_upload
+from galleries.objects.base import store_named
+from tests.builders import MIB, file_out, jpeg, make_upload
+from tests.cast import bearer_api
 from uploads import wire
 from uploads.models import Upload
 from uploads.states import State
@@ -140,3 +146,23 @@ def test_the_client_on_the_page_sends_a_folder_and_may_be_run_again(gallery, own
     refused = "notes.txt This is not a kind of photo that can be shown here."
     assert first == again == ["0.jpg sent", "1.jpg sent", "2.jpg sent", refused]
     assert Photo.objects.ready().count() == Upload.objects.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_sender_on_the_page_goes_on_where_a_session_stands(gallery, owner, tmp_path):
+    content = random.Random(7).randbytes(9 * MIB)
+    (tmp_path / "large.jpg").write_bytes(content)
+    api = bearer_api(owner)
+    [row] = api.batch(gallery, file_out(size=len(content), lane="resumable"))
+    section = PAGE.partition("### Resumable")[2]
+    with serving() as site:
+        page = {"urllib": urllib, "urljoin": urljoin, "site": site}
+        exec(re.search(r"```python\n(.*?)```", section, re.DOTALL)[1], page)  # noqa: S102  it is our own page
+        with pytest.raises(urllib.error.HTTPError, match="409"):
+            page["send"](tmp_path / "large.jpg", {**row["transfer"], "offset": 1}, len(content))
+        page["send"](tmp_path / "large.jpg", row["transfer"], len(content))
+
+    [signed] = api.sign({"id": row["id"]})
+
+    assert signed["state"] == "uploaded"
+    assert b"".join(store_named("local").read(Upload.objects.get().key)) == content
