@@ -14,7 +14,7 @@ import struct
 import sys
 import threading
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from time import monotonic
@@ -30,8 +30,10 @@ log = logging.getLogger(__name__)
 PREFIX: Final = "safelight_"
 # A photo takes seconds from the choosing to the wall; a folder over a slow line takes hours.
 BUCKETS_S: Final = (0.5, 1, 2, 5, 10, 30, 60, 300, 1_800, 7_200, 43_200)
-# Room for some 1,500 series, taken at once: to write into a hole of a mapped file on a full disk ends the process.
-FILE_BYTES: Final = 256 * 1024
+# Room for all series that labels can make, taken at once: to write into a hole of a mapped file on a full disk ends the
+# process.
+COUNTER_FILE_BYTES: Final = 512 * 1024
+HISTOGRAM_FILE_BYTES: Final = 256 * 1024
 # A disk that is full stays so for a while.
 TRIED_AGAIN_AFTER_S: Final = 60.0
 
@@ -46,8 +48,8 @@ class Tally:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder, self.pid = folder, os.getpid()
         self.place, self.place_fd = taken_place(folder)
-        self.counts = opened(folder / f"counter_{self.place}.db")
-        self.spreads = opened(folder / f"histogram_{self.place}.db")
+        self.counts = opened(folder / f"counter_{self.place}.db", COUNTER_FILE_BYTES)
+        self.spreads = opened(folder / f"histogram_{self.place}.db", HISTOGRAM_FILE_BYTES)
 
     def add(self, name: str, labels: Labels, amount: float) -> None:
         add_to(self.counts, key_of(name, "_total", labels), amount)
@@ -81,15 +83,15 @@ def taken_place(folder: Path) -> tuple[int, int]:
     raise AssertionError
 
 
-def opened(file: Path) -> MmapedDict:
+def opened(file: Path, room_bytes: int) -> MmapedDict:
     file_fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        os.posix_fallocate(file_fd, 0, FILE_BYTES)
+        os.posix_fallocate(file_fd, 0, room_bytes)
     finally:
         os.close(file_fd)
     if not is_whole(file):
         file.unlink()
-        return opened(file)
+        return opened(file, room_bytes)
     return MmapedDict(str(file))
 
 
@@ -163,19 +165,29 @@ def tally() -> Tally | None:
 
 
 def add(name: str, labels: Mapping[str, str], amount: float = 1) -> None:
-    """Never fails: what cannot be counted is not."""
+    """Never fails: what cannot be counted is a log line."""
     pairs = tuple(labels.items())
-    with Current.guard:
-        if (kept := tally()) is not None:
-            kept.add(name, pairs, amount)
+    quietly(lambda kept: kept.add(name, pairs, amount))
 
 
 def observe(name: str, labels: Mapping[str, str], seconds: Sequence[float]) -> None:
+    """Never fails, as above."""
     pairs = tuple(labels.items())
-    with Current.guard:
-        if (kept := tally()) is not None:
-            for each in seconds:
-                kept.observe(name, pairs, each)
+
+    def observe_all(kept: Tally) -> None:
+        for each in seconds:
+            kept.observe(name, pairs, each)
+
+    quietly(observe_all)
+
+
+def quietly(act: Callable[[Tally], None]) -> None:
+    try:
+        with Current.guard:
+            if (kept := tally()) is not None:
+                act(kept)
+    except Exception as err:  # noqa: BLE001  whatever is told of has been done, or is about to be
+        log.warning("metrics.failed error=%s", type(err).__name__)
 
 
 def counted() -> list[Metric]:
@@ -195,12 +207,8 @@ class WarningCounter(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         event = event_of(record)
-        if event in UNCOUNTED:
-            return
-        try:
+        if event not in UNCOUNTED:
             add("warnings", {"event": event, "level": record.levelname.lower()})
-        except Exception:  # noqa: BLE001  as every handler of logging: a log line never fails its caller
-            self.handleError(record)
 
 
 def event_of(record: logging.LogRecord) -> str:

@@ -455,7 +455,7 @@ def test_counting_that_fails_is_a_log_line_and_nothing_more(api, gallery, monkey
     def broken(*_: object) -> None:
         raise RuntimeError("Read beyond file size detected")
 
-    monkeypatch.setattr(counters, "add", broken)
+    monkeypatch.setattr(counters.Tally, "add", broken)
 
     told = tell_of(lambda: api.batch(gallery, file_out()))
 

@@ -1,5 +1,6 @@
 """`GET /metrics`: who may, what it says, and that counts outlive the processes that made them."""
 
+import itertools
 import json
 import os
 import re
@@ -20,8 +21,10 @@ from dev.places import ROOT
 from tests.builders import file_out, make_upload
 from tests.cast import bearer_api
 from uploads import counters, events, heartbeats, metrics
+from uploads.counters import BUCKETS_S
 from uploads.models import Discard, Publication, PublicationState, Upload
-from uploads.states import State
+from uploads.states import ENDED_STATES, Event, State
+from uploads.wire import known_errors
 
 pytestmark = pytest.mark.django_db
 TOKEN = "a token that nobody can guess"
@@ -175,7 +178,7 @@ def test_names_and_labels_are_those_of_the_tables_and_no_others(staff, gallery):
     ends = {"count": "_total", "bytes": "_bytes_total", "duration_s": "_seconds_bucket"}
     for kind in events.KINDS.values():
         for measure in kind.measures:
-            labels = (*kind.labels, "le") if measure == "duration_s" else kind.labels
+            labels = {*kind.labels} - {"code"} | {"le"} if measure == "duration_s" else kind.labels
             expected.add((f"safelight_{kind.metric}{ends[measure]}", tuple(sorted(labels))))
     # No store was called, nothing was warned of.
     assert shown | {("safelight_store_calls_total", ("call", "store"))} == expected
@@ -339,10 +342,31 @@ def test_a_disk_that_is_full_ends_nothing(data_dir, monkeypatch, caplog, gallery
     assert Upload.objects.count() == 0
 
 
+def test_all_series_that_labels_can_make_fit_into_that_room(data_dir):
+    codes, stores, lanes = ["", *known_errors()], ["local", "s3", "gcs"], ["put", "multipart", "resumable"]
+    words = {"store": stores, "lane": lanes, "code": codes, "outcome": [*ENDED_STATES], "why": [*Event]}
+
+    for kind in events.KINDS.values():
+        for values in itertools.product(*[words.get(label, [*State]) for label in kind.labels]):
+            if "outcome" in kind.labels and "code" in kind.labels and ("failed" in values) == ("" in values):
+                continue  # only what failed has a code
+            happened = events.Happened(
+                kind, dict(zip(kind.labels, values, strict=True)), durations_s=[0, *BUCKETS_S, 1e9]
+            )
+            events.count(happened, events.measures_of(happened))
+
+    kept = counters.Current.tally
+    assert kept.counts._used < counters.COUNTER_FILE_BYTES
+    assert kept.spreads._used < counters.HISTOGRAM_FILE_BYTES
+
+
 def test_all_room_is_taken_before_a_file_is_mapped(data_dir):
     """To write into a hole of a mapped file on a full disk would end the process."""
     counters.add("probe", {"what": "x"})
 
-    for file in (data_dir / "metrics").glob("*.db"):
-        assert file.stat().st_blocks * 512 >= counters.FILE_BYTES
+    room = {"counter_0.db": counters.COUNTER_FILE_BYTES, "histogram_0.db": counters.HISTOGRAM_FILE_BYTES}
+    files = list((data_dir / "metrics").glob("*.db"))
+    assert {file.name for file in files} == {*room}
+    for file in files:
+        assert file.stat().st_blocks * 512 >= room[file.name]
         assert json.dumps(file.stat().st_mode & 0o077) == "0"
