@@ -298,6 +298,22 @@ def test_a_session_too_many_is_thrown_away_and_the_bytes_that_are_there_stay(gal
     assert list(lanes_of("local").list_sessions("originals/")) == []
 
 
+def test_a_session_on_the_list_of_discards_waits_for_its_time(gallery, later):
+    upload = make_upload(gallery, State.CANCELLED, size=9 * MIB)
+    session = lanes_of("local").create_multipart(upload.key, content_type="image/jpeg")
+    not_before = timezone.now() + 3 * DEAD_ATTEMPT_KEPT
+    Discard.objects.create(store="local", key=upload.key, session=session, not_before=not_before)
+
+    later(2 * DEAD_ATTEMPT_KEPT)
+    sweep.sweep_everything()
+    waits = [each.session for each in lanes_of("local").list_sessions("originals/")]
+    later(4 * DEAD_ATTEMPT_KEPT)
+    sweep.sweep_everything()
+
+    assert waits == [session]
+    assert list(lanes_of("local").list_sessions("originals/")) == []
+
+
 def test_a_failure_that_cannot_be_tried_again_keeps_nothing(gallery):
     upload = make_upload(gallery, State.FAILED, error_code="not_an_image")
     put_original(upload, b"no photo")
@@ -346,6 +362,18 @@ def test_six_days_count_from_the_last_bytes_that_were_reported(gallery, later, a
 
     assert Upload.objects.get().state == state
     assert Upload.objects.get().version == (1 if state == State.SIGNED else 2)
+
+
+def test_an_upload_that_is_signed_while_the_store_is_asked_does_not_end(api, gallery):
+    upload = make_upload(gallery, State.SIGNED, active_at=timezone.now() - 2 * UPLOAD_LIFE)
+
+    for deed in sweep.rehearse("expiries"):
+        signed = api.sign({"id": str(upload.pk)})[0]
+        deed.act()
+
+    assert signed["transfer"]["lane"] == "put"
+    assert Upload.objects.get().state == State.SIGNED
+    assert not Discard.objects.exists()
 
 
 def test_a_report_that_brings_nothing_new_is_no_sign_of_life(gallery):
