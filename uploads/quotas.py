@@ -7,23 +7,60 @@ counter that could differ. A photo goes on using its owner's room until its byte
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Aggregate, Count, F, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from galleries.errors import GalleryFull
-from galleries.models import LIVE_STATUSES, Gallery, Photo, PhotoStatus
+from galleries.models import LIVE_STATUSES, Gallery, PhotoStatus
 from uploads.errors import QuotaExceeded, TooManyOpenUploads
 from uploads.models import Upload
+from uploads.states import OPEN_STATES
 
 # A gallery's own columns count what is ready.
 UNSEEN: Final = tuple(status for status in PhotoStatus if status != PhotoStatus.READY)
 STAGED: Final = tuple(status for status in LIVE_STATUSES if status != PhotoStatus.READY)
+
+
+def words(*states: str) -> str:
+    return ", ".join(f"'{state}'" for state in states)
+
+
+STAGED_HERE: Final = f"photo.gallery_id = %(gallery)s AND photo.status IN ({words(*STAGED)})"
+# One statement, so that it sees one moment: what becomes a photo, or is shown or hidden just then, is counted once.
+# Galleries know what they show; only what they do not show is counted by rows, so that it takes no longer for a person
+# with 100,000 photos (26 ms by rows). Past the ORM, which takes 2 ms to put it together; the database takes a tenth.
+HELD: Final = f"""
+SELECT shown.photos_here + unseen.staged_here + waiting.files_here,
+  shown.bytes_here + unseen.staged_bytes_here + waiting.bytes_here,
+  waiting.files_here,
+  shown.photos + unseen.photos + waiting.files,
+  shown.bytes + unseen.bytes + waiting.bytes,
+  waiting.files
+FROM (
+  SELECT COUNT(*) AS files,
+    COALESCE(SUM(size), 0) AS bytes,
+    COUNT(*) FILTER (WHERE gallery_id = %(gallery)s) AS files_here,
+    COALESCE(SUM(size) FILTER (WHERE gallery_id = %(gallery)s), 0) AS bytes_here
+  FROM uploads_upload WHERE owner_id = %(owner)s AND state IN ({words(*OPEN_STATES)})
+) AS waiting, (
+  SELECT COALESCE(SUM(photo_count), 0) AS photos,
+    COALESCE(SUM(byte_count), 0) AS bytes,
+    COALESCE(SUM(photo_count) FILTER (WHERE id = %(gallery)s), 0) AS photos_here,
+    COALESCE(SUM(byte_count) FILTER (WHERE id = %(gallery)s), 0) AS bytes_here
+  FROM galleries_gallery WHERE owner_id = %(owner)s
+) AS shown, (
+  SELECT COUNT(*) AS photos,
+    COALESCE(SUM(photo.size), 0) AS bytes,
+    COUNT(*) FILTER (WHERE {STAGED_HERE}) AS staged_here,
+    COALESCE(SUM(photo.size) FILTER (WHERE {STAGED_HERE}), 0) AS staged_bytes_here
+  FROM galleries_photo AS photo JOIN galleries_gallery AS gallery ON gallery.id = photo.gallery_id
+  WHERE gallery.owner_id = %(owner)s
+    AND photo.status IN ({words(*UNSEEN)})
+) AS unseen
+"""  # noqa: S608  of our own words alone
 
 
 @dataclass(frozen=True)
@@ -105,64 +142,13 @@ def refuse_crowd(name: str, held: Held, quota: Quota) -> None:
 
 
 def room_in(gallery: Gallery) -> Room:
-    """Two queries. Who takes from it for a new file holds the locks of the gallery and of its owner."""
-    # In this order: what becomes a photo of another gallery meanwhile is counted twice, never not at all.
-    on_their_way = open_uploads_of(gallery)
-    kept = photos_of(gallery)
-    total = {name: (on_their_way[name] or 0) + (kept[name] or 0) for name in kept}
-    return Room(
-        gallery=Held(total["photos_here"], total["bytes_here"], on_their_way["photos_here"]),
-        owner=Held(total["photos"], total["bytes"], on_their_way["photos"]),
-    )
-
-
-def open_uploads_of(gallery: Gallery) -> dict[str, Any]:
-    """Of the gallery's owner, and of them those of this gallery."""
-    here = Q(gallery=gallery)
-    waiting = Upload.objects.open().filter(owner=gallery.owner_id)
-    return waiting.aggregate(
-        photos=Count("pk"),
-        bytes=Sum("size"),
-        photos_here=Count("pk", filter=here),
-        bytes_here=Sum("size", filter=here),
-    )
-
-
-def photos_of(gallery: Gallery) -> dict[str, Any]:
-    """All that the owner's galleries keep, and what counts for this one.
-
-    Galleries know what they show; only what they do not show is counted by rows, and in the same statement: what is
-    shown or hidden just then is in one of the two. 1.4 ms however many (SQLite); to count every row took 26 ms for a
-    person with 100,000 photos.
-    """
-    here = Q(pk=gallery.pk)
-    return (
-        weighed_galleries()
-        .filter(owner=gallery.owner_id)
-        .aggregate(
-            photos=Sum(F("photo_count") + F("unseen")),
-            bytes=Sum(F("byte_count") + F("unseen_bytes")),
-            photos_here=Sum(F("photo_count") + F("staged"), filter=here),
-            bytes_here=Sum(F("byte_count") + F("staged_bytes"), filter=here),
-        )
-    )
-
-
-@cache
-def weighed_galleries() -> QuerySet[Gallery]:
-    """Put together once: that takes twice the time of asking."""
-    return Gallery.objects.annotate(
-        unseen=rows_of(UNSEEN, Count("pk")),
-        unseen_bytes=rows_of(UNSEEN, Sum("size")),
-        staged=rows_of(STAGED, Count("pk")),
-        staged_bytes=rows_of(STAGED, Sum("size")),
-    )
-
-
-def rows_of(statuses: Sequence[str], amount: Aggregate) -> Coalesce:
-    """Of photos of the gallery in hand."""
-    photos = Photo.objects.filter(gallery=OuterRef("pk"), status__in=statuses).order_by().values("gallery")
-    return Coalesce(Subquery(photos.annotate(amount=amount).values("amount")), 0)
+    """One query. Who takes from it for a new file holds the locks of the gallery and of its owner."""
+    key = Gallery._meta.pk  # noqa: SLF001  Django's documented API, whatever its name says
+    ids = {"owner": gallery.owner_id, "gallery": gallery.pk}
+    with connection.cursor() as cursor:
+        cursor.execute(HELD, {name: key.get_db_prep_value(each, connection) for name, each in ids.items()})
+        photos_here, bytes_here, open_here, photos, size, open_uploads = map(int, cursor.fetchone())
+    return Room(gallery=Held(photos_here, bytes_here, open_here), owner=Held(photos, size, open_uploads))
 
 
 def lock_gallery_and_owner(gallery_id: uuid.UUID) -> Gallery:

@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from config import env
 from galleries.models import Photo, PhotoStatus
@@ -119,6 +120,21 @@ def test_known_files_are_answered_also_when_nothing_is_left(api, gallery, settin
     again = api.batch(gallery, file)[0]
 
     assert (again["id"], again["error"]) == (row["id"], None)
+
+
+@pytest.mark.parametrize("status", PhotoStatus.values)
+def test_a_photo_counts_for_its_owner_whatever_has_become_of_it_and_for_its_gallery_while_it_lives(
+    api, gallery, settings, status
+):
+    is_deleted = status == PhotoStatus.DELETED
+    make_photo(gallery, status=status, deleted_at=timezone.now() if is_deleted else None)
+    is_live = status in {PhotoStatus.STAGED, PhotoStatus.READY}
+
+    settings.MAX_GALLERY_PHOTOS = 1
+    assert codes(api.batch(gallery, file_out(), sign=False)) == ["gallery_full" if is_live else None]
+    Upload.objects.open().delete()
+    settings.MAX_GALLERY_PHOTOS, settings.MAX_USER_PHOTOS = 5, 1
+    assert codes(api.batch(gallery, file_out(), sign=False)) == ["quota_exceeded"]
 
 
 # --- given back
@@ -339,7 +355,7 @@ def test_adding_retrying_and_restoring_at_once_never_overfill_anything(owner, se
 # --- what it costs, and how it is set
 
 
-def test_a_batch_asks_the_database_eleven_times_however_much_there_is(api, gallery, owner):
+def test_a_batch_asks_the_database_ten_times_however_much_there_is(api, gallery, owner):
     for _ in range(3):
         make_photo(make_gallery(owner))
     api.batch(gallery, file_out())
@@ -348,10 +364,10 @@ def test_a_batch_asks_the_database_eleven_times_however_much_there_is(api, galle
     with CaptureQueriesContext(connection) as asked:
         api.batch(gallery, *files)
 
-    assert len([each for each in asked if "SAVEPOINT" not in each["sql"]]) == 11
+    assert len([each for each in asked if "SAVEPOINT" not in each["sql"]]) == 10
 
 
-def test_the_weight_of_an_owners_photos_is_read_from_an_index_alone(api, gallery):
+def test_the_weight_of_what_is_not_shown_is_read_from_an_index_alone(api, gallery):
     with CaptureQueriesContext(connection) as asked:
         api.batch(gallery, file_out())
     weighing = next(
