@@ -52,7 +52,7 @@ def points_of(*parts: str) -> st.SearchStrategy[str]:
 
 
 # A longer walk: MODEL_EXAMPLES=500 pytest tests/faults/test_model.py
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "15"))
 
 
 class Died(BaseException):

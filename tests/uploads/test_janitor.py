@@ -400,7 +400,7 @@ def test_nothing_expires_while_nobody_can_ask_the_ledger(gallery, monkeypatch):
     import redis
 
     upload = make_upload(gallery, State.SIGNED, active_at=timezone.now() - 2 * UPLOAD_LIFE)
-    away = redis.Redis(unix_socket_path="/nowhere/redis.sock")
+    away = redis.Redis.from_url("unix:///nowhere/redis.sock")
     with monkeypatch.context() as patch:
         patch.setattr(ledger, "client", lambda: away)
         sweep.only("expiries")
