@@ -84,10 +84,10 @@ def listings_due(now: datetime) -> Iterator[tuple[str, Step]]:
 def finish(steps: Iterable[tuple[str, Step]], now: datetime) -> None:
     """What stops one step stops no other."""
     acts: list[tuple[str, Callable[[], object]]] = [
+        ("bells", ring_if_work_waits),  # first: nobody's photo waits until a large store has been listed
         *((name, partial(work_off, step, now)) for name, step in steps),
         ("publications", close_publications),
         ("heartbeats", partial(heartbeats.forget_dead, now)),
-        ("bells", ring_if_work_waits),
     ]
     failed: list[Exception] = []
     for name, act in acts:

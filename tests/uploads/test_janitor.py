@@ -519,6 +519,29 @@ def test_one_bell_for_each_worker_that_can_hear_and_none_for_nothing(gallery, mo
     assert len(rung) == bells
 
 
+def test_bells_are_rung_before_anything_that_may_take_long(gallery, monkeypatch):
+    happened = []
+    monkeypatch.setattr(announce, "ring", lambda: happened.append("bell"))
+    monkeypatch.setitem(sweep.ROWS, "adoptions", lambda _now: happened.append("a store is asked") or iter(()))
+    make_upload(gallery, State.UPLOADED)
+
+    sweep.sweep()
+
+    assert happened == ["bell", "a store is asked"]
+
+
+def test_what_is_adopted_is_rung_for_at_once(gallery, monkeypatch, django_capture_on_commit_callbacks):
+    rung = []
+    monkeypatch.setattr(announce, "ring", lambda: rung.append(1))
+    upload = make_upload(gallery, State.SIGNED, size=5, url_expires_at=timezone.now() - 2 * ADOPT_AFTER)
+    put_original(upload, b"bytes")
+
+    with django_capture_on_commit_callbacks(execute=True):
+        sweep.only("adoptions")
+
+    assert rung == [1]
+
+
 # --- by hand
 
 
