@@ -332,6 +332,25 @@ def test_what_is_due_is_thrown_away_and_what_is_not_stays(gallery, chief) -> Non
     assert chief.said(answer) == ["1 discard thrown away.", "1 discard left as before. 1: not due yet."]
 
 
+def test_a_store_that_is_gone_keeps_its_rows_and_no_other_store_s(chief) -> None:
+    now = timezone.now()
+    keys = [original_key(UUID(int=number), 1) for number in (1, 2)]
+    gone, here = (
+        Discard.objects.create(store=store, key=key, not_before=now)
+        for store, key in zip(("the-old-one", "local"), keys, strict=True)
+    )
+    store_named("local").put_bytes(here.key, b"nobody's", content_type="image/jpeg")
+
+    answer = chief.act("uploads_discard", "throw_away_now", gone, here)
+
+    assert list(Discard.objects.all()) == [gone]
+    assert store_named("local").find(here.key) is None
+    assert chief.said(answer) == [
+        "1 discard thrown away.",
+        "1 discard left as before. 1: the storage does not answer.",
+    ]
+
+
 def test_the_janitor_never_eats_a_photo_whoever_sends_him(gallery, chief) -> None:
     photo = photo_in(gallery)
     row = Discard.objects.create(store="local", key=photo.key, not_before=timezone.now())

@@ -63,7 +63,7 @@ def clear(due: Sequence[Discard]) -> int:
 
 
 def throw_away(due: Sequence[Discard]) -> list[Discard]:
-    """What of it is gone now, taken off the list; the rest waits for a store that answers."""
+    """All of one store. What of it is gone now, taken off the list; the rest waits until the store answers."""
     known = [each for each in due if each.store in known_stores()]
     leftovers = {each.pk: leftovers_of(each.key) for each in known}
     kept = kept_of(key for keys in leftovers.values() for key in keys)

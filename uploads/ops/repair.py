@@ -113,7 +113,9 @@ def throw_away(discard_ids: Sequence[int]) -> Mended:
     due = [each for each in chosen if each.not_before <= now]
     if len(due) < len(chosen):
         mended.left["not due yet"] += len(chosen) - len(due)
-    gone = {each.pk for each in leftovers.throw_away(due)}
+    # By store: who has waited for one that is away in vain must not leave the others unasked.
+    by_store = [[each for each in due if each.store == store] for store in {each.store for each in due}]
+    gone = {each.pk for of_store in by_store for each in leftovers.throw_away(of_store)}
     for each in due:
         if each.pk in gone:
             mended.note("thrown away", each)
