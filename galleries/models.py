@@ -84,7 +84,8 @@ class PhotoQuerySet(models.QuerySet["Photo"]):
         return self.filter(status=PhotoStatus.DELETED, deleted_at__lte=now - DELETED_KEPT_FOR)
 
     def of_forgotten_galleries(self, now: datetime) -> Self:
-        return self.filter(gallery__deleted_at__lte=now - DELETED_KEPT_FOR)
+        """Galleries first: few of them are deleted, and the photos of those are found by index."""
+        return self.filter(gallery__in=Gallery.objects.filter(deleted_at__lte=now - DELETED_KEPT_FOR))
 
 
 class Photo(models.Model):
