@@ -434,6 +434,19 @@ test("a store that is down lets a file rest, and the file goes on by itself", as
   expect(world.callsTo("/sign").length).toBeLessThan(80);
 });
 
+test("a part that the store keeps refusing costs no part that is on its way", async () => {
+  const world = new FakeWorld();
+  const large = photo(1, 112 * MIB);
+  world.onPut = first(2, "server_error", (url) => /part=1&/.test(url));
+
+  world.add(chosen([large]));
+  await world.untilComplete();
+
+  expect(world.abortedPutCount).toBe(0);
+  expect(world.puts).toHaveLength(14);
+  expect(world.hasStored(large)).toBe(true);
+});
+
 test("a store that stays down is left to a person, who can try again", async () => {
   const world = new FakeWorld();
   world.onPut = () => "server_error";

@@ -107,6 +107,8 @@ export class FakeWorld {
   maxInFlight: Record<string, number> = {};
   peakBufferedBytes = 0;
   peakBodyCount = 0;
+  /** Bodies that were on their way when the engine let go of them. */
+  abortedPutCount = 0;
   isOnline = true;
   engine: Engine;
   /** So much of a chunk is kept; the rest is lost on its way, and 308 says so. */
@@ -598,7 +600,10 @@ export class FakeWorld {
       const bytes = new Uint8Array(await body.arrayBuffer());
       watch.onMoved(Math.floor(body.size / 2));
       await this.#laterOr(50, watch.signal);
-      if (watch.signal.aborted) return "aborted";
+      if (watch.signal.aborted) {
+        this.abortedPutCount += 1;
+        return "aborted";
+      }
       watch.onMoved(body.size);
       return this.#receive(url, bytes, request.headers["Content-Range"]);
     } finally {

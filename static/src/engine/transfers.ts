@@ -51,6 +51,8 @@ type Job = {
   hasLooked: boolean;
   /** A resumable session takes one piece after the other. */
   isSequential: boolean;
+  /** A piece has failed for now: nothing more is begun, and the file rests when what is on its way has ended. */
+  hasFailed: boolean;
 };
 
 type Piece = { readonly job: Job; readonly partNumber: number; readonly plan: PartPlan };
@@ -84,6 +86,7 @@ export class Transfers {
       isLooking: false,
       hasLooked: false,
       isSequential: false,
+      hasFailed: false,
     };
     this.#jobs.set(entry, job);
     this.#queue.push(job);
@@ -173,6 +176,7 @@ export class Transfers {
   }
 
   #nextPieceOf(job: Job): Piece | null {
+    if (job.hasFailed) return null;
     const { way } = job.entry.runner.state;
     if (way.isResumed && way.plan.partCount > 1 && !job.hasLooked) {
       if (!job.isLooking) void this.#look(job);
@@ -221,9 +225,15 @@ export class Transfers {
       job.inWork -= 1;
       this.#pieceCount -= 1;
       this.#bufferedBytes -= bytes;
+      this.#restIfFailed(job);
       this.#finishIfWhole(job);
       this.#pump();
     }
+  }
+
+  #restIfFailed(job: Job): void {
+    const isStill = job.inWork === 0 && !job.controller.signal.aborted;
+    if (job.hasFailed && isStill) this.#ports.dispatch(job.entry, { type: "store_failed" });
   }
 
   #finishIfWhole(job: Job): void {
@@ -255,16 +265,17 @@ export class Transfers {
   }
 
   async #signAndSend(piece: Piece, body: Blob, crc: number): Promise<void> {
-    const { entry, controller } = piece.job;
+    const { entry } = piece.job;
     let afterFailure = piece.plan.partCount === 1 && entry.runner.state.way.isResumed;
     for (let tryCount = 0; tryCount < MAX_TRIES_IN_A_ROW; ) {
+      if (piece.job.hasFailed) return;
       const outcome = await this.#try(piece, body, crc, afterFailure);
       if (outcome === "over") return;
       if (outcome === "expired") continue;
       tryCount += 1;
       afterFailure = true;
     }
-    if (!controller.signal.aborted) this.#ports.dispatch(entry, { type: "store_failed" });
+    piece.job.hasFailed = true;
   }
 
   async #try(
@@ -325,6 +336,7 @@ export class Transfers {
     this.#ports.signer.reconsider();
     if (release === null) return "aborted";
     try {
+      if (piece.job.hasFailed) return "aborted";
       if (this.#ports.clock.nowMs() > signed.expiresAtMs) return "expired";
       return await this.#put(piece, { ...signed.request, url: url.href }, body);
     } finally {
