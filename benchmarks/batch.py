@@ -282,15 +282,16 @@ def statements(caller: Caller, postgres: PostgresServer) -> list[Line]:
 
 
 def statements_of_complete(caller: Caller, log: Path) -> list[Line]:
+    """Two and more: where there is one, no column differs, and the statement for those that do is not needed."""
     counted: dict[int, tuple[int, int]] = {}
-    for count in (1, 10, 100):
+    for count in (2, 10, 100):
         counted[count] = min(completed_once(caller, log, count) for _ in range(5))
     return [
         Line(
             f"a complete of {count} on PostgreSQL",
             f"{queries} queries, {connections} connections",
-            limit="as for 1",
-            is_within=(queries, connections) <= counted[1],
+            limit="as for 2",
+            is_within=(queries, connections) <= counted[2],
         )
         for count, (queries, connections) in counted.items()
     ]
