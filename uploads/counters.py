@@ -96,9 +96,12 @@ def opened(file: Path, room_bytes: int) -> MmapedDict:
 
 
 def is_whole(file: Path) -> bool:
-    """False for what a power cut has left half written, and for what has gone."""
+    """False for what a power cut has left half written, for what has gone, and for what is only being made."""
     try:
-        used = int.from_bytes(file.read_bytes()[:4], sys.byteorder)
+        head = file.read_bytes()[:4]
+        if len(head) < 4:  # noqa: PLR2004 - the word that tells how much is used
+            return False
+        used = int.from_bytes(head, sys.byteorder)
         if used:  # none in a file that nobody has written to yet
             list(MmapedDict.read_all_values_from_file(str(file)))
     except (OSError, RuntimeError, ValueError, struct.error):

@@ -327,6 +327,14 @@ def test_a_file_that_is_no_longer_whole_costs_only_its_own_counts(data_dir, db):
     assert probed() == 7
 
 
+@pytest.mark.parametrize("size", [0, 3])
+def test_a_file_that_is_just_being_made_stands_in_nobodys_way(data_dir, db, size):
+    counters.add("probe", {"what": "x"}, 7)
+    (data_dir / "metrics" / "counter_9.db").write_bytes(bytes(size))
+
+    assert probed() == 7
+
+
 def test_a_disk_that_is_full_ends_nothing(data_dir, monkeypatch, caplog, gallery):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
