@@ -112,6 +112,8 @@ def asked_of(scope: Scope, prefix: str) -> tuple[WriteTerms, str]:
     except ValueError as error:
         raise UrlRefused from error
     session = query.get("session", "")
+    if bool(session) != bool(part_number):
+        raise UrlRefused
     terms = WriteTerms(
         key=key,
         expires_at_s=expires_at_s,

@@ -106,7 +106,7 @@ def cancel(actor: Actor | Staff, upload_ids: Sequence[uuid.UUID]) -> list[Outcom
 
     def decide(upload: Upload) -> Decision:
         if upload.state == State.VERIFIED:
-            raise TooLate(photo_id=str(upload.photo_id))
+            raise TooLate(**({"photo_id": str(upload.photo_id)} if upload.photo_id else {}))
         if upload.state in ENDED_STATES and upload.state != State.FAILED:
             return None
         end_as_cancelled(upload, now)

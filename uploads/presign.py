@@ -67,7 +67,7 @@ class Look:
 
     `stored_at`: when the youngest of the parts was stored, where the store tells.
     `offset_bytes`: how much a resumable session has. `session` names what is open, as the row does. `is_opened`: it was
-    opened by this call, and is let go unless the row comes to name it.
+    opened by this call, and is let go unless the row comes to name it. `key`: where the row's attempt lay then.
     """
 
     is_whole: bool = False
@@ -78,6 +78,7 @@ class Look:
     seen_session: str = ""
     is_opened: bool = False
     refusal: GalleryError | None = None
+    key: str = ""
 
 
 def sign(actor: Actor, asks: Sequence[Ask], *, origin: str | None = None) -> list[Signed]:
@@ -120,7 +121,9 @@ def look_up(pairs: Sequence[tuple[Ask, Upload]], origin: str) -> dict[uuid.UUID,
         opening = aside.submit(open_sessions, [*fresh.values()], origin)
         looks = look_at_all(looked)
     gone = [upload for upload in looked if lacks_session(upload, looks[upload.pk])]
-    return looks | opening.result() | open_sessions(gone, origin)
+    keys = {upload.pk: upload.key for _, upload in takers}
+    found = looks | opening.result() | open_sessions(gone, origin)
+    return {pk: replace(seen, key=keys[pk]) for pk, seen in found.items()}
 
 
 def once_each(uploads: Iterable[Upload]) -> list[Upload]:
@@ -263,6 +266,8 @@ class Signing:
         seen = self.looks.get(upload.pk, Look(session=session_of(upload)))
         if seen.refusal:
             raise seen.refusal
+        if self.is_of_another_attempt(upload):
+            raise SessionGone
         remember_crcs(upload, ask)
         if upload.pk in self.to_sign:
             remember_unsigned(upload, ask, seen.parts)
@@ -272,6 +277,13 @@ class Signing:
             self.end(Event.STORED, upload)
         else:
             self.renew(upload, ask, seen)
+
+    def is_of_another_attempt(self, upload: Upload) -> bool:
+        """Begun anew while the store was asked: what was seen or opened is not this row's. A call looks again."""
+        seen = self.looks.get(upload.pk)
+        if seen is None:
+            return upload.lane != "put" and not session_of(upload)
+        return seen.key != upload.key
 
     def renew(self, upload: Upload, ask: Ask, seen: Look) -> None:
         # Two calls may have opened a session each: the first to write its own stays, the other's is let go.
@@ -295,7 +307,7 @@ class Signing:
             upload = self.uploads.get(pk)
             if seen.is_opened and upload is not None and session_of(upload) != seen.session:
                 unused = {SESSION_COLUMNS[upload.lane]: seen.session}
-                yield Discard(store=upload.store, key=upload.key, not_before=self.now, **unused)
+                yield Discard(store=upload.store, key=seen.key, not_before=self.now, **unused)
 
     def copies_of_asked(self) -> dict[tuple[uuid.UUID, int, str], uuid.UUID]:
         """Live photos with the bytes that are about to be sent. One query, none when no checksum is new."""
@@ -380,6 +392,11 @@ def remember_crcs(upload: Upload, ask: Ask) -> None:
     if ask.crc32 and upload.crc32 and ask.crc32 != upload.crc32:
         raise ChecksumConflict(known_crc32=upload.crc32, given_crc32=ask.crc32)
     upload.crc32 = ask.crc32 or upload.crc32
+    if any(
+        crc32 and upload.part_crcs.get(str(number), crc32) != crc32 for number, crc32 in part_crcs.items()
+    ):
+        # The URL made for the bytes before still fits them, also after completion.
+        upload.part_crcs[UNSIGNED_PART] = ""
     upload.part_crcs |= {str(number): crc32 for number, crc32 in part_crcs.items() if crc32}
 
 

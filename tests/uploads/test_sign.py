@@ -401,3 +401,44 @@ def test_a_file_whose_every_url_named_its_checksum_needs_no_copy(api, gallery):
     api.sign({"id": row["id"], "parts": [{"number": 3, "crc32": "00000003"}]})
 
     assert is_bound_by_signature(Upload.objects.get())
+
+
+def test_a_part_signed_for_other_bytes_before_is_bound_by_a_copy(api, gallery):
+    """The URL of the first signature still fits its bytes, also when the file is complete with others."""
+    from uploads.verify import is_bound_by_signature
+
+    row = api.batch(gallery, file_out(size=LARGE), sign=False)[0]
+    known = [{"number": number, "crc32": f"0000000{number}"} for number in (1, 2, 3)]
+    api.sign({"id": row["id"], "parts": known})
+    api.sign({"id": row["id"], "parts": [{"number": 1, "crc32": "0000000f"}]})
+
+    assert not is_bound_by_signature(Upload.objects.get())
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("was_cancelled", [True, False])
+@pytest.mark.parametrize("lane", ["multipart", "resumable"])
+def test_a_file_begun_anew_while_the_store_is_asked_is_told_to_ask_again(
+    api, gallery, monkeypatch, lane, was_cancelled
+):
+    """What was seen or opened belongs to the attempt before; the others of the call go on."""
+    declared = file_out(size=LARGE, lane=lane)
+    [row] = api.batch(gallery, declared, sign=False)
+    [other] = api.batch(gallery, file_out(), sign=False)
+    if was_cancelled:
+        api.post("/uploads/cancel", {"ids": [row["id"]]})
+
+    def begin_anew(point: str) -> None:
+        if point == "sign.after_sessions":
+            monkeypatch.undo()
+            if not was_cancelled:
+                api.post("/uploads/cancel", {"ids": [row["id"]]})
+            api.batch(gallery, declared, sign=False)
+
+    monkeypatch.setattr("uploads.presign.crash_points.reached", begin_anew)
+    answers = api.sign({"id": row["id"]}, {"id": other["id"]})
+
+    assert [answer["error"] and answer["error"]["code"] for answer in answers] == ["session_gone", None]
+    assert answers[1]["transfer"]
+    assert open_sessions() <= kept_sessions()
+    assert api.sign({"id": row["id"]})[0]["transfer"]["lane"] == lane
