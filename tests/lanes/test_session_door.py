@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -556,13 +557,19 @@ def test_a_cancel_stops_who_is_sending(local_stage):
     assert stored(local_stage) is None
 
 
-def test_who_waits_for_a_session_while_it_is_cancelled_finds_it_gone(local_stage):
+def test_who_waits_for_a_session_while_it_is_cancelled_finds_it_gone(local_stage, monkeypatch):
     session = local_stage.lanes.sessions.find(begin(local_stage), now_s=0)
+    lock, is_asked_for = local_sessions.lock, threading.Event()
+
+    def lock_and_tell(record_fd: int) -> None:
+        is_asked_for.set()
+        lock(record_fd)
+
     with ThreadPoolExecutor(1) as another, session.writer(0) as writer:
         with session.held():
+            monkeypatch.setattr(local_sessions, "lock", lock_and_tell)
             waiting = another.submit(writer.write, [PHOTO])
-            # proc_locks(5): an arrow marks who waits for the lock above.
-            local_stage.eventually(lambda: "-> FLOCK" in Path("/proc/locks").read_text())
+            assert is_asked_for.wait(20)
             [folder] = (local_stage.store.root / ".resumable").iterdir()
             shutil.rmtree(folder)
         with pytest.raises(SessionGone):
@@ -721,3 +728,15 @@ def test_sessions_whose_names_cannot_be_synced_are_not_given_out(local_stage, mo
     begun = local_stage.lanes.begin_resumables([Wanted(local_stage.key(), SIZE, TYPE, PAGE)])
 
     assert [type(each) for each in begun] == [StorageUnavailable]
+
+
+def test_a_session_that_somebody_keeps_is_not_waited_for_without_end(local_stage, monkeypatch):
+    """Its threads are those of everybody's uploads."""
+    monkeypatch.setattr(local_sessions, "LOCK_WAIT_S", 0.05)
+    uri = begin(local_stage)
+    session = local_stage.lanes.sessions.find(uri, now_s=0)
+
+    with session.held(), pytest.raises(StorageUnavailable), session.held():
+        pass
+
+    assert put(local_stage, uri, 0, SIZE - 1).status == 200

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from galleries.errors import ObjectMissing
+from galleries.errors import ObjectMissing, StorageUnavailable
 from galleries.objects.base import StoredObject
 from galleries.objects.local import (
     LocalStore,
@@ -47,6 +47,9 @@ ENDED_SUFFIX: Final = ".ended"
 RECORD: Final = re.compile(rb"([0-9]{20}) ([0-9a-f]{16})", re.ASCII)
 NOBODY: Final = "0" * 16
 # What a killed process loses at most of a body that it was taking.
+# A process that is stopped inside a session must not stop those who serve other people.
+LOCK_WAIT_S: Final = 5.0
+LOCK_POLL_S: Final = 0.01
 SYNCED_EVERY_BYTES: Final = PREFERRED_PART_BYTES
 
 
@@ -68,6 +71,20 @@ class Standing:
     @property
     def is_whole(self) -> bool:
         return bool(self.etag)
+
+
+def lock(record_fd: int) -> None:
+    """Raises: StorageUnavailable."""
+    gives_up_at = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(record_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= gives_up_at:
+                raise StorageUnavailable from error
+            time.sleep(LOCK_POLL_S)
+        else:
+            return
 
 
 class Record:
@@ -190,11 +207,11 @@ class LocalSession:
 
     @contextmanager
     def held(self) -> Generator[Record]:
-        """Raises: SessionGone."""
+        """Raises: SessionGone. StorageUnavailable while somebody else keeps it for long."""
         with gone_sessions():
             record_fd = os.open(self._folder / RECORD_NAME, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            fcntl.flock(record_fd, fcntl.LOCK_EX)
+            lock(record_fd)
             if os.fstat(record_fd).st_nlink == 0:  # cancelled while we waited
                 raise SessionGone
             with storage_errors():
