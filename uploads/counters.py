@@ -150,7 +150,10 @@ def below(data_dir: Path) -> Path:
 
 
 def tally() -> Tally | None:
-    """Under the guard. None for a while after the disk has refused."""
+    """Under the guard. None for a while after the disk has refused.
+
+    Raises: OSError, once in that while. Nothing is logged here: a log line takes locks whose holders may want to count.
+    """
     folder, known = folder_of_counts(), Current.tally
     if known is not None and known.pid == os.getpid() and known.folder == folder:
         return known
@@ -161,9 +164,9 @@ def tally() -> Tally | None:
     Current.tally = None
     try:
         Current.tally = Tally(folder)
-    except OSError as err:
+    except OSError:
         Current.failed_at_s = monotonic()
-        log.warning("metrics.lost error=%s", type(err).__name__)
+        raise
     return Current.tally
 
 
@@ -189,6 +192,8 @@ def quietly(act: Callable[[Tally], None]) -> None:
         with Current.guard:
             if (kept := tally()) is not None:
                 act(kept)
+    except OSError as err:
+        log.warning("metrics.lost error=%s", type(err).__name__)
     except Exception as err:  # noqa: BLE001  whatever is told of has been done, or is about to be
         log.warning("metrics.failed error=%s", type(err).__name__)
 
