@@ -435,3 +435,11 @@ test("the diagram in docs/engine.md shows the table's moves and no others", () =
 
   expect(drawn.split("\n")).toEqual(["    [*] --> inspecting", ...diagramLines()]);
 });
+
+test("only what was handed to the slots is looked for in the store after a pause", () => {
+  const [untouched, moving] = [TO_SLOT, TO_SENDING].map((events) =>
+    after(...events, { type: "pause" }, { type: "resume" }),
+  );
+
+  expect([untouched?.way.isResumed, moving?.way.isResumed]).toEqual([false, true]);
+});

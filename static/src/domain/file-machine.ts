@@ -501,12 +501,15 @@ function onPerson(
 function pause(state: FileState): FileStep {
   if (state.name === "inspecting") return stay({ name: "paused", isInspected: false, way: state.way });
   if (!isUnderway(state) && !isHeld(state)) return stay(state);
-  return [{ name: "paused", isInspected: true, way: state.way }, [WITHDRAW]];
+  const underway = isHeld(state) ? state.held : state;
+  // What was never handed to the slots has nothing in the store to ask for: thousands of files may be paused at once.
+  const isResumed = state.way.isResumed || underway.name !== "queued";
+  return [{ name: "paused", isInspected: true, way: { ...state.way, isResumed } }, [WITHDRAW]];
 }
 
 function resume(state: Extract<FileState, { name: "paused" }>): FileStep {
   if (!state.isInspected) return [{ name: "inspecting", way: state.way }, [INSPECT]];
-  return state.way.uploadId === null ? register(state.way) : offer({ ...state.way, isResumed: true });
+  return state.way.uploadId === null ? register(state.way) : offer(state.way);
 }
 
 function remove(state: FileState): FileStep {

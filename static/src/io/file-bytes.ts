@@ -1,19 +1,31 @@
+import { SECOND_MS } from "../kernel/units.ts";
+
 /** What the engine reads of a chosen file. */
 export interface ByteSource {
   readonly size: number;
   slice(from: number, to: number): Blob;
 }
 
-/** Null where the disk no longer gives these bytes: the card was pulled, the file moved or changed. */
+/** A network drive that has gone answers never; what waits behind it must go on. */
+const READ_WITHIN_MS = 60 * SECOND_MS;
+
+/** Null where the disk no longer gives these bytes: the card was pulled, the file moved or changed, or it hangs. */
 export async function readBytes(
   source: ByteSource,
   offset: number,
   bytes: number,
+  withinMs = READ_WITHIN_MS,
 ): Promise<ArrayBuffer | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tooLate = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), withinMs);
+  });
   try {
-    const buffer = await source.slice(offset, offset + bytes).arrayBuffer();
-    return buffer.byteLength === bytes ? buffer : null;
+    const buffer = await Promise.race([source.slice(offset, offset + bytes).arrayBuffer(), tooLate]);
+    return buffer?.byteLength === bytes ? buffer : null;
   } catch {
     return null;
+  } finally {
+    clearTimeout(timer);
   }
 }
