@@ -25,14 +25,11 @@ from galleries.objects.gcs_bucket import (
     TIMEOUT_S,
     GcsBucket,
 )
-from galleries.objects.sigv4 import Life
+from galleries.objects.url_life import reading_life
 
 STREAM_CHUNK_BYTES: Final = 256 * 1024
 # As many streams wait for the store at once; one that waits for its reader holds no thread.
 THREADS: Final = 64
-# The same URL for six hours, so that a browser finds its own copy again; the youngest still lives as long.
-SIGNED_GET_ROUND_S: Final = 6 * 3600
-SIGNED_GET_LIFE_S: Final = 12 * 3600
 LISTED_FIELDS: Final = "items(name,size,generation,timeCreated),nextPageToken"
 
 
@@ -134,12 +131,11 @@ class GcsStore(ObjectStore):
 
     def signed_get(self, key: str, *, download_name: str | None, content_type: str) -> str:
         """The object's own type and cache control are answered where it has them: they were signed when it was put."""
-        now_s = int(self.clock())
         shown = content_disposition_header(download_name is not None, download_name or "")
         return self.bucket.signer.url(
             "GET",
             key,
-            Life(now_s - now_s % SIGNED_GET_ROUND_S, SIGNED_GET_LIFE_S),
+            reading_life(self.clock()),
             query=[
                 ("response-content-disposition", shown or "inline"),
                 ("response-content-type", content_type),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from galleries.objects.sigv4 import Life
+from galleries.objects.url_life import Life
 
 ALGORITHM: Final = "GOOG4-RSA-SHA256"
 

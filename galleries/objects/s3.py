@@ -12,14 +12,11 @@ from django.utils.http import content_disposition_header
 from galleries.errors import ObjectChanged, ObjectMissing, StorageUnavailable
 from galleries.objects.base import CACHE_CONTROL, CHUNK_BYTES, ObjectStore, StoredObject
 from galleries.objects.s3_bucket import MISSING_CODES, S3Bucket, code_of, told
-from galleries.objects.sigv4 import Life
+from galleries.objects.url_life import reading_life
 
 STREAM_CHUNK_BYTES: Final = 256 * 1024
 # As many streams wait for the store at once; one that waits for its reader holds no thread.
 THREADS: Final = 64
-# The same URL for six hours, so that a browser finds its own copy again; the youngest still lives as long.
-SIGNED_GET_ROUND_S: Final = 6 * 3600
-SIGNED_GET_LIFE_S: Final = 12 * 3600
 # What a copy inherits from its source; naming it would need the whole metadata again.
 INHERITED: Final = frozenset({"CacheControl", "Tagging"})
 
@@ -115,12 +112,11 @@ class S3Store(ObjectStore):
                     )
 
     def signed_get(self, key: str, *, download_name: str | None, content_type: str) -> str:
-        now_s = int(self.clock())
         shown = content_disposition_header(download_name is not None, download_name or "")
         return self.bucket.signer.url(
             "GET",
             key,
-            Life(now_s - now_s % SIGNED_GET_ROUND_S, SIGNED_GET_LIFE_S),
+            reading_life(self.clock()),
             query=[
                 ("response-cache-control", CACHE_CONTROL),
                 ("response-content-disposition", shown or "inline"),

@@ -9,8 +9,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote, urlsplit
+
+from galleries.objects.url_life import Life
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -21,13 +23,6 @@ class Credentials:
     access_key: str
     secret_key: str
     session_token: str | None = None
-
-
-class Life(NamedTuple):
-    """From when a URL is good (seconds since the epoch), and for how long."""
-
-    begins_at_s: int
-    lasts_s: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from google.cloud.storage import _signing
 from google.oauth2.service_account import Credentials
 
 from galleries.objects.goog4 import GoogleSigner
-from galleries.objects.sigv4 import Life
+from galleries.objects.url_life import Life
 
 SECOND = 1_800_000_000
 DATE = "20270115T080000Z"

@@ -12,7 +12,8 @@ from botocore.config import Config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from galleries.objects.sigv4 import BucketAddress, Credentials, Life, QuerySigner
+from galleries.objects.sigv4 import BucketAddress, Credentials, QuerySigner
+from galleries.objects.url_life import Life
 
 KEYS = st.text("0123456789abcdef-/_.~", min_size=1, max_size=80).filter(
     lambda key: not key.startswith("/") and "//" not in key and not set(key.split("/")) & {".", ".."}

@@ -18,7 +18,7 @@ from galleries.errors import GalleryError, StorageUnavailable
 from galleries.objects.base import ObjectStore, StoredObject
 from galleries.objects.gcs import GcsStore
 from galleries.objects.gcs_bucket import RETRY, TIMEOUT_S
-from galleries.objects.sigv4 import Life
+from galleries.objects.url_life import Life
 from uploads.errors import LaneUnsupported, SessionGone
 from uploads.lanes.base import (
     Capabilities,

@@ -13,7 +13,7 @@ from galleries.errors import StorageUnavailable
 from galleries.objects.base import ObjectStore, StoredObject
 from galleries.objects.s3 import S3Store
 from galleries.objects.s3_bucket import code_of, told
-from galleries.objects.sigv4 import Life
+from galleries.objects.url_life import Life
 from uploads.errors import PartsMissing, SessionGone
 from uploads.lanes.base import (
     CHECKSUM_HEADER,
