@@ -196,7 +196,7 @@ def test_a_round_through_all_prefixes_ends_before_the_grace_of_the_invariants_do
     sweep.Listed.objects_at = None
 
     moment = DEAD_ATTEMPT_KEPT + SECOND
-    while moment < DEAD_ATTEMPT_KEPT + SECOND + ROUND:
+    while moment <= DEAD_ATTEMPT_KEPT + SECOND + ROUND:
         later(moment - (timezone.now() - began))
         sweep.finish(list(sweep.listings_due(clock.now())), clock.now())
         moment += ROUND / 50
