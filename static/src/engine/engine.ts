@@ -160,6 +160,12 @@ export class Engine {
       case "retry_session":
         this.#connection.retrySession();
         break;
+      case "roots_granted":
+      case "receipt":
+      case "flight_record":
+      case "dismiss":
+      case "sign_out":
+        break;
       case "pause":
       case "resume":
       case "cancel":

@@ -1,5 +1,34 @@
 // The words between page and Worker: the page imports these types and nothing else of the engine.
-export type ChosenFile = { readonly file: File; readonly relativePath: string };
+export type ChosenFile = {
+  readonly file: File;
+  readonly relativePath: string;
+  /** What was dropped whole and can be asked for this file again in a later visit; see `roots` of `add`. */
+  readonly rootId?: string;
+};
+/** A dropped file or folder. Its permission is asked for once, by the page. */
+export type Root = { readonly id: string; readonly handle: FileSystemHandle };
+/** How the bytes of files that are not over would be found again after this browser has died. */
+export type KeptCounts = {
+  /** Copied into this browser: they go on by themselves. */
+  readonly bytes: number;
+  /** Their folder is remembered: one click. */
+  readonly handle: number;
+  /** They would have to be chosen again. */
+  readonly none: number;
+};
+/** One line of the receipt: a file of this round, and what the server says of it. */
+export type ReceiptLine = {
+  readonly name: string;
+  readonly relativePath: string;
+  readonly sizeBytes: number;
+  readonly isVerified: boolean;
+  readonly crc32: string | null;
+  readonly sha256: string | null;
+  /** Absolute address of the photo's page. */
+  readonly where: string | null;
+  /** Codes of why it is not verified. */
+  readonly reasons: readonly string[];
+};
 /** The words of ARCHITECTURE §3, also written to data-upload-state. */
 export type UploadStateWord =
   | "inspecting"
@@ -24,6 +53,7 @@ export type RowView = {
   readonly reasons: readonly string[]; // machine codes, e.g. "not_an_image", "file_too_large", "duplicate"; ui/ makes sentences
   readonly retryable: boolean;
   readonly photoId: string | null;
+  readonly kept: keyof KeptCounts;
   readonly file: File | null; // for a local thumbnail: handed to the shelf with the file's first row, else null
 };
 export type GalleryTally = {
@@ -49,16 +79,23 @@ export type GalleryTally = {
     readonly names: readonly string[];
   }[];
   readonly paused: boolean;
+  readonly kept: KeptCounts;
+  /** Files whose folder is remembered and whose permission only a person can give again. */
+  readonly askableCount: number;
+  /** Paths whose file has changed since it was chosen before: what was chosen now goes up as a new one. */
+  readonly changedNames: readonly string[];
   readonly waitingFor: "connection" | "sign_in" | null;
 };
 export type RowsView = "list" | "shelf";
 export type EngineRequest =
-  | { readonly type: "hello"; readonly baseUrl: string }
+  // Whose uploads these are: nothing is kept, and nothing taken up again, where nobody is signed in.
+  | { readonly type: "hello"; readonly baseUrl: string; readonly accountId: string | null }
   | {
       readonly type: "add";
       readonly galleryId: string;
       readonly title: string;
       readonly files: readonly ChosenFile[];
+      readonly roots?: readonly Root[];
     }
   | {
       readonly type: "pause" | "resume" | "cancel" | "remove" | "retry" | "keep_both";
@@ -76,12 +113,19 @@ export type EngineRequest =
       readonly view?: RowsView;
     }
   | { readonly type: "watch"; readonly galleryId: string | null } // live socket of the gallery on screen
-  | { readonly type: "retry_session" }; // after signing in again
+  | { readonly type: "retry_session" } // after signing in again
+  | { readonly type: "roots_granted" } // a person gave back the permission to read remembered folders
+  | { readonly type: "receipt"; readonly galleryId: string } // answered by `receipt`
+  | { readonly type: "flight_record" } // answered by `flight_record`
+  | { readonly type: "dismiss" } // what has ended is no longer told, nor remembered
+  | { readonly type: "sign_out" }; // stops all, forgets all; answered by `signed_out`
 export type EngineReport =
   | {
       readonly type: "tally";
       readonly galleries: readonly GalleryTally[];
       readonly total: GalleryTally | null;
+      /** Another tab of this browser sends; this one shows the same. */
+      readonly isMirror: boolean;
     } // ≤ 4/s
   | {
       readonly type: "rows";
@@ -91,4 +135,13 @@ export type EngineReport =
       readonly rowCount: number;
       readonly rows: readonly RowView[];
     }
+  | {
+      readonly type: "receipt";
+      readonly galleryId: string;
+      readonly title: string;
+      readonly lines: readonly ReceiptLine[];
+    }
+  // Retries, stalls, sleeps; no address, no token.
+  | { readonly type: "flight_record"; readonly text: string }
+  | { readonly type: "signed_out" }
   | { readonly type: "live"; readonly message: unknown }; // parsed socket message (wire.ts type) of the watched gallery

@@ -3,7 +3,7 @@ import { nextSpeed, secondsLeft } from "../domain/speed.ts";
 import { percentOf, tallyOf, troublesOf } from "../domain/tally.ts";
 import type { Cancel, Clock } from "../kernel/clock.ts";
 import { type FileEntry, type GalleryEntry, openCount } from "./catalogue.ts";
-import type { EngineReport, GalleryTally, RowsView, RowView } from "./port.ts";
+import type { EngineReport, GalleryTally, KeptCounts, RowsView, RowView } from "./port.ts";
 
 export type ReporterPorts = {
   readonly clock: Clock;
@@ -14,6 +14,8 @@ export type ReporterPorts = {
 
 /** Four times a second is as often as anybody reads numbers. */
 const REPORT_EVERY_MS = 250;
+
+const NOTHING_KEPT: KeptCounts = { bytes: 0, handle: 0, none: 0 };
 
 type Window = {
   readonly galleryId: string;
@@ -61,7 +63,7 @@ export class Reporter {
     this.#cancel = null;
     this.#lastMs = this.#ports.clock.nowMs();
     const galleries = [...this.#ports.galleries.values()].map((gallery) => this.#tallyOf(gallery));
-    this.#ports.report({ type: "tally", galleries, total: totalOf(galleries) });
+    this.#ports.report({ type: "tally", galleries, total: totalOf(galleries), isMirror: false });
     for (const window of this.#windows.values()) this.#tellRows(window);
     // Speed and time left fade even while nothing else happens.
     if (galleries.some((gallery) => gallery.bytesPerS !== null && gallery.phase === "publishing"))
@@ -82,6 +84,9 @@ export class Reporter {
       bytesPerS: isBusy ? gallery.speed.bytesPerS : null,
       secondsLeft: isBusy ? secondsLeft(gallery.speed, tally.bytesTotal - tally.bytesSent) : null,
       paused: gallery.isPaused,
+      kept: NOTHING_KEPT,
+      askableCount: 0,
+      changedNames: [],
       waitingFor: isBusy ? this.#ports.waitingFor() : null,
     };
   }
@@ -115,6 +120,7 @@ function rowOf(entry: FileEntry, file: File | null): RowView {
     reasons: reasonsOf(state),
     retryable: troubles.some(({ retryable }) => retryable),
     photoId: state.name === "done" ? state.photoId : null,
+    kept: "none",
     file,
   };
 }
@@ -160,6 +166,13 @@ function joined(one: GalleryTally, other: GalleryTally): GalleryTally {
     secondsLeft: longerOrNull(one.secondsLeft, other.secondsLeft),
     problems: joinedProblems([...one.problems, ...other.problems]),
     paused: one.paused && other.paused,
+    kept: {
+      bytes: one.kept.bytes + other.kept.bytes,
+      handle: one.kept.handle + other.kept.handle,
+      none: one.kept.none + other.kept.none,
+    },
+    askableCount: one.askableCount + other.askableCount,
+    changedNames: [...one.changedNames, ...other.changedNames],
     waitingFor: one.waitingFor ?? other.waitingFor,
   };
 }

@@ -17,7 +17,11 @@ export function startEngine(onDeath: () => void): EngineLink {
       }
     });
     started.addEventListener("error", onDeath);
-    started.postMessage({ type: "hello", baseUrl: location.origin } satisfies EngineRequest);
+    started.postMessage({
+      type: "hello",
+      baseUrl: location.origin,
+      accountId: document.body.dataset["user"] ?? null,
+    } satisfies EngineRequest);
     return started;
   };
 

@@ -146,6 +146,10 @@ export class GalleryPage {
         this.#store.heard(report.message);
         this.#publishing?.heard(report.message);
         break;
+      case "receipt":
+      case "flight_record":
+      case "signed_out":
+        break;
       default:
         report satisfies never;
     }

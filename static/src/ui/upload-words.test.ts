@@ -112,6 +112,9 @@ function tallyOf(files: Partial<GalleryTally["files"]>): GalleryTally {
     secondsLeft: 72,
     problems: [],
     paused: false,
+    kept: { bytes: 0, handle: 0, none: 0 },
+    askableCount: 0,
+    changedNames: [],
     waitingFor: null,
   };
 }
@@ -128,6 +131,7 @@ function rowOf(row: Partial<RowView>): RowView {
     reasons: [],
     retryable: false,
     photoId: null,
+    kept: "none",
     file: null,
     ...row,
   };
