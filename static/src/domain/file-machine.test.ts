@@ -8,7 +8,9 @@ import {
   type FileEvent,
   type FileState,
   fileMachine,
+  type Remembered,
   type RowNews,
+  rememberedFile,
 } from "./file-machine.ts";
 import { planParts } from "./part-plan.ts";
 import { MAX_STORE_TROUBLES } from "./retry.ts";
@@ -79,6 +81,7 @@ const EVENTS = {
   registered_uploaded: registered("uploaded"),
   registered_verified: registered("verified"),
   registered_failed: registered("failed"),
+  unregistered: { type: "unregistered" },
   row_old: news("failed", -1),
   row_signed: news("signed"),
   row_uploaded: news("uploaded"),
@@ -122,6 +125,7 @@ const MOVES: { readonly [From in Name]?: Partial<Record<keyof typeof EVENTS, str
     registered_uploaded: "confirming",
     registered_verified: "done",
     registered_failed: "failed",
+    unregistered: "inspecting +inspect",
     refused: "failed",
     busy: "failed",
     away: "waiting",
@@ -442,4 +446,47 @@ test("only what was handed to the slots is looked for in the store after a pause
   );
 
   expect([untouched?.way.isResumed, moving?.way.isResumed]).toEqual([false, true]);
+});
+
+const OF_YESTERDAY: Remembered = {
+  fileBytes: FILE_BYTES,
+  uploadId: "row-1",
+  allowsDuplicate: false,
+  end: null,
+  isAtHand: true,
+  isPaused: false,
+};
+
+test.each([
+  ["its bytes are at hand", {}, "queued"],
+  ["its bytes are not", { isAtHand: false }, "waiting"],
+  ["its gallery was paused", { isPaused: true }, "paused"],
+  ["it was confirmed", { end: { kind: "done", photoId: "p", isDuplicate: false }, isAtHand: false }, "done"],
+  ["it was removed", { end: { kind: "removed" } }, "removed"],
+] as const)("a remembered file, where %s, begins as %s", (_, change, name) => {
+  expect(rememberedFile({ ...OF_YESTERDAY, ...change }).name).toBe(name);
+});
+
+test("a remembered file asks the store what it has before it sends anything", () => {
+  const [state, commands] = fileMachine(rememberedFile(OF_YESTERDAY), registered("signed"));
+
+  expect(commands).toEqual([{ type: "offer" }]);
+  expect(state.way.isResumed).toBe(true);
+});
+
+test("a remembered file that was cancelled elsewhere does not come back by itself", () => {
+  for (const change of [{}, { isAtHand: false }, { isPaused: true }]) {
+    const cancelled: FileEvent = { type: "registered", row: row("cancelled", 7) };
+    const news: FileEvent = { type: "row", row: row("cancelled", 7) };
+    const [heard] = fileMachine(rememberedFile({ ...OF_YESTERDAY, ...change }), cancelled);
+
+    expect(fileMachine(heard, news)[0].name).toBe("removed");
+  }
+});
+
+test("a remembered file the server never heard of is registered as if just chosen", () => {
+  const paused = rememberedFile({ ...OF_YESTERDAY, uploadId: null, isPaused: true });
+  const [state] = fileMachine(paused, { type: "unregistered" });
+
+  expect(fileMachine(state, { type: "resume" })[1]).toEqual([{ type: "inspect" }]);
 });

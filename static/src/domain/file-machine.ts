@@ -65,8 +65,10 @@ export type FileEvent =
   | { readonly type: "rejected"; readonly reasons: readonly string[] }
   /** The disk no longer gives the bytes that were chosen. */
   | { readonly type: "unreadable" }
-  /** The answer to this file's own register or reopen. */
+  /** The answer to this file's own register or reopen, or the first word of its row after the browser was away. */
   | { readonly type: "registered"; readonly row: RowNews }
+  /** The server was asked what it has, and has no row of this file. */
+  | { readonly type: "unregistered" }
   /** A row from anywhere else: sign, complete, cancel, socket, list. */
   | { readonly type: "row"; readonly row: RowNews }
   | { readonly type: "refused"; readonly failure: Failure }
@@ -118,6 +120,35 @@ export function chosenFile(fileBytes: number): FileState {
   return { name: "inspecting", way: newWay(fileBytes) };
 }
 
+/** What an earlier visit wrote down of a file. */
+export type Remembered = {
+  readonly fileBytes: number;
+  readonly uploadId: string | null;
+  readonly allowsDuplicate: boolean;
+  readonly end: RememberedEnd | null;
+  /** Whether its bytes can be read without asking anybody. */
+  readonly isAtHand: boolean;
+  readonly isPaused: boolean;
+};
+export type RememberedEnd =
+  | { readonly kind: "done"; readonly photoId: string | null; readonly isDuplicate: boolean }
+  | { readonly kind: "removed" };
+
+/** Where a file of an earlier visit goes on: the server is asked first, whatever was written down. */
+export function rememberedFile(file: Remembered): FileState {
+  const way: Way = {
+    ...newWay(file.fileBytes),
+    uploadId: file.uploadId,
+    isResumed: file.uploadId !== null,
+    allowsDuplicate: file.allowsDuplicate,
+  };
+  if (file.end?.kind === "done") return done(way, file.end.photoId, file.end.isDuplicate)[0];
+  if (file.end?.kind === "removed") return { name: "removed", way };
+  if (!file.isAtHand) return { name: "waiting", why: "file_needed", way };
+  if (file.isPaused) return { name: "paused", isInspected: file.uploadId !== null, way };
+  return { name: "queued", awaits: "row", way };
+}
+
 function newWay(fileBytes: number): Way {
   return {
     plan: planParts(fileBytes),
@@ -140,6 +171,7 @@ export function fileMachine(state: FileState, event: FileEvent): FileStep {
     case "unreadable":
       return onDisk(state, event);
     case "registered":
+    case "unregistered":
     case "row":
     case "refused":
       return onServer(state, event);
@@ -210,10 +242,15 @@ function fresh(way: Way): Way {
 
 // The server.
 
-function onServer(state: FileState, event: EventOf<"registered" | "row" | "refused">): FileStep {
+function onServer(
+  state: FileState,
+  event: EventOf<"registered" | "unregistered" | "row" | "refused">,
+): FileStep {
   switch (event.type) {
     case "registered":
       return takeAnswer(state, event.row);
+    case "unregistered":
+      return beginAgain(state);
     case "row":
       return event.row.version < state.way.rowVersion ? stay(state) : takeNews(state, event.row);
     case "refused":
@@ -252,6 +289,14 @@ function takeAnswer(state: FileState, row: RowNews): FileStep {
   if (state.name !== "queued" || state.awaits !== "row") return stay(state);
   if (meaningOf(row) === "bytes_needed") return offer(unsent(way, row.state !== "registered"));
   return end({ ...state, way }, row);
+}
+
+/** Chosen, but the browser was gone before the server heard of it. */
+function beginAgain(state: FileState): FileStep {
+  if (isHeld(state)) return holdAgain(state, beginAgain(state.held));
+  if (state.name === "paused") return stay({ ...state, isInspected: false, way: fresh(state.way) });
+  if (state.name !== "queued" || state.awaits !== "row") return stay(state);
+  return [{ name: "inspecting", way: fresh(state.way) }, [INSPECT]];
 }
 
 /** Removed while the server wrote the row down: it is taken back there too. */
