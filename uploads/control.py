@@ -15,9 +15,9 @@ from uploads import announce, clock, crash_points, events
 from uploads.crc32 import combine_parts
 from uploads.errors import BYTES_ARE_BAD, ChecksumConflict, PartsMissing, TooLate, WrongState
 from uploads.intake import begin_round, discard_of, end_as_copy, renew_attempt
-from uploads.models import Discard, Upload, UploadQuerySet, by_id, insert_all, move_many
+from uploads.models import Discard, Publication, Upload, UploadQuerySet, by_id, insert_all, move_many
 from uploads.presign import plan_of, readable
-from uploads.publications import follow_up, uploads_moved
+from uploads.publications import close_done, uploads_moved
 from uploads.quotas import Rooms
 from uploads.states import ENDED_STATES, TAKES_BYTES, Event, State
 from uploads.wire import error_of
@@ -256,7 +256,7 @@ def cancel_gallery(gallery_id: uuid.UUID) -> None:
         end_as_cancelled(upload, now)
     if open_uploads:
         write_moves({Event.CANCEL: open_uploads})
-    follow_up(gallery_id)
+    close_done(Publication.objects.in_progress().filter(gallery_id=gallery_id))
 
 
 def needs_bytes(outcome: Outcome) -> bool:

@@ -38,6 +38,13 @@ class TooManyOpenUploads(UploadError):
     message = "Too many files are on their way at once."
 
 
+class TooManyPublications(GalleryError):
+    """Details: limit, used."""
+
+    code, status, retryable = "too_many_publications", HTTPStatus.CONFLICT, True
+    message = "Too many publications of this gallery wait for files."
+
+
 class Duplicate(UploadError):
     """Details: photo_id, the one that is there."""
 

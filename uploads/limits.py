@@ -37,6 +37,8 @@ MAX_USER_PHOTOS: Final = 200_000
 MAX_USER_BYTES: Final = 2 * TIB
 # Four galleries filled at once. Each may be a session that the store keeps open.
 MAX_USER_OPEN_UPLOADS: Final = 20_000
+# Of one gallery, counted while they wait for files: nobody looks at more, and each may name a full gallery.
+MAX_PUBLICATIONS_IN_PROGRESS: Final = 20
 
 # By kind of call, of one person: calls a second for as long as one likes, and so many more at once after a rest.
 # A brake for loops gone wild, not for people: three devices that send 5,000 photos each, three hundred a second, and

@@ -153,6 +153,11 @@ class PublicationState(models.TextChoices):
     ALL_FAILED = "all_failed"
 
 
+class PublicationQuerySet(models.QuerySet["Publication"]):
+    def in_progress(self) -> Self:
+        return self.filter(state=PublicationState.IN_PROGRESS)
+
+
 class Publication(models.Model):
     """An intent to show photos, followed until each of its uploads has ended. It reads no bytes."""
 
@@ -166,6 +171,8 @@ class Publication(models.Model):
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar = PublicationQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

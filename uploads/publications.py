@@ -5,12 +5,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from galleries.models import PhotoStatus, raise_version
 from uploads import announce, clock, events
-from uploads.errors import BYTES_ARE_BAD, Cancelled, Duplicate, Expired, UploadError
-from uploads.models import Publication, PublicationState, Upload, UploadQuerySet
+from uploads.errors import (
+    BYTES_ARE_BAD,
+    Cancelled,
+    Duplicate,
+    Expired,
+    TooManyPublications,
+    UploadError,
+)
+from uploads.limits import MAX_PUBLICATIONS_IN_PROGRESS
+from uploads.models import Publication, PublicationQuerySet, PublicationState, Upload, UploadQuerySet
 from uploads.states import OPEN_STATES, State
 from uploads.wire import error_of
 
@@ -57,22 +65,38 @@ def counts_of(publication: Publication) -> Counts:
     return Counts(chosen=uploads.count(), published=published.count(), failed=failed_in(publication).count())
 
 
-def follow_up(gallery_id: uuid.UUID) -> list[Publication]:
-    """Closes what has nothing left to wait for. Inside the transaction that ended an upload.
-
-    One query where nothing is being published. Returns the closed, for the caller to announce with its version.
-    """
-    running = Publication.objects.select_for_update().filter(
-        gallery_id=gallery_id, state=PublicationState.IN_PROGRESS
+def due_to_close(running: PublicationQuerySet) -> PublicationQuerySet:
+    """Those with nothing left to wait for."""
+    return running.exclude(
+        Exists(Upload.objects.filter(still_to_come(clock.now()), publications=OuterRef("pk")))
     )
-    return [publication for publication in running if close_if_done(publication)]
 
 
-def close_if_done(publication: Publication) -> bool:
-    now = clock.now()
-    if publication.uploads.filter(still_to_come(now)).exists():
-        return False
-    counts = counts_of(publication)
+def follow_up(gallery_id: uuid.UUID, moved: Sequence[Upload]) -> list[Publication]:
+    """Closes what waited for these alone. Inside the transaction that moved them.
+
+    One query where nothing is closed, however many are in progress. Returns the closed, for the caller to announce
+    with its version.
+    """
+    followed = Upload.objects.filter(pk__in=[upload.pk for upload in moved], publications=OuterRef("pk"))
+    return close_done(Publication.objects.in_progress().filter(Exists(followed), gallery_id=gallery_id))
+
+
+def close_done(running: PublicationQuerySet) -> list[Publication]:
+    """Inside a transaction that holds their gallery. One query where nothing is closed."""
+    closed = list(due_to_close(running).select_for_update())
+    for publication in closed:
+        close(publication)
+    return closed
+
+
+def close_if_done(publication: Publication) -> None:
+    if not publication.uploads.filter(still_to_come(clock.now())).exists():
+        close(publication)
+
+
+def close(publication: Publication) -> None:
+    now, counts = clock.now(), counts_of(publication)
     publication.state, publication.ended_at = outcome_of(counts), now
     publication.version += 1
     publication.save(update_fields=["state", "ended_at", "version"])
@@ -82,7 +106,14 @@ def close_if_done(publication: Publication) -> bool:
         state=publication.state,
         duration_s=(now - publication.created_at).total_seconds(),
     )
-    return True
+
+
+def refuse_one_too_many(publication: Publication) -> None:
+    """Exact while the gallery is held. Raises: TooManyPublications when as many others wait as may."""
+    others = Publication.objects.in_progress().filter(gallery_id=publication.gallery_id)
+    used = others.exclude(pk=publication.pk).count()
+    if used >= MAX_PUBLICATIONS_IN_PROGRESS:
+        raise TooManyPublications(limit=MAX_PUBLICATIONS_IN_PROGRESS, used=used)
 
 
 def outcome_of(counts: Counts) -> PublicationState:
@@ -121,7 +152,7 @@ def uploads_moved(gallery_id: uuid.UUID, uploads: Sequence[Upload], *, photos: i
     Returns:
         The gallery's new version.
     """
-    closed = follow_up(gallery_id)
+    closed = follow_up(gallery_id, uploads)
     version = raise_version(gallery_id, photos=photos, size=size)
     announce.uploads_changed(gallery_id, version=version, uploads=uploads)
     announce_all(closed, version=version)
@@ -136,4 +167,4 @@ def announce_all(publications: Iterable[Publication], *, version: int) -> None:
 
 
 def is_being_published(upload: Upload) -> bool:
-    return Publication.objects.filter(uploads=upload, state=PublicationState.IN_PROGRESS).exists()
+    return Publication.objects.in_progress().filter(uploads=upload).exists()

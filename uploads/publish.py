@@ -12,7 +12,7 @@ from galleries.models import Gallery, Photo, PhotoStatus, lock_galleries, raise_
 from uploads import announce, clock, control, events
 from uploads.limits import MAX_BATCH_ITEMS
 from uploads.models import Publication, PublicationState, Upload
-from uploads.publications import announce_all, close_if_done, failed_in
+from uploads.publications import announce_all, close_if_done, failed_in, refuse_one_too_many
 from uploads.states import OPEN_STATES
 
 
@@ -24,6 +24,7 @@ def publish(
     Safe to repeat: a known key answers the same publication.
 
     Raises: IdempotencyConflict for a known key with other ids. NotFound when an id is none of this gallery's.
+    TooManyPublications when it would have to wait and too many do: then nothing is shown.
     """
     asked = None if upload_ids is None else sorted({str(upload_id) for upload_id in upload_ids})
     with transaction.atomic():
@@ -48,6 +49,8 @@ def publish(
         publication.uploads.set(chosen)
         events.publication_told(events.PUBLICATION_STARTED, publication.pk, gallery_id)
         show_staged(publication)
+        if publication.state == PublicationState.IN_PROGRESS:
+            refuse_one_too_many(publication)
     return publication
 
 
@@ -86,8 +89,14 @@ def get_publication(actor: Actor, publication_id: uuid.UUID) -> Publication:
 
 
 def retry(actor: Actor | control.Staff, publication: Publication) -> Publication:
-    """Takes up the failed only; no byte is sent again where the bytes are good."""
+    """Takes up the failed only; no byte is sent again where the bytes are good.
+
+    Raises: TooManyPublications before anything is taken up. Those retried at the same moment may be some too many: an
+    upload that has been taken up is followed.
+    """
     failed = list(failed_in(publication).values_list("pk", flat=True))
+    if failed:
+        refuse_one_too_many(publication)
     for start in range(0, len(failed), MAX_BATCH_ITEMS):
         control.retry(actor, failed[start : start + MAX_BATCH_ITEMS])
     if failed:

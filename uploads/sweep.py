@@ -17,8 +17,8 @@ from galleries.models import Gallery, lock_galleries, raise_version
 from uploads import announce, clock, heartbeats
 from uploads.janitor import files, leftovers, orphans, silence
 from uploads.janitor.deed import AT_A_TIME, Deed, Step
-from uploads.models import Publication, PublicationState, Upload
-from uploads.publications import announce_all, follow_up
+from uploads.models import Publication, Upload
+from uploads.publications import announce_all, close_done, due_to_close
 
 log = logging.getLogger(__name__)
 
@@ -119,12 +119,12 @@ def done(deed: Deed) -> int:
 
 
 def close_publications() -> None:
-    """What waits for files that nobody sends again."""
-    running = Publication.objects.filter(state=PublicationState.IN_PROGRESS)
-    for gallery_id in list(running.values_list("gallery_id", flat=True).distinct()):
+    """What waits for files that nobody sends again. One query where there is none."""
+    running = Publication.objects.in_progress()
+    for gallery_id in list(due_to_close(running).values_list("gallery_id", flat=True).distinct()):
         with transaction.atomic():
             lock_galleries(Gallery.objects.filter(pk=gallery_id))
-            if closed := follow_up(gallery_id):
+            if closed := close_done(running.filter(gallery_id=gallery_id)):
                 announce_all(closed, version=raise_version(gallery_id))
 
 

@@ -170,6 +170,14 @@ def _(stage):
     return Api(Client()).get("/galleries")
 
 
+@way("too_many_publications")
+def _(stage):
+    stage.monkeypatch.setattr("uploads.publications.MAX_PUBLICATIONS_IN_PROGRESS", 1)
+    make_upload(stage.gallery, State.SIGNED)
+    stage.api.post(stage.path("/publications"), {"idempotency_key": "one"})
+    return stage.api.post(stage.path("/publications"), {"idempotency_key": "another"})
+
+
 @way("too_many_requests")
 def _(stage):
     stage.settings.CALL_RATES = {"read": (1, 1)}
@@ -479,11 +487,8 @@ def _(stage):
 
 
 def begin_session(content: bytes = PHOTO) -> str:
-    (uri,) = lanes_of("local").begin_resumables(
-        [Wanted(f"originals/00/{uuid.uuid4()}/1", len(content), "image/jpeg", "http://localhost")]
-    )
-    assert isinstance(uri, str)
-    return uri
+    wanted = Wanted(f"originals/00/{uuid.uuid4()}/1", len(content), "image/jpeg", "http://localhost")
+    return lanes_of("local").begin_resumable(wanted)
 
 
 def put_chunk(uri: str, content_range: str, body: bytes) -> Answer:

@@ -4,13 +4,16 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from galleries.models import Photo, PhotoStatus
 from tests.builders import file_out, jpeg, make_gallery, make_photo, make_upload, put_original, uploaded
 from tests.faults.at_once import at_once
 from uploads import sweep
-from uploads.models import Publication, Upload
+from uploads.limits import MAX_PUBLICATIONS_IN_PROGRESS
+from uploads.models import Publication, PublicationState, Upload
 from uploads.states import State
 from uploads.verify import claim_next, verify
 
@@ -38,6 +41,19 @@ def look(api, publication):
 def work(developer) -> None:
     while (upload := claim_next()) is not None:
         verify(upload, developer)
+
+
+def waiting_publications(gallery, count: int, *uploads: Upload) -> list[Publication]:
+    """That many in progress, each of which follows those uploads."""
+    made = [
+        Publication.objects.create(
+            gallery=gallery, actor="user:1", idempotency_key=uuid.uuid4().hex, created_at=timezone.now()
+        )
+        for _ in range(count)
+    ]
+    for publication in made:
+        publication.uploads.set(uploads)
+    return made
 
 
 def counts(chosen: int, published: int, failed: int, pending: int) -> dict[str, int]:
@@ -166,6 +182,125 @@ def test_a_copy_that_ended_before_counts_as_published(api, quiet):
     upload = make_upload(quiet, State.FAILED, error_code="duplicate")
 
     assert publish(api, quiet, upload_ids=[str(upload.pk)])["state"] == "all_succeeded"
+
+
+@pytest.mark.parametrize(
+    ("count", "status"),
+    [
+        (MAX_PUBLICATIONS_IN_PROGRESS - 1, 202),
+        (MAX_PUBLICATIONS_IN_PROGRESS, 409),
+        (MAX_PUBLICATIONS_IN_PROGRESS + 1, 409),
+    ],
+)
+def test_a_gallery_waits_for_so_many_publications_at_once(api, quiet, count, status):
+    upload = make_upload(quiet, State.SIGNED)
+    waiting_publications(quiet, count, upload)
+
+    answer = api.post(f"/galleries/{quiet.pk}/publications", {"idempotency_key": "k"})
+
+    assert answer.status == status
+    assert Publication.objects.filter(idempotency_key="k").exists() == (status == 202)
+    if status == 409:
+        error = answer.body["error"]
+        assert (error["code"], error["retryable"]) == ("too_many_publications", True)
+        assert error["details"] == {"limit": MAX_PUBLICATIONS_IN_PROGRESS, "used": count}
+
+
+def test_what_need_not_wait_is_shown_however_many_publications_do(api, quiet):
+    waiting_publications(quiet, MAX_PUBLICATIONS_IN_PROGRESS, make_upload(quiet, State.SIGNED))
+    photo = make_photo(quiet, status=PhotoStatus.STAGED)
+
+    body = publish(api, quiet, upload_ids=[str(photo.upload_id)])
+
+    assert body["state"] == "all_succeeded"
+    assert Photo.objects.ready().get().pk == photo.pk
+
+
+def test_one_too_many_shows_nothing(api, quiet):
+    waiting_publications(quiet, MAX_PUBLICATIONS_IN_PROGRESS, make_upload(quiet, State.SIGNED))
+    make_photo(quiet, status=PhotoStatus.STAGED)
+
+    answer = api.post(f"/galleries/{quiet.pk}/publications", {"idempotency_key": "k"})
+
+    assert (answer.status, answer.code) == (409, "too_many_publications")
+    assert not Photo.objects.ready().exists()
+
+
+def test_there_is_room_again_when_one_has_ended(api, quiet):
+    waiting_publications(quiet, MAX_PUBLICATIONS_IN_PROGRESS, upload := make_upload(quiet, State.SIGNED))
+    api.cancel(upload.pk)
+    make_upload(quiet, State.SIGNED)
+
+    assert publish(api, quiet)["state"] == "in_progress"
+
+
+def test_publications_of_other_galleries_take_no_room(api, quiet, owner):
+    waiting_publications(quiet, MAX_PUBLICATIONS_IN_PROGRESS, make_upload(quiet, State.SIGNED))
+    other = make_gallery(owner, auto_publish=False)
+    make_upload(other, State.SIGNED)
+
+    assert publish(api, other)["state"] == "in_progress"
+
+
+def test_a_known_key_is_answered_however_many_wait(api, quiet):
+    upload = make_upload(quiet, State.SIGNED)
+    first = publish(api, quiet)
+    waiting_publications(quiet, MAX_PUBLICATIONS_IN_PROGRESS, upload)
+
+    assert publish(api, quiet) == first
+
+
+def test_a_retry_of_one_too_many_takes_up_nothing(api, quiet):
+    failed = make_upload(quiet, State.FAILED, error_code="gave_up")
+    body = publish(api, quiet, upload_ids=[str(failed.pk)])
+    waiting_publications(quiet, MAX_PUBLICATIONS_IN_PROGRESS, make_upload(quiet, State.SIGNED))
+
+    answer = api.post(f"/publications/{body['id']}/retry", {})
+
+    assert (answer.status, answer.code) == (409, "too_many_publications")
+    assert look(api, body) == body
+    assert Upload.objects.get(pk=failed.pk).state == State.FAILED
+
+
+def test_following_up_is_one_query_however_many_publications_wait(api, quiet):
+    stuck = make_upload(quiet, State.SIGNED)
+
+    def queries_of_a_move() -> int:
+        moved = make_upload(quiet, State.SIGNED)
+        for publication in Publication.objects.all():
+            publication.uploads.add(moved)
+        with CaptureQueriesContext(connection) as captured:
+            assert api.cancel(moved.pk)[0]["state"] == "cancelled"
+        return len(captured)
+
+    without = queries_of_a_move()
+    waiting_publications(quiet, 3, stuck)
+    with_three = queries_of_a_move()
+    waiting_publications(quiet, MAX_PUBLICATIONS_IN_PROGRESS - 3, stuck)
+    with_all = queries_of_a_move()
+
+    assert without == with_three == with_all
+
+
+def test_a_move_closes_what_waited_for_it_alone(api, quiet):
+    first, second = (make_upload(quiet, State.SIGNED) for _ in range(2))
+    [of_first] = waiting_publications(quiet, 1, first)
+    [of_both] = waiting_publications(quiet, 1, first, second)
+
+    api.cancel(first.pk)
+
+    of_first.refresh_from_db()
+    of_both.refresh_from_db()
+    assert (of_first.state, of_both.state) == (PublicationState.ALL_FAILED, PublicationState.IN_PROGRESS)
+
+
+def test_the_sweeper_asks_once_however_many_publications_wait(owner, django_assert_num_queries):
+    for _ in range(3):
+        gallery = make_gallery(owner, auto_publish=False)
+        waiting_publications(gallery, 3, make_upload(gallery, State.SIGNED))
+
+    with django_assert_num_queries(1):
+        sweep.close_publications()
 
 
 @pytest.mark.parametrize("code", ["object_missing", "size_mismatch", "checksum_mismatch"])

@@ -72,6 +72,11 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
     many: (count) =>
       `Too many photos are on their way at once. ${formatCount(count)} go on when others are done.`,
   },
+  too_many_publications: {
+    one: "Too many photos of this gallery wait to be published. Wait for them or cancel them, then publish.",
+    many: () =>
+      "Too many photos of this gallery wait to be published. Wait for them or cancel them, then publish.",
+  },
   gallery_deleted: {
     one: "This gallery was deleted.",
     many: (count) =>
