@@ -16,7 +16,7 @@ from galleries import lifecycle
 from galleries.models import Gallery, Photo, PhotoStatus
 from galleries.objects.base import original_key, store_named
 from tests.admin.rows import photo_in, publication_of, upload_in
-from uploads import announce
+from uploads import announce, publications
 from uploads.models import Discard, Publication, Upload, UploadEvent
 from uploads.ops.invariants import verify_invariants
 from uploads.states import State
@@ -203,6 +203,20 @@ def test_what_failed_of_a_publication_is_taken_up_again(gallery, chief) -> None:
     assert state_of(bad) == State.UPLOADED
     assert chief.said(answer) == ["1 publication taken up again."]
     assert entries(publication) == [("chief", "Taken up again.")]
+
+
+def test_a_publication_that_would_be_one_too_many_stays_as_it_is(gallery, chief, monkeypatch) -> None:
+    monkeypatch.setattr(publications, "MAX_PUBLICATIONS_IN_PROGRESS", 1)
+    publication_of(upload_in(gallery, State.SIGNED))
+    failed = upload_in(gallery, State.FAILED)
+    publication = publication_of(failed, state="all_failed")
+
+    answer = chief.act("uploads_publication", "retry", publication)
+
+    assert state_of(failed) == State.FAILED
+    assert chief.said(answer) == [
+        "1 publication left as before. 1: Too many publications of this gallery wait for files."
+    ]
 
 
 def test_a_publication_of_which_nothing_failed_stays_as_it_is(gallery, chief) -> None:

@@ -2,17 +2,20 @@
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Final
 
 from django.db import transaction
 
 from accounts.models import User
 from accounts.staff import Mended
+from galleries.models import Gallery, lock_galleries
 from uploads import announce, clock
 from uploads.control import Outcome, Staff, cancel, retry
+from uploads.errors import TooManyPublications
 from uploads.janitor import leftovers
 from uploads.limits import MAX_BATCH_ITEMS
-from uploads.models import Discard, Publication, PublicationState, Upload
+from uploads.models import Discard, Publication, PublicationState, Upload, UploadQuerySet
 from uploads.publications import failed_in
 from uploads.publish import retry as retry_publication
 from uploads.states import Event, State
@@ -72,23 +75,36 @@ def requeue_uploads(upload_ids: Sequence[uuid.UUID]) -> Mended:
 
     No state is touched: a worker claims the rows as it always does. Safe to repeat.
     """
-    mended, now = Mended(), clock.now()
-    with transaction.atomic():
-        for upload in Upload.objects.filter(pk__in=upload_ids).select_for_update():
-            if upload.state == State.UPLOADED:
-                mended.note("put before the workers again", upload)
-            elif upload.state != State.VERIFYING:
-                mended.left[f"{upload.state}, not waiting"] += 1
-            elif upload.lease_until is not None and upload.lease_until >= now:
-                mended.left["a worker has it in hand"] += 1
-            else:
-                mended.note("put before the workers again", upload)
-        Upload.objects.filter(pk__in=upload_ids, state=State.UPLOADED, try_after__gt=now).update(
-            try_after=now
-        )
-        if mended.done:
-            announce.ring_after_commit()
+    mended = Mended()
+    for some in in_batches(upload_ids):
+        with transaction.atomic():
+            requeue(mended, Upload.objects.filter(pk__in=some), clock.now())
     return mended
+
+
+def requeue(mended: Mended, chosen: UploadQuerySet, now: datetime) -> None:
+    """Inside a transaction. Their galleries first, as whoever moves uploads does."""
+    lock_galleries(Gallery.objects.filter(pk__in=chosen.values("gallery_id")))
+    is_any_waiting = False
+    for upload in chosen.order_by("pk").select_for_update():
+        if why_not := why_not_requeued(upload, now):
+            mended.left[why_not] += 1
+        else:
+            mended.note("put before the workers again", upload)
+            is_any_waiting = True
+    chosen.filter(state=State.UPLOADED, try_after__gt=now).update(try_after=now)
+    if is_any_waiting:
+        announce.ring_after_commit()
+
+
+def why_not_requeued(upload: Upload, now: datetime) -> str:
+    """Empty for what waits."""
+    if upload.state == State.UPLOADED:
+        return ""
+    if upload.state != State.VERIFYING:
+        return f"{upload.state}, not waiting"
+    is_in_hand = upload.lease_until is not None and upload.lease_until >= now
+    return "a worker has it in hand" if is_in_hand else ""
 
 
 def retry_publications(user: User, publication_ids: Sequence[uuid.UUID]) -> Mended:
@@ -102,8 +118,17 @@ def retry_publications(user: User, publication_ids: Sequence[uuid.UUID]) -> Mend
         elif not failed_in(publication).exists():
             mended.left["nothing of it failed"] += 1
         else:
-            mended.note("taken up again", retry_publication(Staff(user), publication))
+            take_up(mended, user, publication)
     return mended
+
+
+def take_up(mended: Mended, user: User, publication: Publication) -> None:
+    try:
+        retry_publication(Staff(user), publication)
+    except TooManyPublications as refusal:
+        mended.left[refusal.message.rstrip(".")] += 1
+    else:
+        mended.note("taken up again", publication)
 
 
 def throw_away(discard_ids: Sequence[int]) -> Mended:
