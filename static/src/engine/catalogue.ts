@@ -1,10 +1,4 @@
-import {
-  chosenFile,
-  type FileCommand,
-  type FileEvent,
-  type FileState,
-  fileMachine,
-} from "../domain/file-machine.ts";
+import { type FileCommand, type FileEvent, type FileState, fileMachine } from "../domain/file-machine.ts";
 import {
   type GalleryEvent,
   type GalleryState,
@@ -22,9 +16,16 @@ export type FileEntry = {
   readonly gallery: GalleryEntry;
   readonly name: string;
   readonly relativePath: string;
+  readonly sizeBytes: number;
   readonly lastModifiedMs: number;
-  /** Null once nothing will be read of it any more. */
-  file: File | null;
+  /** Its place among all files that were ever chosen here. */
+  readonly order: number;
+  /** Where its bytes were last read; null until they are looked for, and where they cannot be found. */
+  file: Blob | null;
+  /** The dropped folder it lies in, where that is remembered. */
+  rootId: string | null;
+  /** Its folder is remembered, and only a person can allow that it is read again. */
+  needsPermission: boolean;
   type: MediaType | null;
   /** CRC-32 of each part that was read here. */
   readonly partCrcs: Map<number, number>;
@@ -45,6 +46,12 @@ export type GalleryEntry = {
   movedBytes: number;
   speed: Speed;
 };
+
+/** What is known of a file when it enters the catalogue. */
+export type FileFacts = Pick<
+  FileEntry,
+  "clientId" | "name" | "relativePath" | "sizeBytes" | "lastModifiedMs" | "order" | "file" | "rootId" | "type"
+>;
 
 export type Perform = (entry: FileEntry, command: FileCommand) => void;
 
@@ -76,24 +83,30 @@ export class Catalogue {
     return entry;
   }
 
-  add(gallery: GalleryEntry, clientId: string, file: File, relativePath: string): FileEntry {
-    const initial = chosenFile(file.size);
+  add(gallery: GalleryEntry, facts: FileFacts, initial: FileState): FileEntry {
     const entry: FileEntry = {
-      clientId,
+      ...facts,
       gallery,
-      name: file.name,
-      relativePath,
-      lastModifiedMs: file.lastModified,
-      file,
-      type: null,
+      needsPermission: false,
       partCrcs: new Map(),
       runner: new Runner(fileMachine, initial, (command) => this.#perform(entry, command)),
       countedAs: initial.name,
     };
     gallery.files.push(entry);
-    gallery.byClientId.set(clientId, entry);
+    gallery.byClientId.set(entry.clientId, entry);
     count(gallery, initial.name, 1);
+    const { uploadId } = initial.way;
+    if (uploadId !== null) this.learnUploadId(entry, uploadId);
     return entry;
+  }
+
+  /** Forgets a gallery and its files. */
+  drop(gallery: GalleryEntry): void {
+    this.galleries.delete(gallery.id);
+    for (const entry of gallery.files) {
+      const { uploadId } = entry.runner.state.way;
+      if (uploadId !== null) this.#byUploadId.delete(uploadId);
+    }
   }
 
   learnUploadId(entry: FileEntry, uploadId: string): void {

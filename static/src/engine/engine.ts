@@ -2,7 +2,7 @@ import { clientIdOf } from "../domain/client-id.ts";
 import { combineCrc32, crc32Hex } from "../domain/crc32.ts";
 import { type Failure, failureHere } from "../domain/failure.ts";
 import type { FileCheck } from "../domain/file-check.ts";
-import type { FileCommand, FileEvent } from "../domain/file-machine.ts";
+import { chosenFile, type FileCommand, type FileEvent } from "../domain/file-machine.ts";
 import { MAX_BATCH_ITEMS } from "../domain/limits.ts";
 import { rangeOfPart } from "../domain/part-plan.ts";
 import { backoffMs, STORE_BACKOFF } from "../domain/retry.ts";
@@ -19,6 +19,7 @@ import {
   Catalogue,
   countOf,
   type FileEntry,
+  type FileFacts,
   failedCount,
   type GalleryEntry,
   isOpen,
@@ -31,6 +32,7 @@ import type { ChosenFile, EngineReport, EngineRequest } from "./port.ts";
 import { Reporter } from "./reporter.ts";
 import { Signer } from "./signer.ts";
 import { Slots } from "./slots.ts";
+import { Sources } from "./sources.ts";
 import { Transfers } from "./transfers.ts";
 
 export type EnginePorts = {
@@ -72,6 +74,7 @@ export class Engine {
   readonly #canceller: Batcher<Cancellation>;
   readonly #confirmations = new Map<string, Confirmations>();
   #watchedId: string | null = null;
+  #nextOrder = 1;
 
   constructor(ports: EnginePorts) {
     this.#ports = ports;
@@ -94,7 +97,9 @@ export class Engine {
       slots,
       onStatus: (status) => this.#onStatus(status),
     });
+    const sources = new Sources(async () => null);
     this.#inspector = new Inspector({
+      sources,
       isWanted: (entry) => entry.runner.state.name === "inspecting",
       onChecked: (entry, check) => this.#takeCheck(entry, check),
     });
@@ -115,6 +120,7 @@ export class Engine {
       put,
       signer,
       slots,
+      sources,
       dispatch: (entry, event) => this.#dispatch(entry, event),
       onSending: (entry) => this.#onSending(entry),
       onStill: (entry) => this.#holdIfAway(entry),
@@ -198,14 +204,12 @@ export class Engine {
     this.#reporter.changed();
   }
 
-  #choose(gallery: GalleryEntry, { file, relativePath }: ChosenFile): void {
-    const clientId = clientIdOf({
-      path: relativePath,
-      fileBytes: file.size,
-      lastModifiedMs: file.lastModified,
-    });
-    const known = gallery.byClientId.get(clientId);
-    const entry = known ?? this.#catalogue.add(gallery, clientId, file, relativePath);
+  #choose(gallery: GalleryEntry, chosen: ChosenFile): void {
+    const { file } = chosen;
+    const facts = factsOf(chosen, this.#nextOrder);
+    const known = gallery.byClientId.get(facts.clientId);
+    const entry = known ?? this.#catalogue.add(gallery, facts, chosenFile(file.size));
+    this.#nextOrder += 1;
     // The handle just given is the one that can be read.
     entry.file = file;
     if (known === undefined) this.#inspector.add(entry);
@@ -497,6 +501,21 @@ function waitingFor(status: ConnectionStatus): "connection" | "sign_in" | null {
 
 function hasTrouble(entry: FileEntry, code: string): boolean {
   return troublesOf(entry.runner.state).some((trouble) => trouble.code === code);
+}
+
+function factsOf({ file, relativePath, rootId }: ChosenFile, order: number): FileFacts {
+  const identity = { path: relativePath, fileBytes: file.size, lastModifiedMs: file.lastModified };
+  return {
+    clientId: clientIdOf(identity),
+    name: file.name,
+    relativePath,
+    sizeBytes: file.size,
+    lastModifiedMs: file.lastModified,
+    order,
+    file,
+    rootId: rootId ?? null,
+    type: null,
+  };
 }
 
 function declarationOf(entry: FileEntry): DeclaredFile {

@@ -1,12 +1,13 @@
 import { checkFile, type FileCheck } from "../domain/file-check.ts";
 import { INSPECTED_BYTES } from "../domain/limits.ts";
-import { readBytes } from "../io/file-bytes.ts";
 import type { FileEntry } from "./catalogue.ts";
+import type { Sources } from "./sources.ts";
 
 /** The disk is shared with the reading of what is being sent. */
 const READS_AT_ONCE = 4;
 
 export type InspectorPorts = {
+  readonly sources: Sources;
   /** False where the answer is not needed any more. */
   readonly isWanted: (entry: FileEntry) => boolean;
   /** Null where the disk did not give the bytes. */
@@ -43,14 +44,10 @@ export class Inspector {
 
   async #inspect(entry: FileEntry): Promise<void> {
     this.#readCount += 1;
-    const check = entry.file === null ? null : await checkHead(entry.file);
+    const head = await this.#ports.sources.read(entry, 0, Math.min(entry.sizeBytes, INSPECTED_BYTES));
+    const check = head === null ? null : checkFile(entry.sizeBytes, new Uint8Array(head));
     this.#readCount -= 1;
     this.#ports.onChecked(entry, check);
     this.#pump();
   }
-}
-
-async function checkHead(file: File): Promise<FileCheck | null> {
-  const head = await readBytes(file, 0, Math.min(file.size, INSPECTED_BYTES));
-  return head === null ? null : checkFile(file.size, new Uint8Array(head));
 }

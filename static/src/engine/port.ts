@@ -54,7 +54,7 @@ export type RowView = {
   readonly retryable: boolean;
   readonly photoId: string | null;
   readonly kept: keyof KeptCounts;
-  readonly file: File | null; // for a local thumbnail: handed to the shelf with the file's first row, else null
+  readonly file: Blob | null; // for a local thumbnail: handed to the shelf with the file's first row, else null
 };
 export type GalleryTally = {
   readonly galleryId: string;

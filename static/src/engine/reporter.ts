@@ -99,14 +99,14 @@ export class Reporter {
     this.#ports.report({ type: "rows", galleryId, view, fromIndex, rowCount: shown.length, rows });
   }
 
-  #handOnce(entry: FileEntry): File | null {
+  #handOnce(entry: FileEntry): Blob | null {
     if (this.#handed.has(entry.clientId)) return null;
     this.#handed.add(entry.clientId);
     return entry.file;
   }
 }
 
-function rowOf(entry: FileEntry, file: File | null): RowView {
+function rowOf(entry: FileEntry, file: Blob | null): RowView {
   const state = entry.runner.state;
   const troubles = troublesOf(state);
   return {

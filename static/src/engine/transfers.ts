@@ -3,7 +3,6 @@ import { crc32 } from "../domain/crc32.ts";
 import type { FileEvent } from "../domain/file-machine.ts";
 import { type PartPlan, planWithPartBytes, rangeOfPart } from "../domain/part-plan.ts";
 import type { SignedRequest, StoredBytes, Transfer } from "../domain/wire.ts";
-import { readBytes } from "../io/file-bytes.ts";
 import type { PutOutcome, PutPart } from "../io/part-put.ts";
 import type { StoredUpload, UploadApi } from "../io/upload-api.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -12,6 +11,7 @@ import type { FileEntry } from "./catalogue.ts";
 import type { Connection } from "./connection.ts";
 import type { SignAnswer, Signer } from "./signer.ts";
 import type { Slots } from "./slots.ts";
+import type { Sources } from "./sources.ts";
 
 export type TransferPorts = {
   readonly api: Pick<UploadApi, "stored">;
@@ -19,6 +19,7 @@ export type TransferPorts = {
   readonly connection: Connection;
   readonly signer: Signer;
   readonly slots: Slots;
+  readonly sources: Sources;
   readonly put: PutPart;
   readonly baseUrl: string;
   readonly dispatch: (entry: FileEntry, event: FileEvent) => void;
@@ -251,7 +252,7 @@ export class Transfers {
     const { entry, controller } = piece.job;
     const range = rangeOfPart(piece.plan, piece.partNumber);
     this.#readCount += 1;
-    const buffer = entry.file === null ? null : await readBytes(entry.file, range.offset, range.bytes);
+    const buffer = await this.#ports.sources.read(entry, range.offset, range.bytes);
     this.#readCount -= 1;
     this.#pump();
     if (controller.signal.aborted) return null;

@@ -34,7 +34,7 @@ export class UploadShelf {
     "aria-label": "Photos on their way",
   });
   readonly #tiles = new Map<string, ShelfTile>();
-  readonly #toDraw: { file: File; tile: ShelfTile }[] = [];
+  readonly #toDraw: { file: Blob; tile: ShelfTile }[] = [];
   #drawing = 0;
 
   constructor(root: HTMLElement) {
@@ -126,7 +126,7 @@ function lineOf(rows: readonly RowView[], rowCount: number): string {
 }
 
 /** Nothing is drawn for what this browser can't show (HEIC, RAW): the tile keeps its name. */
-async function drawPicture(file: File, tile: ShelfTile): Promise<void> {
+async function drawPicture(file: Blob, tile: ShelfTile): Promise<void> {
   if (!tile.box.isConnected) {
     return;
   }
@@ -141,7 +141,7 @@ async function drawPicture(file: File, tile: ShelfTile): Promise<void> {
   tile.box.toggleAttribute("data-drawn", true);
 }
 
-async function bitmapOf(file: File): Promise<ImageBitmap | null> {
+async function bitmapOf(file: Blob): Promise<ImageBitmap | null> {
   try {
     return await createImageBitmap(file, { resizeWidth: PICTURE_PX, resizeQuality: "low" });
   } catch {

@@ -1,0 +1,33 @@
+import { type ByteSource, readBytes } from "../io/file-bytes.ts";
+import type { FileEntry } from "./catalogue.ts";
+
+/** Finds a file's bytes where they were kept; `ask` where only a person can give the permission to read it again. */
+export type FindKept = (entry: FileEntry) => Promise<Blob | "ask" | null>;
+
+/** Reads files from where they are: the disk they were chosen on, else what this browser kept of them. */
+export class Sources {
+  readonly #findKept: FindKept;
+
+  constructor(findKept: FindKept) {
+    this.#findKept = findKept;
+  }
+
+  /** Null where nothing gives these bytes any more. */
+  async read(entry: FileEntry, offset: number, bytes: number): Promise<ArrayBuffer | null> {
+    const chosen = entry.file;
+    const first = chosen === null ? null : await readBytes(chosen, offset, bytes);
+    if (first !== null) return first;
+    const found = await this.#find(entry, chosen);
+    return found === null ? null : await readBytes(found, offset, bytes);
+  }
+
+  /** The card was pulled, or the browser started again: another piece of the file may have found it meanwhile. */
+  async #find(entry: FileEntry, failed: Blob | null): Promise<ByteSource | null> {
+    if (entry.file !== failed) return entry.file;
+    const found = await this.#findKept(entry);
+    entry.needsPermission = found === "ask";
+    if (found === null || found === "ask" || found.size !== entry.sizeBytes) return null;
+    entry.file = found;
+    return found;
+  }
+}
