@@ -7,12 +7,11 @@ Store calls happen before the transaction, never inside it; the `put` lane makes
 to be looked into.
 """
 
-import logging
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from django.db import transaction
@@ -25,19 +24,15 @@ from uploads import announce, clock, crash_points, events, wire
 from uploads.errors import BadPartNumber, ChecksumConflict, SessionGone
 from uploads.intake import discard_of, end_as_copy
 from uploads.lanes.base import SignedRequest, UploadLanes, lanes_of
-from uploads.limits import MAX_BATCH_ITEMS, MAX_SIGNATURES_PER_ANSWER, RESUMABLE_CHUNK_BYTES, SIGNED_URL_LIFE
+from uploads.limits import MAX_SIGNATURES_PER_ANSWER, RESUMABLE_CHUNK_BYTES, SIGNED_URL_LIFE
 from uploads.models import Discard, Upload, UploadQuerySet, by_id, move_many, write_columns
 from uploads.origins import page_origin
 from uploads.part_plan import Part, PartPlan
 from uploads.resumable import initiate_resumable, resumable_status
 from uploads.sealing import unseal
 from uploads.states import TAKES_BYTES, Event, State
+from uploads.store_calls import ask_all
 
-log = logging.getLogger(__name__)
-
-# How many looks at the store (HEAD, ListParts) one call makes at a time: all, so that one that has stalled is waited
-# for once.
-LOOKS_AT_ONCE = MAX_BATCH_ITEMS
 Numbers = Mapping[int, int]
 
 
@@ -111,39 +106,22 @@ def readable(actor: Actor, upload_ids: Sequence[uuid.UUID]) -> UploadQuerySet:
 
 
 def look_up(pairs: Sequence[tuple[Ask, Upload]], origin: str) -> dict[uuid.UUID, Look]:
-    """One store call for each upload that needs one, many at a time; new sessions all at once."""
+    """A look for each upload that needs one, a session for each that has none; of all of them at once."""
     takers = [(ask, upload) for ask, upload in pairs if upload.state in TAKES_BYTES]
-    looked = once_each(upload for ask, upload in takers if needs_look(ask, upload))
-    fresh = {upload.pk: upload for _, upload in takers if lacks_session(upload, None)}
-    for upload in looked:
-        fresh.pop(upload.pk, None)
-    with ThreadPoolExecutor(1) as aside:  # both at once: a store that has stalled is waited for once
-        opening = aside.submit(open_sessions, [*fresh.values()], origin)
-        looks = look_at_all(looked)
-    gone = [upload for upload in looked if lacks_session(upload, looks[upload.pk])]
-    keys = {upload.pk: upload.key for _, upload in takers}
-    found = looks | opening.result() | open_sessions(gone, origin)
-    return {pk: replace(seen, key=keys[pk]) for pk, seen in found.items()}
+    # Named twice in a call, an upload is asked about once.
+    looked = {upload.pk: upload for ask, upload in takers if needs_look(ask, upload)}
+    fresh = {upload.pk: upload for _, upload in takers if lacks_session(upload) and upload.pk not in looked}
+    asks = [partial(look_and_open, upload, origin) for upload in looked.values()]
+    asks += [partial(open_session, upload, origin) for upload in fresh.values()]
+    uploads = [*looked.values(), *fresh.values()]
+    return {
+        upload.pk: replace(seen if isinstance(seen, Look) else Look(refusal=seen), key=upload.key)
+        for upload, seen in zip(uploads, ask_all(asks), strict=True)
+    }
 
 
-def once_each(uploads: Iterable[Upload]) -> list[Upload]:
-    """A call may name an upload twice; the store is asked once."""
-    return [*{upload.pk: upload for upload in uploads}.values()]
-
-
-def look_at_all(uploads: Sequence[Upload]) -> dict[uuid.UUID, Look]:
-    if not uploads:
-        return {}
-    with ThreadPoolExecutor(max_workers=min(LOOKS_AT_ONCE, len(uploads))) as pool:
-        return dict(zip([upload.pk for upload in uploads], pool.map(look, uploads), strict=True))
-
-
-def lacks_session(upload: Upload, seen: Look | None) -> bool:
-    if upload.lane == "put":
-        return False
-    if seen is None:
-        return not session_of(upload)
-    return not seen.session and not seen.is_whole and seen.refusal is None
+def lacks_session(upload: Upload) -> bool:
+    return upload.lane != "put" and not session_of(upload)
 
 
 def needs_look(ask: Ask, upload: Upload) -> bool:
@@ -153,6 +131,13 @@ def needs_look(ask: Ask, upload: Upload) -> bool:
     if upload.lane == "resumable":
         return bool(upload.sealed_session)
     return upload.lane == "multipart" and bool(upload.session) and ask.part_crcs is None
+
+
+def look_and_open(upload: Upload, origin: str) -> Look:
+    """A session that the store has forgotten is made anew on the same attempt."""
+    seen = look(upload)
+    is_settled = seen.session or seen.is_whole or seen.refusal
+    return seen if upload.lane == "put" or is_settled else open_session(upload, origin)
 
 
 def look(upload: Upload) -> Look:
@@ -212,23 +197,17 @@ def is_complete(upload: Upload, parts: Numbers) -> bool:
     return all(parts.get(part.number) == part.size_bytes for part in plan_of(upload))
 
 
-def open_sessions(uploads: Sequence[Upload], origin: str) -> dict[uuid.UUID, Look]:
-    """All at once. A session that no row comes to name is the sweeper's to abort."""
-    opened: dict[uuid.UUID, Look] = {}
-    for store, lane in {(upload.store, upload.lane) for upload in uploads}:
-        alike = [upload for upload in uploads if (upload.store, upload.lane) == (store, lane)]
-        sessions = (
-            lanes_of(store).create_multiparts([(upload.key, upload.media_type) for upload in alike])
-            if lane == "multipart"
-            else initiate_resumable(store, alike, page_origin=origin)
+def open_session(upload: Upload, origin: str) -> Look:
+    """A multipart or a resumable one. What no row comes to name is the sweeper's to abort."""
+    try:
+        session = (
+            lanes_of(upload.store).create_multipart(upload.key, content_type=upload.media_type)
+            if upload.lane == "multipart"
+            else initiate_resumable(upload, page_origin=origin)
         )
-        for upload, session in zip(alike, sessions, strict=True):
-            opened[upload.pk] = (
-                Look(refusal=session)
-                if isinstance(session, GalleryError)
-                else Look(session=session, seen_session=session_of(upload), is_opened=True)
-            )
-    return opened
+    except GalleryError as refusal:
+        return Look(refusal=refusal)
+    return Look(session=session, seen_session=session_of(upload), is_opened=True)
 
 
 class Signing:

@@ -3,28 +3,24 @@
 Every function calls the store, so none may be called inside a transaction.
 """
 
-from collections.abc import Sequence
 from contextlib import suppress
 
-from galleries.errors import StorageUnavailable
 from uploads.errors import SessionGone
 from uploads.lanes.base import Received, Wanted, lanes_of
 from uploads.models import Upload
 from uploads.sealing import seal, unseal
 
 
-def initiate_resumable(
-    store: str, uploads: Sequence[Upload], *, page_origin: str
-) -> list[str | StorageUnavailable]:
-    """A sealed session URI for each upload of that store, in order, all at once; one failure ends no other.
+def initiate_resumable(upload: Upload, *, page_origin: str) -> str:
+    """The URI of a new session, sealed.
 
-    The rows come first: a crash before they name these sessions leaves some that nobody was given, and that the
-    store forgets after a week.
+    The row comes first: a crash before it names this session leaves one that nobody was given, and that the store
+    forgets after a week.
+
+    Raises: StorageUnavailable.
     """
-    begun = lanes_of(store).begin_resumables(
-        [Wanted(upload.key, upload.size, upload.media_type, page_origin) for upload in uploads]
-    )
-    return [seal(session) if isinstance(session, str) else session for session in begun]
+    wanted = Wanted(upload.key, upload.size, upload.media_type, page_origin)
+    return seal(lanes_of(upload.store).begin_resumable(wanted))
 
 
 def resumable_status(upload: Upload) -> Received:

@@ -223,7 +223,8 @@ def test_every_session_and_object_is_listed_though_pages_fail(stage, gate):
     keys = sorted(stage.other_key() for _ in range(5))
     for key in keys:
         put(stage, key=key)
-    stage.lanes.create_multiparts([(key, TYPE) for key in keys])
+    for key in keys:
+        stage.lanes.create_multipart(key, content_type=TYPE)
     gate.add(Rule(Answer(500), method="GET", calls={2, 5, 8}))
 
     assert [stored.key for stored in stage.store.list("originals/")] == keys
@@ -360,15 +361,16 @@ def test_a_part_that_arrives_after_the_abort_makes_no_object(stage, gate):
     assert stage.store.find(stage.key()) is None
 
 
-def test_one_session_of_a_batch_that_fails_leaves_the_others(stage, gate):
-    keys = [stage.other_key() for _ in range(20)]
-    gate.add(Rule(Answer(403, error_xml("AccessDenied")), method="POST", path=keys[7]))
+@pytest.mark.django_db
+def test_one_session_of_a_batch_that_fails_leaves_the_others(stage, gate, api, gallery):
+    uploads = [make_upload(gallery, store="s3", lane="multipart") for _ in range(20)]
+    gate.add(Rule(Answer(403, error_xml("AccessDenied")), method="POST", path=uploads[7].key))
 
-    sessions = stage.lanes.create_multiparts([(key, TYPE) for key in keys])
+    rows = api.sign(*[{"id": str(upload.pk)} for upload in uploads])
 
-    failed = [index for index, session in enumerate(sessions) if isinstance(session, StorageUnavailable)]
-    assert failed == [7]
-    assert len({str(session) for session in sessions}) == 20
+    failed = {index: row["error"]["code"] for index, row in enumerate(rows) if row["error"]}
+    assert failed == {7: "storage_unavailable"}
+    assert len(set(Upload.objects.exclude(session="").values_list("session", flat=True))) == 19
 
 
 # Writing and copying

@@ -1,6 +1,7 @@
 """Every request to a store is announced before it is made: so the suite can refuse one inside a transaction."""
 
 import threading
+from functools import partial
 
 import pytest
 from django.db import transaction
@@ -10,8 +11,9 @@ from galleries.objects.base import ObjectStore, bound_key
 from tests.builders import make_upload
 from uploads.errors import LaneUnsupported
 from uploads.lanes.base import UploadLanes, Wanted
-from uploads.presign import look_at_all
+from uploads.presign import look
 from uploads.states import State
+from uploads.store_calls import ask_all
 
 PHOTO = b"photo" * 100
 TYPE = "image/jpeg"
@@ -42,12 +44,11 @@ OBJECT_CALLS = {
 }
 LANE_CALLS = {
     "create_multipart": lambda stage: stage.lanes.create_multipart(stage.key(), content_type=TYPE),
-    "create_multiparts": lambda stage: stage.lanes.create_multiparts([(stage.key(), TYPE)]),
     "list_parts": lambda stage: stage.lanes.list_parts(stage.key(), "0" * 32),
     "complete_multipart": lambda stage: stage.lanes.complete_multipart(stage.key(), "0" * 32, []),
     "abort_multipart": lambda stage: stage.lanes.abort_multipart(stage.key(), "0" * 32),
     "list_sessions": lambda stage: list(stage.lanes.list_sessions("originals/")),
-    "begin_resumables": lambda stage: stage.lanes.begin_resumables([wanted(stage)]),
+    "begin_resumable": lambda stage: stage.lanes.begin_resumable(wanted(stage)),
     "probe_resumable": lambda stage: stage.lanes.probe_resumable(session_of(stage), size_bytes=len(PHOTO)),
     "cancel_resumable": lambda stage: stage.lanes.cancel_resumable(session_of(stage)),
 }
@@ -63,7 +64,7 @@ def session_of(stage) -> str:
     if not hasattr(stage, "session_uri"):
         hooks, base.on_store_call[:] = list(base.on_store_call), []
         try:
-            stage.session_uri = stage.lanes.begin_resumables([wanted(stage)])[0]
+            stage.session_uri = stage.lanes.begin_resumable(wanted(stage))
         finally:
             base.on_store_call[:] = hooks
     return stage.session_uri
@@ -132,7 +133,7 @@ def test_the_suite_hears_of_calls_that_other_threads_make_for_a_transaction(loca
     upload = make_upload(gallery, State.SIGNED)
 
     with transaction.atomic():
-        look_at_all([upload])
+        ask_all([partial(look, upload)])
 
     assert len(found) == 1
     assert threading.current_thread().name not in found[0]

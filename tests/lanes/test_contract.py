@@ -364,7 +364,7 @@ def test_aborting_twice_is_aborting_once(parts_stage):
 
 def test_open_sessions_are_listed_until_they_end(parts_stage):
     first, second = parts_stage.key(), parts_stage.other_key()
-    sessions = parts_stage.lanes.create_multiparts([(first, TYPE), (second, TYPE)])
+    sessions = [parts_stage.lanes.create_multipart(key, content_type=TYPE) for key in (first, second)]
     found = {(opened.key, opened.session) for opened in parts_stage.lanes.list_sessions("originals/")}
 
     parts_stage.lanes.abort_multipart(first, sessions[0])
@@ -376,7 +376,10 @@ def test_open_sessions_are_listed_until_they_end(parts_stage):
 def test_sixty_sessions_are_opened_at_once_each_its_own(parts_stage):
     keys = [parts_stage.other_key() for _ in range(60)]
 
-    sessions = parts_stage.lanes.create_multiparts([(key, TYPE) for key in keys])
+    with ThreadPoolExecutor(60) as callers:
+        sessions = list(
+            callers.map(lambda key: parts_stage.lanes.create_multipart(key, content_type=TYPE), keys)
+        )
 
     assert len(set(sessions)) == 60
     assert parts_stage.lanes.list_parts(keys[59], sessions[59]) == []
@@ -386,9 +389,7 @@ def test_sixty_sessions_are_opened_at_once_each_its_own(parts_stage):
 
 
 def begin(stage, content):
-    [session_uri] = stage.lanes.begin_resumables([wanted(stage.key(), content)])
-    assert isinstance(session_uri, str), session_uri
-    return session_uri
+    return stage.lanes.begin_resumable(wanted(stage.key(), content))
 
 
 def wanted(key, content=LARGE_PHOTO):
@@ -518,7 +519,8 @@ def test_a_session_that_never_was_is_gone(resumable_stage):
 def test_sixty_resumable_sessions_are_begun_at_once_each_its_own(resumable_stage):
     keys = [resumable_stage.other_key() for _ in range(60)]
 
-    sessions = resumable_stage.lanes.begin_resumables([wanted(key) for key in keys])
+    with ThreadPoolExecutor(60) as callers:
+        sessions = list(callers.map(resumable_stage.lanes.begin_resumable, [wanted(key) for key in keys]))
     send_chunk(resumable_stage, sessions[59], LARGE_PHOTO, 0, len(LARGE_PHOTO))
 
     assert len(set(sessions)) == 60
@@ -543,14 +545,13 @@ def test_a_lane_that_is_not_there_is_refused_in_every_call(request, store):
         []
         if can.resumable
         else [
-            lambda: stage.lanes.begin_resumables([wanted(stage.key())]),
+            lambda: stage.lanes.begin_resumable(wanted(stage.key())),
             lambda: stage.lanes.probe_resumable("/session", size_bytes=1),
             lambda: stage.lanes.cancel_resumable("/session"),
         ]
     )
     calls += [] if can.multipart else [
         lambda: stage.lanes.create_multipart(stage.key(), content_type=TYPE),
-        lambda: stage.lanes.create_multiparts([(stage.key(), TYPE)]),
         lambda: stage.lanes.sign_part(stage.key(), "session", number=1, size_bytes=1, crc32=None),
         lambda: stage.lanes.list_parts(stage.key(), "session"),
         lambda: stage.lanes.complete_multipart(stage.key(), "session", []),

@@ -162,8 +162,7 @@ def test_a_session_goes_on_in_another_process_when_its_own_was_killed(local_stag
 
 
 def begin(stage, content) -> str:
-    [uri] = stage.lanes.begin_resumables([Wanted(stage.key(), len(content), TYPE, "http://localhost:8000")])
-    return uri
+    return stage.lanes.begin_resumable(Wanted(stage.key(), len(content), TYPE, "http://localhost:8000"))
 
 
 def send_chunk(stage, uri, content, first):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -21,6 +22,7 @@ from galleries.errors import ObjectChanged, ObjectMissing, StorageUnavailable
 from galleries.objects.base import forget_stores, store_named
 from uploads.errors import SessionGone
 from uploads.lanes.base import Received, Wanted, lanes_of
+from uploads.store_calls import ask_all
 
 KEY = "originals/ab/0192e4d0-1111-7222-8333-4444555566ab/1"
 BOUND = f"{KEY}/bound"
@@ -193,7 +195,7 @@ def test_a_copy_is_on_the_condition_of_its_source_and_keeps_its_type(script):
 def test_a_session_is_begun_for_one_site_one_size_and_where_nothing_is(script):
     script.says("POST", answer(200, Location=session_at(script)))
 
-    assert lanes_of("gcs").begin_resumables([wanted()]) == [session_at(script)]
+    assert lanes_of("gcs").begin_resumable(wanted()) == session_at(script)
 
     [asked] = script.asked
     assert asked.query["uploadType"] == "resumable"
@@ -210,11 +212,11 @@ def test_a_session_is_begun_for_one_site_one_size_and_where_nothing_is(script):
 def test_a_hundred_sessions_wait_for_the_store_once(script):
     script.says("POST", answer(200, Location=session_at(script)))
     lanes = lanes_of("gcs")
-    lanes.begin_resumables([wanted()])  # what is done once a process is done
+    lanes.begin_resumable(wanted())  # what is done once a process is done
     script.takes_s = 0.5
     began_at = time.monotonic()
 
-    begun = lanes.begin_resumables([wanted(f"originals/ab/{number}") for number in range(100)])
+    begun = begin_all([wanted(f"originals/ab/{number}") for number in range(100)])
 
     assert begun == [session_at(script)] * 100
     assert time.monotonic() - began_at < 100 * 0.5 / 10
@@ -253,7 +255,7 @@ def test_object_parameters_go_with_a_session_a_rendition_and_a_copy(script, use_
         answer(200, {"done": True, "totalBytesRewritten": "5", "objectSize": "5", "resource": FOUND}),
     )
 
-    lanes_of("gcs").begin_resumables([wanted()])
+    lanes_of("gcs").begin_resumable(wanted())
     store_named("gcs").put_bytes(KEY, b"bytes", content_type="image/webp")
     store_named("gcs").copy(KEY, BOUND, if_match="7")
 
@@ -311,7 +313,7 @@ def test_browsers_are_given_their_own_endpoint_and_the_server_keeps_its_own(scri
     script.says("DELETE", answer(499))
     lanes = lanes_of("gcs")
 
-    [session_uri] = lanes.begin_resumables([wanted()])
+    session_uri = lanes.begin_resumable(wanted())
     lanes.probe_resumable(session_uri, size_bytes=1)
     lanes.cancel_resumable(session_uri)
 
@@ -376,7 +378,7 @@ def test_a_session_that_may_not_be_cancelled_is_not_taken_for_gone(script, statu
 def test_one_session_that_fails_ends_no_other(script):
     script.says("POST", answer(200, Location=session_at(script)), answer(403), answer(412))
 
-    begun = lanes_of("gcs").begin_resumables([wanted(f"originals/ab/{n}") for n in range(3)])
+    begun = begin_all([wanted(f"originals/ab/{n}") for n in range(3)])
 
     assert sorted(type(each).__name__ for each in begun) == [
         "StorageUnavailable",
@@ -451,8 +453,8 @@ def test_an_answer_that_is_no_answer_of_the_store_tells_nothing(script, told):
         store_named("gcs").head(KEY)
     with pytest.raises(StorageUnavailable):
         store_named("gcs").put_bytes(KEY, b"bytes", content_type="image/webp")
-    [begun] = lanes_of("gcs").begin_resumables([wanted()])
-    assert isinstance(begun, StorageUnavailable)
+    with pytest.raises(StorageUnavailable):
+        lanes_of("gcs").begin_resumable(wanted())
 
 
 def test_a_body_that_ends_early_is_no_object(script):
@@ -499,9 +501,14 @@ def calls_of_the_web(state, session_uri):
         "delete": lambda: store.delete([KEY]),
         "probe": lambda: lanes.probe_resumable(session_uri, size_bytes=1),
         "cancel": lambda: lanes.cancel_resumable(session_uri),
-        "begin": lambda: raise_all(lanes.begin_resumables(batch)),
+        "begin": lambda: raise_all(begin_all(batch)),
     }
     return {(state, name): call for name, call in calls.items()}
+
+
+def begin_all(batch):
+    lanes = lanes_of("gcs")
+    return ask_all([partial(lanes.begin_resumable, each) for each in batch])
 
 
 def raise_all(begun):

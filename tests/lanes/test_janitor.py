@@ -127,7 +127,7 @@ def test_a_resumable_session_that_was_let_go_takes_no_more_bytes(resumable_stage
     name, content = stage.store.name, jpeg(1)
     upload = make_upload(gallery, State.CANCELLED, store=name, lane="resumable", size=len(content))
     wanted = Wanted(upload.key, len(content), "image/jpeg", "http://localhost")
-    [session_uri] = stage.lanes.begin_resumables([wanted])
+    session_uri = stage.lanes.begin_resumable(wanted)
     Discard.objects.create(
         store=name, key=upload.key, sealed_session=seal(session_uri), not_before=timezone.now()
     )

@@ -50,7 +50,7 @@ def multipart(stage):
 
 
 def resumable(stage):
-    [session_uri] = stage.lanes.begin_resumables([Wanted(stage.key(), len(PHOTO), TYPE, SITE)])
+    session_uri = stage.lanes.begin_resumable(Wanted(stage.key(), len(PHOTO), TYPE, SITE))
     headers = {"content-range": f"bytes 0-{len(PHOTO) - 1}/{len(PHOTO)}"}
     assert stage.ask("PUT", session_uri, PHOTO, headers).is_ok
     return stage.key()

@@ -15,6 +15,7 @@ from galleries.objects import base
 from galleries.objects.base import forget_stores, store_named
 from uploads.errors import SessionGone
 from uploads.lanes.base import StoredPart, lanes_of
+from uploads.store_calls import ask_all
 
 KEY = "originals/ab/0192e4d0-1111-7222-8333-4444555566ab/1"
 PARTS = [StoredPart(1, 5, "aa"), StoredPart(2, 6, "bb")]
@@ -216,9 +217,13 @@ def test_one_failing_session_of_a_batch_leaves_the_others(script):
     opened = b"<InitiateMultipartUploadResult><UploadId>abc</UploadId></InitiateMultipartUploadResult>"
     script.says("POST", answer(403, error_xml("AccessDenied")), answer(200, opened))
 
-    sessions = lanes_of("s3").create_multiparts([(KEY, "image/jpeg")] * 3)
+    sessions = ask_all([open_session] * 3)
 
     assert sorted(type(session).__name__ for session in sessions) == ["StorageUnavailable", "str", "str"]
+
+
+def open_session():
+    return lanes_of("s3").create_multipart(KEY, content_type="image/jpeg")
 
 
 def test_a_store_that_is_not_there_is_unavailable(settings):
@@ -236,7 +241,7 @@ def test_a_stalled_store_is_known_within_ten_seconds_also_for_a_whole_batch(sett
         use_endpoint(settings, f"http://127.0.0.1:{listener.getsockname()[1]}")
         began_at = time.monotonic()
 
-        sessions = lanes_of("s3").create_multiparts([(KEY, "image/jpeg")] * 100)
+        sessions = ask_all([open_session] * 100)
 
         assert time.monotonic() - began_at < 10
     assert {type(session) for session in sessions} == {StorageUnavailable}

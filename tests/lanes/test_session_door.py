@@ -29,8 +29,7 @@ PAGE = "https://photos.example.org"
 
 def begin(stage, content=PHOTO, key=None) -> str:
     wanted = Wanted(key or stage.key(), len(content), TYPE, PAGE)
-    [uri] = stage.lanes.begin_resumables([wanted])
-    return uri
+    return stage.lanes.begin_resumable(wanted)
 
 
 def put(stage, uri, first, last, *, content=PHOTO, total=None, body=None, **headers):
@@ -681,7 +680,7 @@ def test_bytes_are_synced_before_they_are_counted(local_stage, monkeypatch):
 def test_begun_sessions_of_a_batch_are_each_its_own(local_stage):
     keys = [local_stage.other_key() for _ in range(100)]
 
-    uris = local_stage.lanes.begin_resumables([Wanted(key, SIZE, TYPE, PAGE) for key in keys])
+    uris = [local_stage.lanes.begin_resumable(Wanted(key, SIZE, TYPE, PAGE)) for key in keys]
 
     assert len(set(uris)) == 100
     assert {local_stage.lanes.sessions.find(uri, now_s=0).plan.key for uri in uris} == set(keys)
@@ -700,34 +699,30 @@ def test_a_file_of_many_batches_streams_to_the_disk(local_stage):
     assert read(local_stage) == content
 
 
-def test_a_disk_that_takes_no_more_sessions_says_so_for_each(local_stage, monkeypatch):
-    wanted = [Wanted(local_stage.other_key(), SIZE, TYPE, PAGE) for _ in range(3)]
-    mkdir, made = os.mkdir, []
+def test_a_disk_that_takes_no_more_sessions_says_so(local_stage, monkeypatch):
+    wanted = Wanted(local_stage.other_key(), SIZE, TYPE, PAGE)
+    mkdir = os.mkdir
 
     def failing_mkdir(path, *args, **more):
         if ".resumable" in str(path):
-            made.append(path)
-        if len(made) > 1:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return mkdir(path, *args, **more)
 
-    local_stage.lanes.begin_resumables(wanted[:1])
+    local_stage.lanes.begin_resumable(wanted)
     monkeypatch.setattr(local_sessions.os, "mkdir", failing_mkdir)
 
-    begun = local_stage.lanes.begin_resumables(wanted)
+    with pytest.raises(StorageUnavailable):
+        local_stage.lanes.begin_resumable(wanted)
 
-    assert [isinstance(each, StorageUnavailable) for each in begun] == [False, True, True]
 
-
-def test_sessions_whose_names_cannot_be_synced_are_not_given_out(local_stage, monkeypatch):
+def test_a_session_whose_name_cannot_be_synced_is_not_given_out(local_stage, monkeypatch):
     def failing_sync(_folder):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(local_sessions, "sync_folder", failing_sync)
 
-    begun = local_stage.lanes.begin_resumables([Wanted(local_stage.key(), SIZE, TYPE, PAGE)])
-
-    assert [type(each) for each in begun] == [StorageUnavailable]
+    with pytest.raises(StorageUnavailable):
+        local_stage.lanes.begin_resumable(Wanted(local_stage.key(), SIZE, TYPE, PAGE))
 
 
 def test_a_session_that_somebody_keeps_is_not_waited_for_without_end(local_stage, monkeypatch):

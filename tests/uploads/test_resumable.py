@@ -167,7 +167,7 @@ def test_a_session_begun_by_two_calls_at_once_is_the_first_one_s(api, gallery, m
     """The other's is let go, unseen by any client."""
     [row] = api.batch(gallery, declared(), sign=False)
     upload = row_of(row)
-    [rival] = initiate_resumable("local", [upload], page_origin=settings.SITE_URL)
+    rival = initiate_resumable(upload, page_origin=settings.SITE_URL)
 
     def be_faster() -> None:
         Upload.objects.filter(pk=upload.pk).update(sealed_session=rival)

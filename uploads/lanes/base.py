@@ -7,7 +7,7 @@ import base64
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -15,7 +15,6 @@ from typing import Final, Literal
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from galleries.errors import StorageUnavailable
 from galleries.objects.base import ObjectStore, StoredObject, store_named
 from uploads.errors import LaneUnsupported
 from uploads.limits import PREFERRED_PART_BYTES
@@ -96,10 +95,6 @@ class UploadLanes(ABC):
     def create_multipart(self, key: str, *, content_type: str) -> str: ...
 
     @abstractmethod
-    def create_multiparts(self, wanted: Sequence[tuple[str, str]]) -> list[str | StorageUnavailable]:
-        """One session for each (key, content type), in order, all at once. One failure ends no other."""
-
-    @abstractmethod
     def sign_part(
         self, key: str, session: str, *, number: int, size_bytes: int, crc32: str | None
     ) -> SignedRequest:
@@ -127,12 +122,12 @@ class UploadLanes(ABC):
     def list_sessions(self, prefix: str) -> Iterator[OpenSession]:
         """Every multipart session still open below that prefix of keys, also those no row knows."""
 
-    def begin_resumables(self, wanted: Sequence[Wanted]) -> list[str | StorageUnavailable]:
-        """A session URI for each, in order, all at once. Whoever has a URI may send: it is a secret.
+    def begin_resumable(self, wanted: Wanted) -> str:
+        """A session URI. Whoever has it may send: it is a secret.
 
         Raises: LaneUnsupported where the store has no such lane.
         """
-        raise LaneUnsupported(lane="resumable", store=self.store.name, sessions=len(wanted))
+        raise LaneUnsupported(lane="resumable", store=self.store.name, size_bytes=wanted.size_bytes)
 
     def probe_resumable(self, session_uri: str, *, size_bytes: int) -> Received:
         """What the store has of it (`Content-Range: bytes */size`). Changes nothing.

@@ -4,8 +4,7 @@ https://docs.cloud.google.com/storage/docs/performing-resumable-uploads
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Final, NoReturn
@@ -14,7 +13,7 @@ from django.conf import settings
 from google.api_core.exceptions import from_http_response
 from requests import Response
 
-from galleries.errors import GalleryError, StorageUnavailable
+from galleries.errors import ObjectChanged, ObjectMissing, StorageUnavailable
 from galleries.objects.base import ObjectStore, StoredObject
 from galleries.objects.gcs import GcsStore
 from galleries.objects.gcs_bucket import RETRY, TIMEOUT_S
@@ -29,7 +28,7 @@ from uploads.lanes.base import (
     UploadLanes,
     Wanted,
 )
-from uploads.limits import MAX_BATCH_ITEMS, SIGNED_URL_LIFE
+from uploads.limits import SIGNED_URL_LIFE
 
 URL_LIFE_S: Final = int(SIGNED_URL_LIFE.total_seconds())
 # Only where nothing is yet: a used URL can't write again, a second session can't replace what the first has written.
@@ -66,8 +65,6 @@ class GcsLanes(UploadLanes):
         self.bucket = store.bucket
         lacks: dict[str, Iterable[str]] = getattr(settings, "PHOTO_STORE_LACKS", {})
         self.capabilities = replace(CAPABILITIES, **dict.fromkeys(lacks.get(store.name, ())))
-        # A whole batch at once: it then waits for the store once, also when the store has stalled.
-        self._threads = ThreadPoolExecutor(MAX_BATCH_ITEMS, thread_name_prefix="gcs-sessions")
 
     def sign_put(self, key: str, *, size_bytes: int, content_type: str, crc32: str | None) -> SignedRequest:
         """The checksum can't be signed: whoever reads the object compares it."""
@@ -82,8 +79,11 @@ class GcsLanes(UploadLanes):
         url = self.bucket.signer.url("PUT", key, Life(int(self.clock()), URL_LIFE_S), headers=headers)
         return SignedRequest("PUT", url, headers)
 
-    def begin_resumables(self, wanted: Sequence[Wanted]) -> list[str | StorageUnavailable]:
-        return list(self._threads.map(self._try_to_begin, wanted))
+    def begin_resumable(self, wanted: Wanted) -> str:
+        try:
+            return self._begin(wanted)
+        except (ObjectChanged, ObjectMissing) as error:  # something lies there already, or the bucket is gone
+            raise StorageUnavailable(reason=error.code) from error
 
     def probe_resumable(self, session_uri: str, *, size_bytes: int) -> Received:
         with self.bucket.asked("probe_resumable"):
@@ -105,9 +105,6 @@ class GcsLanes(UploadLanes):
     def create_multipart(self, key: str, *, content_type: str) -> str:
         del content_type
         self._refuse_parts(key)
-
-    def create_multiparts(self, wanted: Sequence[tuple[str, str]]) -> list[str | StorageUnavailable]:
-        self._refuse_parts(*(key for key, _ in wanted))
 
     def sign_part(
         self, key: str, session: str, *, number: int, size_bytes: int, crc32: str | None
@@ -131,14 +128,6 @@ class GcsLanes(UploadLanes):
         """None: a resumable session is known by its URI alone, and the store forgets it after a week."""
         del prefix
         return iter(())
-
-    def _try_to_begin(self, wanted: Wanted) -> str | StorageUnavailable:
-        try:
-            return self._begin(wanted)
-        except StorageUnavailable as error:
-            return error
-        except GalleryError as error:  # something lies there already, or the bucket is gone
-            return StorageUnavailable(reason=error.code)
 
     def _begin(self, wanted: Wanted) -> str:
         with self.bucket.asked("begin_resumable"):

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 
-from galleries.errors import ObjectMissing, StorageUnavailable
+from galleries.errors import ObjectMissing
 from galleries.objects.base import ObjectStore, StoredObject, tell_store_call
 from galleries.objects.local import (
     IncomingFile,
@@ -111,16 +111,6 @@ class LocalLanes(UploadLanes):
                 sync_folder(folder)
         return session
 
-    def create_multiparts(self, wanted: Sequence[tuple[str, str]]) -> list[str | StorageUnavailable]:
-        """One after the other: a folder takes less time than a thread."""
-        sessions: list[str | StorageUnavailable] = []
-        for key, content_type in wanted:
-            try:
-                sessions.append(self.create_multipart(key, content_type=content_type))
-            except StorageUnavailable as error:
-                sessions.append(error)
-        return sessions
-
     def list_parts(self, key: str, session: str) -> list[StoredPart]:
         tell_store_call(self.store.name, "list_parts")
         folder = self._folder_of(key, session)
@@ -153,20 +143,9 @@ class LocalLanes(UploadLanes):
             self._folder_of(key, session)
             self._end(session)
 
-    def begin_resumables(self, wanted: Sequence[Wanted]) -> list[str | StorageUnavailable]:
-        """One after the other: a folder takes less time than a thread."""
-        tell_store_call(self.store.name, "begin_resumables")
-        begun: list[str | StorageUnavailable] = []
-        for each in wanted:
-            try:
-                begun.append(self.sessions.begin(each, now_s=self.clock()))
-            except StorageUnavailable as error:
-                begun.append(error)
-        try:
-            self.sessions.sync()
-        except (StorageUnavailable, ObjectMissing):  # none could be begun, or none will be found again
-            return [StorageUnavailable()] * len(begun)
-        return begun
+    def begin_resumable(self, wanted: Wanted) -> str:
+        tell_store_call(self.store.name, "begin_resumable")
+        return self.sessions.begin(wanted, now_s=self.clock())
 
     def probe_resumable(self, session_uri: str, *, size_bytes: int) -> Received:
         tell_store_call(self.store.name, "probe_resumable")

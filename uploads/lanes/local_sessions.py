@@ -114,7 +114,7 @@ class LocalSessions:
         self._folder = store.root / ".resumable"
 
     def begin(self, wanted: Wanted, *, now_s: float) -> str:
-        """The URI of a new session; nobody can tell it from what lies on the disk. `sync` before it is given out."""
+        """The URI of a new session; nobody can tell it from what lies on the disk. Its name outlives a power cut."""
         token = secrets.token_urlsafe(32)
         plan = Plan(wanted.key, wanted.size_bytes, wanted.origin, int(now_s))
         folder = self._folder / hash_of(token)
@@ -126,13 +126,9 @@ class LocalSessions:
             incoming.write([json.dumps(asdict(plan)).encode()])
             incoming.settle_into(opening, PLAN_NAME)
             opening.rename(folder)
+            for named_in in (self._folder, self.store.root):
+                sync_folder(named_in)
         return self.prefix + token
-
-    def sync(self) -> None:
-        """Once for all that were begun: their names outlive a power cut."""
-        with storage_errors():
-            for folder in (self._folder, self.store.root):
-                sync_folder(folder)
 
     def find(self, session_uri: str, *, now_s: float) -> "LocalSession":
         """Raises: SessionGone for one that never was, was cancelled, or has outlived its week."""

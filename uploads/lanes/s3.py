@@ -1,7 +1,6 @@
 """The ways into an S3 bucket: signed PUTs of whole files and of parts."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final
@@ -24,7 +23,7 @@ from uploads.lanes.base import (
     UploadLanes,
     checksum_header,
 )
-from uploads.limits import MAX_BATCH_ITEMS, SIGNED_URL_LIFE
+from uploads.limits import SIGNED_URL_LIFE
 
 # The second is what Swift says when a session is aborted that was completed.
 GONE_CODES: Final = frozenset({"NoSuchUpload", "NoSuchKey"})
@@ -57,8 +56,6 @@ class S3Lanes(UploadLanes):
         self.bucket = store.bucket
         lacks: dict[str, Iterable[str]] = getattr(settings, "PHOTO_STORE_LACKS", {})
         self.capabilities = replace(CAPABILITIES, **dict.fromkeys(lacks.get(store.name, ())))
-        # A whole batch at once: it then waits for the store once, also when the store has stalled.
-        self._threads = ThreadPoolExecutor(MAX_BATCH_ITEMS, thread_name_prefix="s3-sessions")
 
     def sign_put(self, key: str, *, size_bytes: int, content_type: str, crc32: str | None) -> SignedRequest:
         headers = {"content-type": content_type, **self.bucket.signed_parameters}
@@ -88,9 +85,6 @@ class S3Lanes(UploadLanes):
                 Bucket=self.bucket.name, Key=key, ContentType=content_type, **parameters
             )
         return str(told(opened, "UploadId"))
-
-    def create_multiparts(self, wanted: Sequence[tuple[str, str]]) -> list[str | StorageUnavailable]:
-        return list(self._threads.map(self._try_to_create, wanted))
 
     def list_parts(self, key: str, session: str) -> list[StoredPart]:
         with self.bucket.asked("list_parts"), session_errors():
@@ -150,13 +144,6 @@ class S3Lanes(UploadLanes):
             self.bucket.patient_client.complete_multipart_upload(
                 Bucket=self.bucket.name, Key=key, UploadId=session, MultipartUpload={"Parts": listed}
             )
-
-    def _try_to_create(self, wanted: tuple[str, str]) -> str | StorageUnavailable:
-        key, content_type = wanted
-        try:
-            return self.create_multipart(key, content_type=content_type)
-        except StorageUnavailable as error:
-            return error
 
     def _signed(
         self, key: str, size_bytes: int, headers: dict[str, str], query: Sequence[tuple[str, str]]
