@@ -28,8 +28,8 @@ import {
 import { Confirmations } from "./confirmations.ts";
 import { Connection, type ConnectionStatus } from "./connection.ts";
 import { Inspector } from "./inspector.ts";
-import type { ChosenFile, EngineReport, EngineRequest } from "./port.ts";
-import { Reporter } from "./reporter.ts";
+import type { ChosenFile, EngineRequest } from "./port.ts";
+import { type Report, Reporter, type ViewerId } from "./reporter.ts";
 import { Signer } from "./signer.ts";
 import { Slots } from "./slots.ts";
 import { Sources } from "./sources.ts";
@@ -43,7 +43,7 @@ export type EnginePorts = {
   readonly openSocket: OpenSocket;
   readonly put: PutPart;
   readonly random: () => number;
-  readonly report: (report: EngineReport) => void;
+  readonly report: Report;
 };
 
 /** Files registered in one call wait this long for each other: the first of all hardly, those after them may. */
@@ -73,7 +73,6 @@ export class Engine {
   readonly #completer: Batcher<FileEntry>;
   readonly #canceller: Batcher<Cancellation>;
   readonly #confirmations = new Map<string, Confirmations>();
-  #watchedId: string | null = null;
   #nextOrder = 1;
 
   constructor(ports: EnginePorts) {
@@ -152,16 +151,16 @@ export class Engine {
     });
   }
 
-  handle(request: Exclude<EngineRequest, { type: "hello" }>): void {
+  handle(request: Exclude<EngineRequest, { type: "hello" }>, viewerId: ViewerId): void {
     switch (request.type) {
       case "add":
         this.#add(request.galleryId, request.title, request.files);
         break;
       case "rows":
-        this.#reporter.show(request);
+        this.#reporter.show(viewerId, request);
         break;
       case "watch":
-        this.#watch(request.galleryId);
+        this.#watch(viewerId, request.galleryId);
         break;
       case "retry_session":
         this.#connection.retrySession();
@@ -183,6 +182,12 @@ export class Engine {
       default:
         unreachable(request);
     }
+  }
+
+  /** A page is gone: nothing is told it any more. */
+  forget(viewerId: ViewerId): void {
+    this.#watch(viewerId, null);
+    this.#reporter.forget(viewerId);
   }
 
   #batcher(
@@ -217,9 +222,8 @@ export class Engine {
     if (gallery.isPaused) this.#dispatch(entry, { type: "pause" });
   }
 
-  #watch(galleryId: string | null): void {
-    const before = this.#watchedId;
-    this.#watchedId = galleryId;
+  #watch(viewerId: ViewerId, galleryId: string | null): void {
+    const before = this.#reporter.watch(viewerId, galleryId);
     if (before !== null && before !== galleryId) this.#closeIfIdle(before);
     if (galleryId !== null) this.#openConfirmations(galleryId);
   }
@@ -455,7 +459,8 @@ export class Engine {
 
   #closeIfIdle(galleryId: string): void {
     const gallery = this.#catalogue.galleries.get(galleryId);
-    if (galleryId === this.#watchedId || (gallery !== undefined && openCount(gallery) > 0)) return;
+    const isUnderway = gallery !== undefined && openCount(gallery) > 0;
+    if (isUnderway || this.#reporter.isWatched(galleryId)) return;
     this.#confirmations.get(galleryId)?.close();
     this.#confirmations.delete(galleryId);
   }
@@ -484,7 +489,7 @@ export class Engine {
       gallery?.runner.dispatch({ type: "publication", state: message.publication.state });
       this.#reporter.changed();
     }
-    if (galleryId === this.#watchedId) this.#ports.report({ type: "live", message });
+    this.#reporter.tellLive(galleryId, message);
   }
 
   /** Deleted, or no longer ours: what waits for word from it will not get any. */

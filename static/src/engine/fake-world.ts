@@ -9,6 +9,7 @@ import { HttpUploadApi } from "../io/upload-api.ts";
 import { ManualClock } from "../kernel/clock.ts";
 import { Engine } from "./engine.ts";
 import type { ChosenFile, EngineReport, EngineRequest, GalleryTally, RowView } from "./port.ts";
+import type { Report } from "./reporter.ts";
 
 export const BASE_URL = "https://photos.test";
 export const STORE_URL = "https://store.test";
@@ -90,6 +91,8 @@ export class FakeWorld {
   readonly calls: { readonly path: string; readonly body: Json }[] = [];
   readonly puts: { readonly url: string; readonly bytes: number }[] = [];
   readonly reports: EngineReport[] = [];
+  /** Who is told; `reports` has all, whoever it was. */
+  onReport: Report = () => {};
   readonly sockets: { readonly url: string; readonly handlers: SocketHandlers }[] = [];
   /** One after another; the last one stays. */
   onCall: (path: string) => Fault = () => "none";
@@ -142,7 +145,10 @@ export class FakeWorld {
       openSocket: (url, handlers) => this.#openSocket(url, handlers),
       put: this.#put,
       random: this.#random,
-      report: (report) => this.reports.push(report),
+      report: (report, to) => {
+        this.reports.push(report);
+        this.onReport(report, to);
+      },
     });
     return this.engine;
   }
@@ -150,7 +156,7 @@ export class FakeWorld {
   // What tests do and see.
 
   send(request: Exclude<EngineRequest, { type: "hello" }>): void {
-    this.engine.handle(request);
+    this.engine.handle(request, "page");
   }
 
   add(files: readonly ChosenFile[], galleryId = GALLERY_ID): void {

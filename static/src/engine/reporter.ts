@@ -3,19 +3,22 @@ import { nextSpeed, secondsLeft } from "../domain/speed.ts";
 import { percentOf, tallyOf, troublesOf } from "../domain/tally.ts";
 import type { Cancel, Clock } from "../kernel/clock.ts";
 import { type FileEntry, type GalleryEntry, openCount } from "./catalogue.ts";
-import type { EngineReport, GalleryTally, KeptCounts, RowsView, RowView } from "./port.ts";
+import type { EngineReport, GalleryTally, RowsView, RowView } from "./port.ts";
+
+/** A page that sees these uploads: one in each tab. */
+export type ViewerId = string;
+/** Tells one viewer; without a viewer, all of them. */
+export type Report = (report: EngineReport, to?: ViewerId) => void;
 
 export type ReporterPorts = {
   readonly clock: Clock;
   readonly galleries: ReadonlyMap<string, GalleryEntry>;
   readonly waitingFor: () => "connection" | "sign_in" | null;
-  readonly report: (report: EngineReport) => void;
+  readonly report: Report;
 };
 
 /** Four times a second is as often as anybody reads numbers. */
 const REPORT_EVERY_MS = 250;
-
-const NOTHING_KEPT: KeptCounts = { bytes: 0, handle: 0, none: 0 };
 
 type Window = {
   readonly galleryId: string;
@@ -24,18 +27,27 @@ type Window = {
   readonly view?: RowsView;
 };
 
+type Viewer = {
+  readonly windows: Map<RowsView, Window>;
+  /** Files its shelf was handed: a handle costs the browser's other processes work each time it is told. */
+  handed: Set<string>;
+  /** The gallery on its screen. */
+  watchedId: string | null;
+};
+
+/** The files of a view, looked up once for all the windows on it. */
+type FilesOf = (galleryId: string, view: RowsView) => readonly FileEntry[];
+
 /** The shelf shows what is still to become a photo of the wall. */
 const OFF_VIEW: Readonly<Record<RowsView, ReadonlySet<FileState["name"]>>> = {
   list: new Set(["removed"]),
   shelf: new Set(["removed", "done", "invalid"]),
 };
 
-/** Tells the page what has changed: sums always, rows only of the windows its views show. */
+/** Tells its viewers what has changed: sums all of them, rows and live messages only who looks at them. */
 export class Reporter {
   readonly #ports: ReporterPorts;
-  readonly #windows = new Map<RowsView, Window>();
-  /** Files the shelf was handed: a handle costs the browser's other processes work each time it is told. */
-  #handed = new Set<string>();
+  readonly #viewers = new Map<ViewerId, Viewer>();
   #lastMs = Number.NEGATIVE_INFINITY;
   #cancel: Cancel | null = null;
 
@@ -51,12 +63,44 @@ export class Reporter {
     this.#cancel = this.#ports.clock.after(delayMs, () => this.#tell());
   }
 
-  show(window: Window): void {
+  show(viewerId: ViewerId, window: Window): void {
+    const viewer = this.#viewer(viewerId);
     const view = window.view ?? "list";
-    if (view === "shelf") this.#handed = new Set();
-    if (window.count === 0) this.#windows.delete(view);
-    else this.#windows.set(view, window);
-    this.#tellRows(window);
+    if (view === "shelf") viewer.handed = new Set();
+    if (window.count === 0) viewer.windows.delete(view);
+    else viewer.windows.set(view, window);
+    this.#tellRows(viewerId, viewer, window, (galleryId) => this.#filesOf(galleryId, view));
+  }
+
+  /** Answers the gallery this viewer watched before. */
+  watch(viewerId: ViewerId, galleryId: string | null): string | null {
+    const viewer = this.#viewer(viewerId);
+    const before = viewer.watchedId;
+    viewer.watchedId = galleryId;
+    return before;
+  }
+
+  isWatched(galleryId: string): boolean {
+    return [...this.#viewers.values()].some(({ watchedId }) => watchedId === galleryId);
+  }
+
+  tellLive(galleryId: string, message: unknown): void {
+    for (const [viewerId, { watchedId }] of this.#viewers) {
+      if (watchedId === galleryId) this.#ports.report({ type: "live", message }, viewerId);
+    }
+  }
+
+  /** A viewer that is gone costs nothing. */
+  forget(viewerId: ViewerId): void {
+    this.#viewers.delete(viewerId);
+  }
+
+  #viewer(id: ViewerId): Viewer {
+    const known = this.#viewers.get(id);
+    if (known !== undefined) return known;
+    const viewer = { windows: new Map(), handed: new Set<string>(), watchedId: null };
+    this.#viewers.set(id, viewer);
+    return viewer;
   }
 
   #tell(): void {
@@ -64,10 +108,23 @@ export class Reporter {
     this.#lastMs = this.#ports.clock.nowMs();
     const galleries = [...this.#ports.galleries.values()].map((gallery) => this.#tallyOf(gallery));
     this.#ports.report({ type: "tally", galleries, total: totalOf(galleries), isMirror: false });
-    for (const window of this.#windows.values()) this.#tellRows(window);
+    this.#tellAllRows();
     // Speed and time left fade even while nothing else happens.
     if (galleries.some((gallery) => gallery.bytesPerS !== null && gallery.phase === "publishing"))
       this.changed();
+  }
+
+  #tellAllRows(): void {
+    const found = new Map<string, readonly FileEntry[]>();
+    const filesOf: FilesOf = (galleryId, view) => {
+      const key = `${view} ${galleryId}`;
+      const files = found.get(key) ?? this.#filesOf(galleryId, view);
+      found.set(key, files);
+      return files;
+    };
+    for (const [viewerId, viewer] of this.#viewers) {
+      for (const window of viewer.windows.values()) this.#tellRows(viewerId, viewer, window, filesOf);
+    }
   }
 
   #tallyOf(gallery: GalleryEntry): GalleryTally {
@@ -84,26 +141,32 @@ export class Reporter {
       bytesPerS: isBusy ? gallery.speed.bytesPerS : null,
       secondsLeft: isBusy ? secondsLeft(gallery.speed, tally.bytesTotal - tally.bytesSent) : null,
       paused: gallery.isPaused,
-      kept: NOTHING_KEPT,
+      kept: { bytes: 0, handle: 0, none: openCount(gallery) - tally.files.confirming },
       askableCount: 0,
       changedNames: [],
       waitingFor: isBusy ? this.#ports.waitingFor() : null,
     };
   }
 
-  #tellRows({ galleryId, fromIndex, count, view = "list" }: Window): void {
-    const gallery = this.#ports.galleries.get(galleryId);
-    const shown = gallery?.files.filter((entry) => !OFF_VIEW[view].has(entry.runner.state.name)) ?? [];
-    const inWindow = shown.slice(fromIndex, fromIndex + count);
-    const rows = inWindow.map((entry) => rowOf(entry, view === "shelf" ? this.#handOnce(entry) : null));
-    this.#ports.report({ type: "rows", galleryId, view, fromIndex, rowCount: shown.length, rows });
+  #filesOf(galleryId: string, view: RowsView): readonly FileEntry[] {
+    const files = this.#ports.galleries.get(galleryId)?.files ?? [];
+    return files.filter((entry) => !OFF_VIEW[view].has(entry.runner.state.name));
   }
 
-  #handOnce(entry: FileEntry): Blob | null {
-    if (this.#handed.has(entry.clientId)) return null;
-    this.#handed.add(entry.clientId);
-    return entry.file;
+  #tellRows(viewerId: ViewerId, viewer: Viewer, window: Window, filesOf: FilesOf): void {
+    const { galleryId, fromIndex, count, view = "list" } = window;
+    const files = filesOf(galleryId, view);
+    const inWindow = files.slice(fromIndex, fromIndex + count);
+    const rows = inWindow.map((entry) => rowOf(entry, view === "shelf" ? handOnce(viewer, entry) : null));
+    const report = { type: "rows", galleryId, view, fromIndex, rowCount: files.length, rows } as const;
+    this.#ports.report(report, viewerId);
   }
+}
+
+function handOnce(viewer: Viewer, entry: FileEntry): Blob | null {
+  if (viewer.handed.has(entry.clientId)) return null;
+  viewer.handed.add(entry.clientId);
+  return entry.file;
 }
 
 function rowOf(entry: FileEntry, file: Blob | null): RowView {

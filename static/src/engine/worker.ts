@@ -15,7 +15,7 @@ let told: EngineReport[] = [];
 
 self.onmessage = ({ data: request }: MessageEvent<EngineRequest>) => {
   if (request.type === "hello") engine ??= startEngine(request.baseUrl);
-  else engine?.handle(request);
+  else engine?.handle(request, "page");
 };
 
 function startEngine(baseUrl: string): Engine {

@@ -1,0 +1,95 @@
+import { expect, test } from "vitest";
+import { FakeWorld, GALLERY_ID, photos } from "./fake-world.ts";
+import type { EngineReport } from "./port.ts";
+import type { ViewerId } from "./reporter.ts";
+
+const OTHER_GALLERY = "22222222-2222-4222-8222-222222222222";
+
+type Told = { readonly report: EngineReport; readonly to: ViewerId | undefined };
+
+function worldWithViewers(): { world: FakeWorld; told: Told[] } {
+  const told: Told[] = [];
+  const world = new FakeWorld();
+  world.onReport = (report, to) => told.push({ report, to });
+  return { world, told };
+}
+
+function toldTo(told: readonly Told[], viewerId: ViewerId, type: EngineReport["type"]): EngineReport[] {
+  return told.filter((one) => one.to === viewerId && one.report.type === type).map(({ report }) => report);
+}
+
+const window = (count: number, view: "list" | "shelf" = "list") =>
+  ({ type: "rows", galleryId: GALLERY_ID, fromIndex: 0, count, view }) as const;
+
+test("each viewer is told the rows of its own window, and sums go to all", async () => {
+  const { world, told } = worldWithViewers();
+  world.engine.handle(window(2), "one");
+  world.engine.handle(window(3), "two");
+
+  world.add(photos(5).map((file) => file.chosen()));
+  await world.untilComplete();
+
+  expect(toldTo(told, "one", "rows").at(-1)).toMatchObject({ rowCount: 5, rows: { length: 2 } });
+  expect(toldTo(told, "two", "rows").at(-1)).toMatchObject({ rowCount: 5, rows: { length: 3 } });
+  expect(told.filter(({ report }) => report.type === "tally").every(({ to }) => to === undefined)).toBe(true);
+});
+
+test("a closed view is told nothing more, and one's closing does not close another's", async () => {
+  const { world, told } = worldWithViewers();
+  world.engine.handle(window(2), "one");
+  world.engine.handle(window(2), "two");
+  world.engine.handle(window(0), "one");
+  const before = toldTo(told, "one", "rows").length;
+
+  world.add(photos(2).map((file) => file.chosen()));
+  await world.untilComplete();
+
+  expect(toldTo(told, "one", "rows")).toHaveLength(before);
+  expect(toldTo(told, "two", "rows").length).toBeGreaterThan(1);
+});
+
+test("a file is handed once to each viewer's shelf", async () => {
+  const { world, told } = worldWithViewers();
+  for (const viewerId of ["one", "two"]) world.engine.handle(window(9, "shelf"), viewerId);
+
+  world.add(photos(3).map((file) => file.chosen()));
+  await world.untilComplete();
+
+  for (const viewerId of ["one", "two"]) {
+    const rows = toldTo(told, viewerId, "rows").flatMap((report) =>
+      report.type === "rows" ? report.rows : [],
+    );
+    expect(rows.filter((row) => row.file !== null)).toHaveLength(3);
+  }
+});
+
+test("live messages go to the viewers of their gallery; the socket stays open until the last has left", async () => {
+  const { world, told } = worldWithViewers();
+  world.engine.handle({ type: "watch", galleryId: GALLERY_ID }, "one");
+  world.engine.handle({ type: "watch", galleryId: GALLERY_ID }, "two");
+  world.engine.handle({ type: "watch", galleryId: OTHER_GALLERY }, "three");
+  await world.pass(100);
+  expect(world.sockets.map(({ url }) => url.includes(GALLERY_ID))).toEqual([true, false]);
+  expect(toldTo(told, "one", "live")).toHaveLength(1);
+
+  world.engine.handle({ type: "watch", galleryId: null }, "one");
+  world.broadcast({ type: "photos", previous: 1, version: 2, photos: [] });
+  expect(toldTo(told, "one", "live")).toHaveLength(1);
+  expect(toldTo(told, "two", "live")).toHaveLength(2);
+
+  world.engine.forget("two");
+  expect(world.sockets.filter(({ url }) => url.includes(GALLERY_ID))).toHaveLength(0);
+  expect(world.sockets).toHaveLength(1);
+});
+
+test("who is forgotten is told nothing more", async () => {
+  const { world, told } = worldWithViewers();
+  world.engine.handle(window(2), "one");
+  world.engine.forget("one");
+  const before = told.length;
+
+  world.add(photos(2).map((file) => file.chosen()));
+  await world.untilComplete();
+
+  expect(told.slice(before).filter(({ to }) => to === "one")).toEqual([]);
+});
