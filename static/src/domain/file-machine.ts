@@ -353,7 +353,9 @@ function takeNewsConfirming(state: Extract<FileState, { name: "confirming" }>, r
 function takeNewsUnsent(state: FileState, row: RowNews): FileStep {
   if (meaningOf(row) === "bytes_needed") return stay({ ...state, way: withRow(state.way, row) });
   const [next, commands] = end(state, row);
-  return [next, [WITHDRAW, ...commands]];
+  // Reopened at once, that the server lets no time run out; sent when the person resumes.
+  const isKeptPaused = state.name === "paused" && next.name === "queued";
+  return [isKeptPaused ? { ...state, way: next.way } : next, [WITHDRAW, ...commands]];
 }
 
 /** Where a row that takes no more bytes leads. */

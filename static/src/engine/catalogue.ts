@@ -30,6 +30,8 @@ export type FileEntry = {
   /** CRC-32 of each part that was read here. */
   readonly partCrcs: Map<number, number>;
   readonly runner: Runner<FileState, FileEvent, FileCommand>;
+  /** A person wants nothing sent of it for now, whatever state it is in. */
+  isPaused: boolean;
   /** The state it is counted under. */
   countedAs: StateWord;
 };
@@ -90,6 +92,7 @@ export class Catalogue {
       needsPermission: false,
       partCrcs: new Map(),
       runner: new Runner(fileMachine, initial, (command) => this.#perform(entry, command)),
+      isPaused: gallery.isPaused,
       countedAs: initial.name,
     };
     gallery.files.push(entry);

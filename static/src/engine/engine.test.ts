@@ -827,6 +827,35 @@ test("a file removed while it is being registered is cancelled all the same", as
   expect(world.puts).toHaveLength(0);
 });
 
+test("a removal that the server fails to hear is said again until it hears", async () => {
+  const world = new FakeWorld();
+  world.add(chosen([photo(1, 112 * MIB)]));
+  await world.until(() => world.puts.length > 1);
+  world.onCall = first(14, "server_error", (path) => path.endsWith("/cancel"));
+
+  world.send({ type: "remove", galleryId: GALLERY_ID });
+  await world.until(() => world.rowNamed("IMG_0001.JPG")?.state === "cancelled");
+
+  expect(world.callsTo("/cancel").length).toBe(15);
+});
+
+test("a removal that was not heard yet does not undo that the file was picked again", async () => {
+  const world = new FakeWorld();
+  const file = photo(1, 40 * MIB);
+  world.add(chosen([file]));
+  await world.until(() => world.puts.length > 1);
+  world.onCall = first(8, "server_error", (path) => path.endsWith("/cancel"));
+  world.send({ type: "remove", galleryId: GALLERY_ID });
+  await world.until(() => world.callsTo("/cancel").length === 7);
+
+  world.add(chosen([file]));
+  const tally = await world.untilComplete();
+  await world.pass(120_000);
+
+  expect(tally).toMatchObject({ outcome: "all", chosenCount: 1, removedCount: 0 });
+  expect(world.rowNamed(file.name)?.state).toBe("verified");
+});
+
 test("a photo that was verified before its removal arrived is told as done", async () => {
   const world = new FakeWorld();
   world.passSocket = () => [];
@@ -891,6 +920,38 @@ test("files added to a paused gallery wait with the others", async () => {
   expect(world.tally().files.paused).toBe(2);
   world.send({ type: "resume" });
   expect((await world.untilComplete()).doneCount).toBe(2);
+});
+
+test("what verification refuses while the gallery is paused rests, and is sent again at Resume", async () => {
+  const world = new FakeWorld();
+  const file = photo(1);
+  world.hasWorker = false;
+  world.verdict = (row) => (row.attempt === 1 ? "object_missing" : null);
+  world.add(chosen([file]));
+  await world.until(() => world.rowNamed(file.name)?.state === "uploaded");
+  world.send({ type: "pause", galleryId: GALLERY_ID });
+
+  world.hasWorker = true;
+  await world.pass(60_000);
+
+  expect(world.puts).toHaveLength(1);
+  expect(stateOf(world, file)).toBe("paused");
+  world.send({ type: "resume", galleryId: GALLERY_ID });
+  expect(await world.untilComplete()).toMatchObject({ outcome: "all" });
+  expect(world.puts).toHaveLength(2);
+});
+
+test("in a paused gallery one file may go on alone", async () => {
+  const world = new FakeWorld();
+  world.add(chosen(photos(3)));
+  world.send({ type: "pause" });
+  await world.pass(1000);
+  const [row] = world.rowViews();
+
+  world.send({ type: "resume", fileIds: [row?.fileId ?? ""] });
+  await world.until(() => world.tally().doneCount === 1);
+
+  expect(world.tally()).toMatchObject({ files: { paused: 2 }, paused: true });
 });
 
 test("one paused file lets the others pass", async () => {

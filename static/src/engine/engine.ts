@@ -52,8 +52,8 @@ const REGISTER_GATHER_MS = 250;
 const COMPLETE_GATHER_MS = 1_000;
 const CANCEL_GATHER_MS = 20;
 
-/** The upload as it was when its file was removed. */
-type Cancellation = { readonly entry: FileEntry; readonly uploadId: string };
+/** The upload as it was when its file was removed, and how often it was said in vain. */
+type Cancellation = { readonly entry: FileEntry; readonly uploadId: string; readonly attempt: number };
 
 type Control = Extract<
   EngineRequest,
@@ -217,6 +217,7 @@ export class Engine {
     this.#nextOrder += 1;
     // The handle just given is the one that can be read.
     entry.file = file;
+    entry.isPaused = gallery.isPaused;
     if (known === undefined) this.#inspector.add(entry);
     else this.#dispatch(entry, { type: "chosen" });
     if (gallery.isPaused) this.#dispatch(entry, { type: "pause" });
@@ -230,14 +231,13 @@ export class Engine {
 
   #control({ type, galleryId, fileIds, code }: Control): void {
     const galleries = this.#catalogue.galleriesWith(galleryId);
-    const event: FileEvent = { type: type === "cancel" ? "remove" : type };
     if (fileIds !== undefined) {
-      for (const entry of this.#catalogue.filesWith(fileIds, galleryId)) this.#dispatch(entry, event);
+      for (const entry of this.#catalogue.filesWith(fileIds, galleryId)) this.#controlFile(entry, type);
     } else if (code !== undefined) {
       const entries = galleries.flatMap((gallery) =>
         gallery.files.filter((entry) => hasTrouble(entry, code)),
       );
-      for (const entry of entries) this.#dispatch(entry, event);
+      for (const entry of entries) this.#controlFile(entry, type);
     } else {
       for (const gallery of galleries) this.#controlGallery(gallery, type);
     }
@@ -248,7 +248,12 @@ export class Engine {
     gallery.isPaused = type === "pause" || (gallery.isPaused && type === "retry");
     // Cancelling stops what is still on its way; what has failed stays on the list until it is removed.
     const entries = type === "cancel" ? gallery.files.filter(isOpen) : gallery.files;
-    for (const entry of entries) this.#dispatch(entry, { type: type === "cancel" ? "remove" : type });
+    for (const entry of entries) this.#controlFile(entry, type);
+  }
+
+  #controlFile(entry: FileEntry, type: Control["type"]): void {
+    entry.isPaused = type === "pause" || (entry.isPaused && type !== "resume");
+    this.#dispatch(entry, { type: type === "cancel" ? "remove" : type });
   }
 
   // What the machines ask.
@@ -265,7 +270,7 @@ export class Engine {
         this.#reopener.add(entry);
         break;
       case "offer":
-        this.#transfers.offer(entry);
+        this.#offer(entry);
         break;
       case "withdraw":
         this.#transfers.withdraw(entry);
@@ -274,7 +279,7 @@ export class Engine {
         this.#completer.add(entry);
         break;
       case "cancel":
-        this.#canceller.add({ entry, uploadId: uploadIdOf(entry) });
+        this.#canceller.add({ entry, uploadId: uploadIdOf(entry), attempt: 0 });
         break;
       case "rest":
         this.#rest(entry, command.attempt);
@@ -305,6 +310,12 @@ export class Engine {
     const isAway = status === "offline" || status === "sign_in";
     if (isAway && !this.#transfers.isMoving(entry)) entry.runner.dispatch({ type: "away", why: status });
     this.#followFile(entry);
+  }
+
+  /** What goes on by itself, as after a verification that found wrong bytes, rests while it is paused. */
+  #offer(entry: FileEntry): void {
+    if (entry.isPaused) this.#dispatch(entry, { type: "pause" });
+    else this.#transfers.offer(entry);
   }
 
   #rest(entry: FileEntry, attempt: number): void {
@@ -362,10 +373,18 @@ export class Engine {
   async #cancel(cancellations: readonly Cancellation[]): Promise<void> {
     const ids = cancellations.map(({ uploadId }) => uploadId);
     const answer = await this.#connection.call(() => this.#ports.api.cancel(ids));
-    if (!answer.ok) return;
-    cancellations.forEach(({ entry }, index) => {
-      const row = answer.value[index];
-      if (row?.state === "verified") this.#dispatch(entry, { type: "row", row });
+    cancellations.forEach((cancellation, index) => {
+      const row = answer.ok ? answer.value[index] : undefined;
+      if (row?.state === "verified") this.#dispatch(cancellation.entry, { type: "row", row });
+      else if (!wasHeard(row, answer)) this.#cancelAgain(cancellation);
+    });
+  }
+
+  /** A removal is said until the server has heard it, unless the file was picked again meanwhile. */
+  #cancelAgain({ entry, uploadId, attempt }: Cancellation): void {
+    this.#ports.clock.after(backoffMs(STORE_BACKOFF, attempt, this.#ports.random()), () => {
+      const isMeant = entry.runner.state.name === "removed";
+      if (isMeant) this.#canceller.add({ entry, uploadId, attempt: attempt + 1 });
     });
   }
 
@@ -502,6 +521,12 @@ export class Engine {
 function waitingFor(status: ConnectionStatus): "connection" | "sign_in" | null {
   if (status === "offline") return "connection";
   return status === "sign_in" ? "sign_in" : null;
+}
+
+/** Whether asking once more would bring the same answer. */
+function wasHeard(row: UploadRow | undefined, answer: Result<unknown, Failure>): boolean {
+  const failure = answer.ok ? (row?.failure ?? null) : answer.failure;
+  return row?.state === "cancelled" || failure?.retryable !== true;
 }
 
 function hasTrouble(entry: FileEntry, code: string): boolean {
