@@ -199,6 +199,9 @@ class Discard(models.Model):
     sealed_session = models.TextField(blank=True, default="", editable=False)
     not_before = models.DateTimeField(db_index=True)
 
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["key"], name="discard_by_key")]
+
     def __str__(self) -> str:
         return self.key
 

@@ -1,10 +1,12 @@
 """The sweeper beside everything else: what lives is never touched, and of two that reach for a row one wins."""
 
 import io
+import threading
 from datetime import timedelta
 from itertools import cycle, islice
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from galleries import curation, lifecycle
@@ -26,9 +28,9 @@ from tests.faults.at_once import at_once
 from uploads import sweep
 from uploads.lanes.base import lanes_of
 from uploads.limits import ADOPT_AFTER, DEAD_ATTEMPT_KEPT, SIGNED_URL_LIFE, UPLOAD_LIFE
-from uploads.models import Discard, Upload, UploadEvent
+from uploads.models import Discard, Upload, UploadEvent, move_to
 from uploads.ops.invariants import verify_invariants
-from uploads.states import State
+from uploads.states import Event, State
 from uploads.verify import claim_next, verify
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -282,6 +284,41 @@ def test_sessions_opened_while_a_sweep_looks_for_orphans_stay_open(callers, gall
 
     open_sessions = {each.session for each in lanes_of("local").list_sessions("originals/")}
     assert {each.session for each in Upload.objects.all()} <= open_sessions
+
+
+def test_looking_for_orphan_sessions_while_attempts_are_taken_up_again_aborts_none_that_lives(
+    callers, gallery, monkeypatch
+):
+    """All sessions look old to this janitor: only the rows protect them."""
+    api = callers[0]
+    rows = api.batch(gallery, *[file_out(size=9 * MIB) for _ in range(ROWS)])
+    pks = [row["id"] for row in rows]
+    monkeypatch.setattr("uploads.janitor.orphans.DEAD_ATTEMPT_KEPT", -DEAD_ATTEMPT_KEPT)
+
+    looked, is_over = threading.Semaphore(0), threading.Event()
+
+    def fail_and_retry() -> None:
+        try:
+            for _ in range(4):
+                for upload in Upload.objects.filter(pk__in=pks, state=State.SIGNED):
+                    with transaction.atomic():
+                        move_to(upload, Event.FAIL, code="parts_missing", ended_at=timezone.now())
+                assert looked.acquire(timeout=20)
+                api.retry(*pks)
+        finally:
+            is_over.set()
+
+    def look_for_orphans() -> None:
+        while not is_over.is_set():
+            sweep.only("sessions")
+            looked.release()
+
+    at_once([fail_and_retry, look_for_orphans, look_for_orphans])
+
+    open_sessions = {each.session for each in lanes_of("local").list_sessions("originals/")}
+    assert {each.state for each in Upload.objects.all()} == {State.SIGNED}
+    assert {each.session for each in Upload.objects.all()} == open_sessions
+    assert len(open_sessions) == ROWS
 
 
 def test_parts_that_arrive_while_their_session_is_thrown_away_leave_nothing(callers, gallery):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from galleries.models import Gallery, Photo, PhotoStatus
@@ -296,6 +297,69 @@ def test_a_session_too_many_is_thrown_away_and_the_bytes_that_are_there_stay(gal
 
     assert upload.key in keys()
     assert list(lanes_of("local").list_sessions("originals/")) == []
+
+
+def open_session_of(upload: Upload) -> str:
+    """As its row names it. What the list of discards had to say of it was done long ago."""
+    session = lanes_of("local").create_multipart(upload.key, content_type="image/jpeg")
+    Upload.objects.filter(pk=upload.pk).update(session=session)
+    return session
+
+
+def sessions_left() -> set[str]:
+    return {each.session for each in lanes_of("local").list_sessions("originals/")}
+
+
+@pytest.mark.parametrize("state", [State.VERIFIED, State.CANCELLED, State.EXPIRED, State.FAILED])
+def test_a_session_of_an_attempt_that_has_ended_is_aborted(gallery, later, state):
+    """A part that arrived while it was thrown away has kept it open."""
+    ended = {"error_code": "not_an_image"} if state == State.FAILED else {}
+    open_session_of(make_upload(gallery, state, size=9 * MIB, **ended))
+
+    later(2 * DEAD_ATTEMPT_KEPT)
+    sweep.only("sessions")
+
+    assert sessions_left() == set()
+
+
+@pytest.mark.parametrize("state", [State.SIGNED, State.UPLOADED, State.VERIFYING, State.FAILED])
+def test_a_session_of_an_attempt_that_may_live_is_kept(gallery, later, state):
+    kept = {"error_code": "parts_missing"} if state == State.FAILED else {}
+    session = open_session_of(make_upload(gallery, state, size=9 * MIB, **kept))
+
+    later(2 * DEAD_ATTEMPT_KEPT)
+    sweep.only("sessions")
+
+    assert sessions_left() == {session}
+
+
+def test_a_session_of_the_attempt_before_is_aborted_and_the_present_ones_kept(gallery, later):
+    upload = make_upload(gallery, State.SIGNED, size=9 * MIB, attempt=2)
+    session = open_session_of(upload)
+    lanes_of("local").create_multipart(original_key(upload.pk, 1), content_type="image/jpeg")
+
+    later(2 * DEAD_ATTEMPT_KEPT)
+    sweep.only("sessions")
+
+    assert sessions_left() == {session}
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_sessions_cost_two_queries_by_index(gallery, later, count, django_assert_num_queries):
+    for _ in range(count):
+        open_session_of(make_upload(gallery, State.CANCELLED, size=9 * MIB))
+    later(2 * DEAD_ATTEMPT_KEPT)
+
+    with django_assert_num_queries(2) as asked:
+        assert len(list(orphans.sessions(clock.now()))) == count
+
+    if connection.vendor == "sqlite":
+        assert not [each for each in asked.captured_queries if "SCAN" in plan_of(each["sql"])]
+
+
+def plan_of(sql: str) -> str:
+    with connection.cursor() as cursor:
+        return " ".join(str(row[3]) for row in cursor.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall())
 
 
 def test_a_session_on_the_list_of_discards_waits_for_its_time(gallery, later):

@@ -5,7 +5,7 @@ attempt it was made for was cancelled and cleared away.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -16,7 +16,7 @@ from galleries.objects.base import StoredObject, store_named
 from uploads import events
 from uploads.attempts import attempt_of
 from uploads.janitor.deed import AT_A_TIME, Deed, known_stores
-from uploads.janitor.liveness import Life, kept_of, lives_of
+from uploads.janitor.liveness import Life, kept_of, lives_of, may_live
 from uploads.lanes.base import OpenSession, UploadLanes, lanes_of
 from uploads.limits import DEAD_ATTEMPT_KEPT
 from uploads.models import Discard, Upload
@@ -59,12 +59,17 @@ def sessions(now: datetime) -> Iterator[Deed]:
             log.warning("sweep.sessions_unknown store=%s", store)
 
 
-def unnamed(found: Iterable[OpenSession]) -> list[OpenSession]:
-    """Uploads are asked before discards: that is the way a session goes."""
-    asked = {each.session: each for each in found}
-    named = {*Upload.objects.filter(session__in=asked).values_list("session", flat=True)}
-    named |= {*Discard.objects.filter(session__in=asked).values_list("session", flat=True)}
-    return [each for session, each in asked.items() if session not in named]
+def unnamed(found: Sequence[OpenSession]) -> list[OpenSession]:
+    """A row that has ended may go on naming a session that stayed open; what lives keeps it, and what lists it.
+
+    Uploads are asked before discards: that is the way a session goes. Both by key, which has an index.
+    """
+    upload_ids = {attempt.upload_id for each in found if (attempt := attempt_of(each.key))}
+    living = Upload.objects.filter(may_live(), pk__in=upload_ids)
+    named = {*living.values_list("session", flat=True)}
+    listed = Discard.objects.filter(key__in={each.key for each in found})
+    named |= {*listed.values_list("session", flat=True)}
+    return [each for each in found if each.session not in named]
 
 
 def abort(lanes: UploadLanes, found: OpenSession) -> int:
