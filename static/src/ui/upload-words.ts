@@ -1,9 +1,10 @@
 // Pure: an upload's numbers and states -> the words of the dock and its rows.
 
-import type { GalleryTally, RowView, UploadStateWord } from "../engine/port.ts";
+import type { GalleryTally, KeptCounts, RowView, UploadStateWord } from "../engine/port.ts";
 import type { IconName } from "./icons.ts";
 import { filesOf, formatBytes, formatCount, formatSpeed, formatTimeLeft, photosOf } from "./quantities.ts";
 import { sentenceOf } from "./sentences.ts";
+import { shortenInTheMiddle } from "./short-name.ts";
 
 export type TabPromise = Readonly<{ text: string; tone: "quiet" | "waiting" | "failed" }>;
 
@@ -15,6 +16,10 @@ const ON_THE_WAY: readonly UploadStateWord[] = [
   "waiting",
   "paused",
 ];
+
+const FILE_NEEDED = "file_needed";
+const NAMES_IN_A_LINE = 3;
+const NAME_CHARS = 24;
 
 const NOT_PHOTOS: ReadonlySet<string> = new Set(["not_an_image", "unsupported_type"]);
 
@@ -48,12 +53,23 @@ export function figuresOf(tally: GalleryTally): readonly string[] {
   return figures;
 }
 
+/** Files of which nothing is here any more: a person has to choose them again. */
+export function neededCount(tally: GalleryTally): number {
+  const waiting = tally.problems.find((problem) => problem.code === FILE_NEEDED)?.count ?? 0;
+  return Math.max(0, waiting - tally.askableCount);
+}
+
+/** Files that would be lost from here if the tab were closed now. */
+export function unkeptCount(tally: GalleryTally): number {
+  return Math.max(0, tally.kept.none - neededCount(tally));
+}
+
 export function promiseOf(tally: GalleryTally): TabPromise {
   if (tally.waitingFor === "sign_in") {
     return { text: sentenceOf("sign_in_required"), tone: "waiting" };
   }
   if (tally.waitingFor === "connection") {
-    return { text: "No connection. Keep this tab open; uploading goes on by itself.", tone: "waiting" };
+    return { text: promiseWhileOffline(tally), tone: "waiting" };
   }
   if (unsentCount(tally) > 0) {
     return promiseWhileSending(tally);
@@ -69,12 +85,82 @@ export function promiseOf(tally: GalleryTally): TabPromise {
     : { text: "Closing this tab is safe.", tone: "quiet" };
 }
 
+/** Of a tab that only shows what another one does. */
+export function promiseOfMirror(tally: GalleryTally): TabPromise {
+  return tally.waitingFor === null && openCount(tally) > 0
+    ? { text: "Uploading in another tab. Closing this one is safe.", tone: "quiet" }
+    : promiseOf(tally);
+}
+
+function promiseWhileOffline(tally: GalleryTally): string {
+  return unkeptCount(tally) === 0
+    ? "No connection. Your photos are kept here; uploading goes on by itself."
+    : `No connection; uploading goes on by itself. ${keepOpen(tally)}`;
+}
+
 function promiseWhileSending(tally: GalleryTally): TabPromise {
-  const unsent = unsentCount(tally);
-  const rest = `this tab open: ${photosOf(unsent)} ${unsent === 1 ? "is" : "are"} not sent yet.`;
-  return tally.paused
-    ? { text: `Paused. Keep ${rest}`, tone: "waiting" }
-    : { text: `Keep ${rest}`, tone: "quiet" };
+  if (tally.paused) {
+    return {
+      text: `Paused. ${unkeptCount(tally) === 0 ? "Closing this tab is safe." : keepOpen(tally)}`,
+      tone: "waiting",
+    };
+  }
+  if (unkeptCount(tally) > 0) {
+    return { text: keepOpen(tally), tone: "quiet" };
+  }
+  const stopped = neededCount(tally) + tally.askableCount;
+  return stopped >= unsentCount(tally)
+    ? { text: stopWords(tally), tone: "waiting" }
+    : { text: safeToClose(tally), tone: "quiet" };
+}
+
+function keepOpen(tally: GalleryTally): string {
+  const count = unkeptCount(tally);
+  return `Keep this tab open: ${photosOf(count)} ${count === 1 ? "is" : "are"} not kept yet.`;
+}
+
+function safeToClose({ kept }: GalleryTally): string {
+  return kept.handle === 0
+    ? "Closing this tab is safe: uploading goes on when you come back."
+    : `Closing this tab is safe: when you come back, ${photosOf(kept.handle)} ${kept.handle === 1 ? "needs" : "need"} one click.`;
+}
+
+function stopWords(tally: GalleryTally): string {
+  const { askableCount } = tally;
+  return askableCount === 0
+    ? `${photosOf(neededCount(tally))} to be chosen again: the list says which.`
+    : `${photosOf(askableCount)} ${askableCount === 1 ? "waits" : "wait"} until you let this page read the folder again.`;
+}
+
+/** "1,032 go on by themselves · 150 need one click · 22 would have to be chosen again": what isn't there isn't said. */
+export function keptWords({ bytes, handle, none }: KeptCounts): string {
+  const kinds: readonly (readonly [number, string, string])[] = [
+    [bytes, "goes on by itself", "go on by themselves"],
+    [handle, "needs one click", "need one click"],
+    [none, "would have to be chosen again", "would have to be chosen again"],
+  ];
+  return kinds
+    .filter(([count]) => count > 0)
+    .map(([count, one, many]) => `${formatCount(count)} ${count === 1 ? one : many}`)
+    .join(" · ");
+}
+
+/** One line about files that are not what they were; empty where there is none. */
+export function changedWords(paths: readonly string[]): string {
+  const names = paths.slice(0, NAMES_IN_A_LINE).map((path) => shortenInTheMiddle(lastOf(path), NAME_CHARS));
+  const list = names.join(", ") + (paths.length > names.length ? " …" : "");
+  switch (paths.length) {
+    case 0:
+      return "";
+    case 1:
+      return `1 photo has changed since you chose it; it goes up as a new photo: ${list}`;
+    default:
+      return `${photosOf(paths.length)} have changed since you chose them; they go up as new photos: ${list}`;
+  }
+}
+
+function lastOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 /** What is no photo is never counted among the photos, and what was there before not among those made safe. */
