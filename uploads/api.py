@@ -14,7 +14,12 @@ from galleries.errors import BatchTooLarge, NotFound
 from uploads import announce, control, intake, presign, progress, publish, queries, status, wire
 from uploads.control import Outcome
 from uploads.intake import Intake
-from uploads.limits import DEFAULT_PAGE_ITEMS, MAX_BATCH_ITEMS, MAX_PAGE_ITEMS
+from uploads.limits import (
+    DEFAULT_PAGE_ITEMS,
+    MAX_BATCH_ITEMS,
+    MAX_PAGE_ITEMS,
+    MAX_SIGNATURES_PER_ANSWER,
+)
 from uploads.presign import Ask
 from uploads.publications import publication_out
 from uploads.states import State
@@ -57,7 +62,8 @@ def sign_registered(
         upload.pk: wire.upload_out(upload, transfer=presign.first_transfer(upload)) for upload in newborn
     }
     rest = [Ask(pk) for pk in taken if pk not in answers]
-    signed = presign.sign(actor, rest, origin=origin) if rest else []
+    room = MAX_SIGNATURES_PER_ANSWER - len(newborn)
+    signed = presign.sign(actor, rest, origin=origin, room=room) if rest else []
     return answers | {each.upload.pk: presign.signed_out(each) for each in signed if each.upload}
 
 

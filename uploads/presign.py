@@ -76,10 +76,17 @@ class Look:
     key: str = ""
 
 
-def sign(actor: Actor, asks: Sequence[Ask], *, origin: str | None = None) -> list[Signed]:
+def sign(
+    actor: Actor,
+    asks: Sequence[Ask],
+    *,
+    origin: str | None = None,
+    room: int = MAX_SIGNATURES_PER_ANSWER,
+) -> list[Signed]:
     """Constant queries. Safe to repeat: a lost answer is simply asked for again.
 
-    `origin` is that of the page which will send: sessions opened here take bytes of no other page.
+    `origin` is that of the page which will send: sessions opened here take bytes of no other page. `room`: so many
+    signatures at most.
     """
     found = by_id(readable(actor, [ask.upload_id for ask in asks]))
     looks = look_up(
@@ -93,7 +100,7 @@ def sign(actor: Actor, asks: Sequence[Ask], *, origin: str | None = None) -> lis
         signing.write()
         crash_points.reached("sign.after_rows")
     crash_points.reached("sign.after_commit")
-    return list(signing.answers())
+    return list(signing.answers(room))
 
 
 def first_transfer(upload: Upload) -> dict[str, object]:
@@ -347,18 +354,25 @@ class Signing:
             of_gallery = [upload for upload in changed if upload.gallery_id == gallery_id]
             announce.uploads_changed(gallery_id, version=version, uploads=of_gallery)
 
-    def answers(self) -> Iterator[Signed]:
-        left = MAX_SIGNATURES_PER_ANSWER
+    def answers(self, room: int) -> Iterator[Signed]:
+        """Every file that takes but one signature has it; those that go by parts share the rest, in their order."""
+        left_for_parts = room - sum(self.takes_one(place, ask) for place, ask in enumerate(self.asks))
         for place, ask in enumerate(self.asks):
             upload = self.uploads.get(ask.upload_id)
             if upload is None:
                 yield Signed(str(ask.upload_id), refusal=NotFound())
                 continue
-            transfer, refusal = None, self.refusals.get(place)
-            if upload.pk in self.to_sign and refusal is None:
-                transfer = transfer_of(upload, ask, self.looks.get(upload.pk, Look()), left)
-                left -= signatures_in(transfer)
-            yield Signed(str(upload.pk), upload, transfer, refusal)
+            transfer = None
+            if self.is_to_sign(place, ask):
+                transfer = transfer_of(upload, ask, self.looks.get(upload.pk, Look()), left_for_parts)
+                left_for_parts -= len(parts_in(transfer))
+            yield Signed(str(upload.pk), upload, transfer, self.refusals.get(place))
+
+    def is_to_sign(self, place: int, ask: Ask) -> bool:
+        return ask.upload_id in self.to_sign and place not in self.refusals
+
+    def takes_one(self, place: int, ask: Ask) -> bool:
+        return self.is_to_sign(place, ask) and self.uploads[ask.upload_id].lane != "multipart"
 
 
 def remember_crcs(upload: Upload, ask: Ask) -> None:
@@ -458,11 +472,9 @@ def request_out(signed: SignedRequest) -> dict[str, object]:
     return {"method": signed.method, "url": signed.url, "headers": signed.headers}
 
 
-def signatures_in(transfer: Mapping[str, object] | None) -> int:
-    if transfer is None:
-        return 0
+def parts_in(transfer: Mapping[str, object]) -> Sequence[object]:
     parts = transfer.get("parts")
-    return len(parts) if isinstance(parts, list) else 1
+    return parts if isinstance(parts, list) else ()
 
 
 def signed_out(signed: Signed) -> dict[str, object]:

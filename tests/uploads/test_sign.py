@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.builders import MIB, crc_of, file_out, make_photo, make_upload, put_original, put_part
 from uploads.lanes.base import lanes_of
-from uploads.limits import MAX_FILE_BYTES
+from uploads.limits import MAX_FILE_BYTES, MAX_SIGNATURES_PER_ANSWER
 from uploads.models import Discard, Upload
 from uploads.states import State
 
@@ -308,6 +308,40 @@ def test_signatures_are_shared_in_the_order_of_the_asks(api, gallery):
     rows = api.sign(*[{"id": str(upload.pk)} for upload in reversed(uploads)])
 
     assert [len(numbers(row)) for row in rows] == [256, 256, 256, 232, 0]
+
+
+def signatures_of(rows: list[dict]) -> list[int]:
+    """In each answer: one URL for a file sent whole or a session, one for each part."""
+    return [len(row["transfer"].get("parts", "1")) for row in rows]
+
+
+def test_an_answer_holds_a_thousand_signatures_whatever_goes_by_parts(api, gallery):
+    """A file sent whole has its one; what goes by parts has what these leave."""
+    large = [make_upload(gallery, size=MAX_FILE_BYTES) for _ in range(5)]
+    small = [make_upload(gallery) for _ in range(94)]
+    session = make_upload(gallery, lane="resumable")
+
+    rows = api.sign(*[{"id": str(upload.pk)} for upload in [*large, *small, session]])
+
+    assert signatures_of(rows) == [256, 256, 256, 137, 0] + [1] * 95
+    assert sum(signatures_of(rows)) == MAX_SIGNATURES_PER_ANSWER
+
+
+def test_files_that_need_no_signature_have_none_kept_for_them(api, gallery):
+    large = [make_upload(gallery, size=MAX_FILE_BYTES) for _ in range(4)]
+    ended = [make_upload(gallery, State.CANCELLED) for _ in range(10)]
+
+    rows = api.sign(*[{"id": str(upload.pk)} for upload in [*large, *ended]])
+
+    assert [len(numbers(row)) for row in rows[:4]] == [256, 256, 256, 232]
+
+
+def test_a_batch_answers_with_a_thousand_signatures_too(api, gallery):
+    files = [file_out(size=MAX_FILE_BYTES) for _ in range(4)] + [file_out() for _ in range(96)]
+
+    rows = api.batch(gallery, *files)
+
+    assert signatures_of(rows) == [256, 256, 256, 136] + [1] * 96
 
 
 def test_a_session_is_opened_once_and_kept(api, gallery):
