@@ -3,14 +3,14 @@
 import logging
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.db.models import Count, Model, Q, QuerySet
-from django.forms import ModelForm
+from django.forms import CheckboxSelectMultiple, ModelForm, MultipleChoiceField
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -32,6 +32,7 @@ from galleries.curation import delete_photos, restore_photos
 from galleries.errors import ObjectMissing, RestoreExpired
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition
 from galleries.objects.base import store_named
+from galleries.ports import filler
 from galleries.queries import GalleryView, views_of
 from galleries.renditions import GRID, RECIPES
 
@@ -52,6 +53,18 @@ class GalleryList(ChangeList):
 DERIVED = "view_for_staff"
 
 
+class GalleryForm(ModelForm[Gallery]):
+    """Kinds of photos are ticked, none for all."""
+
+    only_types = MultipleChoiceField(required=False, widget=CheckboxSelectMultiple, label="takes only")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        every = filler().profile_of(Gallery()).media_types
+        if "only_types" in self.fields:  # a page that only shows has none
+            cast("MultipleChoiceField", self.fields["only_types"]).choices = [(each, each) for each in every]
+
+
 class DeletedFilter(admin.SimpleListFilter):
     title = "deleted"
     parameter_name = "deleted"
@@ -67,6 +80,7 @@ class DeletedFilter(admin.SimpleListFilter):
 
 @admin.register(Gallery)
 class GalleryAdmin(StaffAdmin[Gallery]):
+    form = GalleryForm
     list_display = (
         "title",
         "state",
@@ -87,6 +101,11 @@ class GalleryAdmin(StaffAdmin[Gallery]):
         "sort",
         "auto_publish",
         "keep_location",
+        "only_types",
+        "max_file_bytes",
+        "min_pixels",
+        "max_pixels",
+        "max_photos",
         "id",
         "of_owner",
         "state",

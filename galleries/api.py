@@ -1,12 +1,12 @@
 """Galleries and photos over JSON: a thin edge. Answers are built by hand and declared for the documentation."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import Query, Router, Schema
-from pydantic import Field, StrictBool, StringConstraints
+from pydantic import Field, StrictBool, StrictInt, StringConstraints
 
 from galleries import curation, lifecycle
 from galleries.access import Action, Actor, get_gallery, get_photo
@@ -22,6 +22,7 @@ MAX_PAGE_ITEMS = 1_000
 Refusals = Mapping[UUID, GalleryError]
 Curate = Callable[[UUID, Sequence[UUID]], Refusals | None]
 NOBODY = UUID(int=0)  # no photo has it
+Bound = Annotated[StrictInt, Field(ge=1, le=2**31 - 1)] | None
 Title = Annotated[Line, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -30,12 +31,23 @@ class GalleryIn(Schema):
     idempotency_key: Annotated[Text, Field(min_length=1, max_length=100)] | None = None
 
 
+class ProfilePatch(Schema):
+    """Null is the product's own limit; a larger number means no more than that."""
+
+    media_types: list[Annotated[Text, Field(max_length=40)]] | None = None
+    max_file_bytes: Bound = None
+    min_pixels: Bound = None
+    max_pixels: Bound = None
+    max_photos: Bound = None
+
+
 class GalleryPatch(Schema):
     title: Title | None = None
     auto_publish: StrictBool | None = None
     cover_photo_id: UUID | None = None
     sort: str | None = None
     keep_location: StrictBool | None = None
+    profile: ProfilePatch | None = None
 
 
 class IdsIn(Schema):
@@ -75,8 +87,17 @@ def gallery(request: HttpRequest, gallery_id: UUID) -> HttpResponse:
 @router.patch("/galleries/{uuid:gallery_id}", response=GalleryOut)
 def change_gallery(request: HttpRequest, gallery_id: UUID, body: GalleryPatch) -> HttpResponse:
     found = get_gallery(actor_of_call(request), gallery_id, Action.EDIT)
-    changed = lifecycle.change(found, body.dict(exclude_unset=True))
+    changed = lifecycle.change(found, changes_in(body))
     return JsonResponse(gallery_out(view_of(changed)))
+
+
+def changes_in(body: GalleryPatch) -> dict[str, Any]:
+    """What was given, by the names of the columns."""
+    changes = body.dict(exclude_unset=True)
+    profile = changes.pop("profile", None) or {}
+    if "media_types" in profile:
+        profile["only_types"] = profile.pop("media_types") or []
+    return changes | profile
 
 
 @router.delete("/galleries/{uuid:gallery_id}", response={204: None})

@@ -131,7 +131,7 @@ class TooManyPixels(GalleryError):
     """Details: width, height, limit_pixels."""
 
     code, status = "too_many_pixels", HTTPStatus.UNPROCESSABLE_ENTITY
-    message = "The photo has more than 110 megapixels."
+    message = "The photo has too many pixels."
 
 
 class TooLongSide(GalleryError):

@@ -12,6 +12,8 @@ from galleries.models import DELETED_KEPT_FOR, Gallery, GallerySort, Photo, rais
 from galleries.ports import filler
 from galleries.text import clean_line
 
+MAY_BE_NULL = frozenset({"cover_photo_id", "max_file_bytes", "min_pixels", "max_pixels", "max_photos"})
+
 
 def create(actor: Actor, title: str, *, idempotency_key: str | None = None) -> Gallery:
     """A known key answers the same gallery.
@@ -58,14 +60,25 @@ def change(gallery: Gallery, changes: Mapping[str, Any]) -> Gallery:
 
 
 def refuse_unfit(gallery: Gallery, changes: Mapping[str, Any]) -> None:
-    nulls = [name for name, value in changes.items() if value is None and name != "cover_photo_id"]
+    nulls = [name for name, value in changes.items() if value is None and name not in MAY_BE_NULL]
     if nulls:
         raise BadRequest(fields=nulls)
+    refuse_unfit_profile(gallery, changes)
     if "sort" in changes and changes["sort"] not in GallerySort.values:
         raise BadRequest(sort=str(changes["sort"])[:20])
     cover = changes.get("cover_photo_id")
     if cover is not None and not Photo.objects.ready().filter(pk=cover, gallery=gallery).exists():
         raise NotFound
+
+
+def refuse_unfit_profile(gallery: Gallery, changes: Mapping[str, Any]) -> None:
+    unknown = set(changes.get("only_types", ())) - set(filler().profile_of(Gallery()).media_types)
+    if unknown:
+        raise BadRequest(media_types=sorted(unknown)[:5])
+    least = changes.get("min_pixels", gallery.min_pixels)
+    most = changes.get("max_pixels", gallery.max_pixels)
+    if least is not None and most is not None and least > most:
+        raise BadRequest(fields=["min_pixels", "max_pixels"])
 
 
 def delete(gallery: Gallery) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.conf import settings
+from django.core.validators import MinValueValidator
 from django.db import connection, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -36,6 +37,16 @@ class Gallery(models.Model):
     cover_photo = models.ForeignKey(
         "Photo", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    # What it takes. Nothing given means whatever the product takes; more than that is never taken.
+    only_types = models.JSONField(default=list, blank=True)
+    max_file_bytes = models.PositiveBigIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    min_pixels = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="width x height"
+    )
+    max_pixels = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="width x height"
+    )
+    max_photos = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     photo_count = models.PositiveIntegerField(default=0)
     byte_count = models.PositiveBigIntegerField(default=0)
     version = models.PositiveBigIntegerField(default=1)
@@ -56,6 +67,11 @@ class Gallery(models.Model):
                 name="gallery_once_per_key",
             ),
             models.CheckConstraint(condition=Q(sort__in=GallerySort.values), name="gallery_sort_is_known"),
+            models.CheckConstraint(
+                condition=Q(min_pixels=None) | Q(max_pixels=None) | Q(min_pixels__lte=F("max_pixels")),
+                name="gallery_pixels_in_order",
+                violation_error_message="No photo has at least so many pixels and at most so few.",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from uuid import UUID
 from ninja import Schema
 
 from galleries.models import Photo, Rendition
+from galleries.ports import filler
 from galleries.queries import GalleryView
 
 
@@ -56,6 +57,15 @@ class TotalsOut(Schema):
     seconds_left: int | None
 
 
+class ProfileOut(Schema):
+    media_types: list[str]
+    max_file_bytes: int
+    min_pixels: int
+    max_pixels: int
+    max_side_px: int
+    max_photos: int
+
+
 class GalleryOut(Schema):
     id: UUID
     title: str
@@ -69,6 +79,7 @@ class GalleryOut(Schema):
     sort: str
     keep_location: bool
     progress: TotalsOut
+    profile: ProfileOut
     url: str
 
 
@@ -93,6 +104,7 @@ def gallery_out(view: GalleryView) -> dict[str, Any]:
         "sort": gallery.sort,
         "keep_location": gallery.keep_location,
         "progress": view.totals.as_wire(),
+        "profile": filler().profile_of(gallery).as_wire(),
         "url": f"/galleries/{gallery.pk}/",
     }
 

@@ -2,8 +2,10 @@
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
+
+from galleries.models import Gallery
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,21 @@ class Totals:
         }
 
 
+@dataclass(frozen=True)
+class Profile:
+    """What a file must be to be taken into a gallery. A value that equals a bound is within it."""
+
+    media_types: tuple[str, ...] = ()
+    max_file_bytes: int = 0
+    min_pixels: int = 0
+    max_pixels: int = 0
+    max_side_px: int = 0
+    max_photos: int = 0
+
+    def as_wire(self) -> dict[str, object]:
+        return {**asdict(self), "media_types": list(self.media_types)}
+
+
 class Room(Protocol):
     """What a gallery still takes; counted once, less with each photo."""
 
@@ -39,6 +56,9 @@ class Boundless:
 
 
 class Filler(Protocol):
+    def profile_of(self, gallery: Gallery) -> Profile:
+        """What the gallery takes: its own bounds within those of the product. No query."""
+
     def room_in(self, gallery_id: uuid.UUID) -> Room:
         """Called while the gallery's lock is held. A constant number of queries."""
 
@@ -53,6 +73,9 @@ class Filler(Protocol):
 
 
 class NoFiller:
+    def profile_of(self, _gallery: Gallery) -> Profile:
+        return Profile()
+
     def room_in(self, _gallery_id: uuid.UUID) -> Room:
         return Boundless()
 

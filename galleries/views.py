@@ -1,11 +1,13 @@
 """Pages of the galleries: a thin edge that reads through `queries` and acts through `lifecycle`."""
 
+import json
 import uuid
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, Concatenate, ParamSpec
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -17,6 +19,7 @@ from galleries.access import Action, Actor, actor_of, get_gallery, get_photo
 from galleries.errors import GalleryDeleted, GalleryError, NotFound, SignInRequired
 from galleries.models import Gallery, GallerySort, Photo, PhotoStatus
 from galleries.photo_wire import cover_url, photo_out
+from galleries.ports import filler
 from galleries.queries import list_galleries, list_photos, view_of
 
 # Enough to fill any screen at once; the others follow by the API.
@@ -130,6 +133,8 @@ def gallery_context(request: HttpRequest, actor: Actor, gallery: Gallery) -> dic
         "may_edit": actor.may(Action.EDIT, gallery),
         "may_publish": actor.may(Action.PUBLISH, gallery),
         "accept": CHOOSER_TYPES,
+        "profile": json.dumps(filler().profile_of(gallery).as_wire()),
+        "publish_visible_s": settings.PUBLISH_VISIBLE_S,
         "sorts": GallerySort.choices,
     }
 

@@ -24,6 +24,20 @@ class UnsupportedType(UploadError):
     message = "This is not a kind of photo that can be shown here."
 
 
+class TypeNotTaken(UploadError):
+    """A photo, but of a kind that its gallery does not take. Details: media_type, taken."""
+
+    code, status = "type_not_taken", HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    message = "This gallery does not take this kind of photo."
+
+
+class TooFewPixels(UploadError):
+    """Details: width, height, limit_pixels (of its gallery)."""
+
+    code, status = "too_few_pixels", HTTPStatus.UNPROCESSABLE_ENTITY
+    message = "The photo has too few pixels for this gallery."
+
+
 class QuotaExceeded(UploadError):
     """Details: quota (user_photos or user_bytes), limit, used (with what is on its way)."""
 

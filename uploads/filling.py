@@ -4,11 +4,14 @@ import uuid
 from collections.abc import Iterable, Mapping
 
 from galleries.models import Gallery
-from galleries.ports import Room, Totals
-from uploads import announce, control, progress, quotas
+from galleries.ports import Profile, Room, Totals
+from uploads import announce, control, profile, progress, quotas
 
 
 class UploadsFiller:
+    def profile_of(self, gallery: Gallery) -> Profile:
+        return profile.profile_of(gallery)
+
     def progress_of(self, gallery_ids: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, Totals]:
         return progress.totals_of(gallery_ids)
 

@@ -13,6 +13,7 @@ from galleries.curation import bring_back, is_restorable
 from galleries.errors import GalleryDeleted, GalleryError
 from galleries.models import Gallery, Photo, PhotoStatus, raise_version
 from galleries.objects.base import original_key
+from galleries.ports import Profile
 from uploads import announce, clock, crash_points, events, ledger
 from uploads.bulk_insert import insert
 from uploads.errors import (
@@ -20,13 +21,11 @@ from uploads.errors import (
     ClientIdConflict,
     Duplicate,
     EmptyFile,
-    FileTooLarge,
     UnsupportedType,
 )
 from uploads.lanes.base import UploadLanes, choose_lane, lanes_of
 from uploads.limits import (
     DEAD_ATTEMPT_KEPT,
-    MAX_FILE_BYTES,
     SIGNED_URL_LIFE,
 )
 from uploads.media_types import media_type_for
@@ -34,6 +33,7 @@ from uploads.models import Discard, Upload, move_many, record_births
 from uploads.mould import Mould
 from uploads.names import display_name, display_path
 from uploads.part_plan import plan_parts
+from uploads.profile import profile_of, refuse_size, refuse_type
 from uploads.quotas import lock_gallery_and_owner, room_in
 from uploads.states import ENDED_STATES, Event, State
 from uploads.wire import DeclaredFile
@@ -108,6 +108,7 @@ class Batch:
         # Under both locks, so that parallel batches never overfill the gallery, nor its owner's galleries together.
         self.room = room_in(self.gallery)
         self.is_round_running = self.room.gallery.open_uploads > 0
+        self.profile = profile_of(self.gallery)
         self.copies = dict(known.copies)
         self.new: dict[str, Upload] = {}
         self.reopened: dict[str, Upload] = {}
@@ -135,7 +136,7 @@ class Batch:
         return Intake(file, upload, is_new=file.client_id in self.new)
 
     def make(self, file: DeclaredFile) -> Upload:
-        refuse_unfit(file)
+        refuse_unfit(file, self.profile)
         lane = choose_lane(self.context.lanes, size_bytes=file.size, preferred=file.lane)
         self.refuse_copy(file)
         self.room.take(file.size)
@@ -185,12 +186,14 @@ class Batch:
         self.copies[photo.size, photo.crc32] = photo.pk
 
     def reopen(self, upload: Upload, file: DeclaredFile) -> None:
-        refuse_unfit(file)
+        refuse_unfit(file, self.profile)
+        lane = choose_lane(lanes_of(upload.store), size_bytes=file.size, preferred=file.lane)
         self.refuse_copy(file)
         self.room.take(file.size)
         if upload.state != State.VERIFIED:  # a verified attempt's object belongs to its deleted photo
             self.discards.append(discard_of(upload, self.now))
         renew_attempt(upload)
+        upload.lane = lane
         self.describe(upload, file)
         self.reopened[file.client_id] = upload
 
@@ -223,6 +226,7 @@ class Batch:
 
 ATTEMPT_FIELDS = (
     "attempt",
+    "lane",
     "key",
     "session",
     "sealed_session",
@@ -243,14 +247,15 @@ ATTEMPT_FIELDS = (
 )
 
 
-def refuse_unfit(file: DeclaredFile) -> None:
-    """Raises: EmptyFile, FileTooLarge, UnsupportedType."""
+def refuse_unfit(file: DeclaredFile, profile: Profile) -> None:
+    """Raises: EmptyFile, FileTooLarge, UnsupportedType, TypeNotTaken."""
     if file.size <= 0:
         raise EmptyFile(declared_bytes=file.size)
-    if file.size > MAX_FILE_BYTES:
-        raise FileTooLarge(declared_bytes=file.size, limit_bytes=MAX_FILE_BYTES)
-    if not media_type_for(file.name, file.type):
+    refuse_size(profile, file.size)
+    media_type = media_type_for(file.name, file.type)
+    if not media_type:
         raise UnsupportedType(type=file.type[:80])
+    refuse_type(profile, media_type)
 
 
 def begins_anew(upload: Upload) -> bool:

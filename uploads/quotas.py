@@ -17,6 +17,7 @@ from galleries.errors import GalleryFull
 from galleries.models import LIVE_STATUSES, Gallery, PhotoStatus
 from uploads.errors import QuotaExceeded, TooManyOpenUploads
 from uploads.models import Upload
+from uploads.profile import profile_of
 from uploads.states import OPEN_STATES
 
 # A gallery's own columns count what is ready.
@@ -70,8 +71,9 @@ class Quota:
     open_uploads: int
 
     @classmethod
-    def of_gallery(cls) -> Self:
-        return cls(settings.MAX_GALLERY_PHOTOS, settings.MAX_GALLERY_BYTES, settings.MAX_GALLERY_OPEN_UPLOADS)
+    def of_gallery(cls, gallery: Gallery) -> Self:
+        max_photos = profile_of(gallery).max_photos
+        return cls(max_photos, settings.MAX_GALLERY_BYTES, settings.MAX_GALLERY_OPEN_UPLOADS)
 
     @classmethod
     def of_user(cls) -> Self:
@@ -97,12 +99,14 @@ class Room:
 
     gallery: Held
     owner: Held
+    quota: Quota
+    """The gallery's."""
 
     def take(self, size: int) -> None:
         """For a file that sets out. Raises: GalleryFull, QuotaExceeded, TooManyOpenUploads: nothing is taken then."""
-        refuse_full_gallery(self.gallery, size)
+        refuse_full_gallery(self.gallery, size, self.quota)
         refuse_full_account(self.owner, size)
-        refuse_crowd("gallery_open_uploads", self.gallery, Quota.of_gallery())
+        refuse_crowd("gallery_open_uploads", self.gallery, self.quota)
         refuse_crowd("user_open_uploads", self.owner, Quota.of_user())
         for held in (self.gallery, self.owner):
             held.add(size)
@@ -110,13 +114,12 @@ class Room:
 
     def take_back(self, size: int) -> None:
         """For a deleted photo: its owner's room it never left. Raises: GalleryFull."""
-        refuse_full_gallery(self.gallery, size)
+        refuse_full_gallery(self.gallery, size, self.quota)
         self.gallery.add(size)
 
 
-def refuse_full_gallery(held: Held, size: int) -> None:
+def refuse_full_gallery(held: Held, size: int, quota: Quota) -> None:
     """Raises: GalleryFull."""
-    quota = Quota.of_gallery()
     if held.photos >= quota.photos or held.bytes + size > quota.bytes:
         raise GalleryFull(
             limit_photos=quota.photos,
@@ -148,7 +151,11 @@ def room_in(gallery: Gallery) -> Room:
     with connection.cursor() as cursor:
         cursor.execute(HELD, {name: key.get_db_prep_value(each, connection) for name, each in ids.items()})
         photos_here, bytes_here, open_here, photos, size, open_uploads = map(int, cursor.fetchone())
-    return Room(gallery=Held(photos_here, bytes_here, open_here), owner=Held(photos, size, open_uploads))
+    return Room(
+        gallery=Held(photos_here, bytes_here, open_here),
+        owner=Held(photos, size, open_uploads),
+        quota=Quota.of_gallery(gallery),
+    )
 
 
 def lock_gallery_and_owner(gallery_id: uuid.UUID) -> Gallery:

@@ -53,6 +53,7 @@ from uploads.limits import (
 )
 from uploads.models import Discard, Upload, UploadQuerySet, move_to
 from uploads.presign import is_every_part_signed, plan_of
+from uploads.profile import profile_of, refuse_pixels, refuse_type
 from uploads.publications import is_being_published, uploads_moved
 from uploads.resumable import resumable_status
 from uploads.sniff import SNIFF_BYTES, sniff
@@ -243,10 +244,12 @@ def developed_original(upload: Upload, developer: Developer) -> Iterator[Verifie
     stored = settle_object(upload)
     with tempfile.TemporaryFile(prefix=SPOOL_PREFIX) as file:
         spooled = spool(upload, stored, file)
-        media_type = sniffed_type(file)
+        media_type, profile = sniffed_type(file), profile_of(upload.gallery)
+        refuse_type(profile, media_type)
         developed = developer.develop(file, media_type=media_type)
         crash_points.reached("verify.after_decode")
         try:
+            refuse_pixels(profile, width=developed.width, height=developed.height)
             yield Verified(stored.key, media_type, spooled, developed, store_renditions(upload, developed))
         finally:
             for rendition in developed.renditions:

@@ -307,6 +307,19 @@ def test_a_new_title_is_announced_to_who_is_watching(gallery, chief) -> None:
     assert (after.keep_location, after.photo_count) == (False, 0)
 
 
+def test_staff_narrow_what_a_gallery_takes(gallery, chief) -> None:
+    page = reverse("admin:galleries_gallery_change", args=[gallery.pk])
+    body = {"title": "Summer", "sort": "name", "only_types": ["image/jpeg"], "min_pixels": "5000000"}
+
+    chief.client.post(page, body)
+    refused = chief.client.post(page, {**body, "max_pixels": "4999999", "only_types": ["image/svg+xml"]})
+
+    after = Gallery.objects.get(pk=gallery.pk)
+    assert (after.only_types, after.min_pixels, after.max_pixels) == (["image/jpeg"], 5_000_000, None)
+    assert "at least so many pixels" in refused.content.decode()
+    assert "image/svg+xml is not one of" in refused.content.decode()
+
+
 def test_a_deleted_gallery_is_not_changed(gallery, chief) -> None:
     lifecycle.delete(gallery)
 

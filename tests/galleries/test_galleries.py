@@ -14,7 +14,7 @@ from uploads.states import OPEN_STATES, State
 pytestmark = pytest.mark.django_db
 FIELDS = {
     "id", "title", "state", "version", "photo_count", "byte_count", "auto_publish", "cover_photo_id", "sort",
-    "keep_location", "progress", "url",
+    "keep_location", "progress", "profile", "url",
 }  # fmt: skip
 
 

@@ -59,6 +59,10 @@ def unknown_sort(gallery) -> None:
     Gallery.objects.filter(pk=gallery.pk).update(sort="size")
 
 
+def pixels_out_of_order(gallery) -> None:
+    Gallery.objects.filter(pk=gallery.pk).update(min_pixels=2, max_pixels=1)
+
+
 def same_live_bytes(gallery) -> None:
     photo = make_photo(gallery)
     make_photo(gallery, size=photo.size, crc32=photo.crc32)
@@ -99,6 +103,7 @@ BREACHES = {
     "publication_state_is_known": unknown_publication_state,
     "gallery_once_per_key": same_gallery_key,
     "gallery_sort_is_known": unknown_sort,
+    "gallery_pixels_in_order": pixels_out_of_order,
     "photo_bytes_once_per_gallery": same_live_bytes,
     "photo_once_per_upload": two_photos_of_one_upload,
     "photo_status_is_known": unknown_photo_status,

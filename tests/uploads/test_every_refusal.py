@@ -23,7 +23,7 @@ from config import door_http
 from config.local_door import LocalDoor
 from galleries.decode import developer as developer_module
 from galleries.decode.developer import Developer, RoomLimits
-from galleries.models import Photo
+from galleries.models import Gallery, Photo
 from galleries.objects import base as objects_base
 from tests import pictures
 from tests.builders import (
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from accounts.models import User
-    from galleries.models import Gallery
 
 pytestmark = pytest.mark.django_db
 PHOTO = jpeg(1)
@@ -342,6 +341,18 @@ def _(stage):
 @way("too_many_pixels")
 def _(stage):
     return stage.of_bytes(pictures.png_that_claims(20_000, 20_000))
+
+
+@way("too_few_pixels")
+def _(stage):
+    Gallery.objects.filter(pk=stage.gallery.pk).update(min_pixels=64 * 48 + 1)
+    return stage.of_bytes(PHOTO)
+
+
+@way("type_not_taken")
+def _(stage):
+    Gallery.objects.filter(pk=stage.gallery.pk).update(only_types=["image/png"])
+    return stage.batch(name="IMG_1.JPG")
 
 
 @way("too_long_side")

@@ -8,7 +8,9 @@ const CODES_OF_THE_ENGINE = [
   "not_an_image",
   "empty_file",
   "file_too_large",
+  "too_few_pixels",
   "too_many_pixels",
+  "type_not_taken",
   "too_long_side",
   "offline",
   "sign_in",
@@ -47,9 +49,7 @@ describe("a sentence", () => {
 
   test("about a group says how many, unless it is about the page", () => {
     expect(sentenceAbout("not_an_image", 3)).toBe("3 files are not photos and were left out.");
-    expect(sentenceAbout("gallery_full", 212)).toBe(
-      "This gallery is full (5,000 photos). 212 were left out.",
-    );
+    expect(sentenceAbout("gallery_full", 212)).toBe("This gallery is full. 212 were left out.");
   });
 });
 

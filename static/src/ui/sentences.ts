@@ -28,12 +28,23 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
       `${filesOf(count)} ${count === 1 ? "is" : "are"} empty and ${count === 1 ? "was" : "were"} left out.`,
   },
   file_too_large: {
-    one: "This file is larger than 2 GB.",
-    many: (count) => `${filesOf(count)} larger than 2 GB ${count === 1 ? "was" : "were"} left out.`,
+    one: "This file is larger than this gallery takes.",
+    many: (count) => `${filesOf(count)} larger than this gallery takes were left out.`,
   },
   too_many_pixels: {
-    one: "This photo has more than 110 megapixels. Save a smaller copy, then add it.",
-    many: (count) => `${photosOf(count)} with more than 110 megapixels. Save smaller copies, then add them.`,
+    one: "This photo has more pixels than this gallery takes. Save a smaller copy, then add it.",
+    many: (count) =>
+      `${photosOf(count)} with more pixels than this gallery takes. Save smaller copies, then add them.`,
+  },
+  too_few_pixels: {
+    one: "This photo has fewer pixels than this gallery takes. Look for a larger copy of it.",
+    many: (count) =>
+      `${photosOf(count)} with fewer pixels than this gallery takes. Look for larger copies of them.`,
+  },
+  type_not_taken: {
+    one: "This gallery does not take this kind of photo, so it was left out.",
+    many: (count) =>
+      `${photosOf(count)} of a kind that this gallery does not take ${count === 1 ? "was" : "were"} left out.`,
   },
   too_long_side: {
     one: "One side of this photo is longer than 30,000 pixels. Save a smaller copy, then add it.",
@@ -59,9 +70,9 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
       `${filesOf(count)} with a name that is too long. Shorten the names, then add them again.`,
   },
   gallery_full: {
-    one: "This gallery is full (5,000 photos).",
+    one: "This gallery is full, so it was left out.",
     many: (count) =>
-      `This gallery is full (5,000 photos). ${formatCount(count)} ${count === 1 ? "was" : "were"} left out.`,
+      `This gallery is full. ${formatCount(count)} ${count === 1 ? "was" : "were"} left out.`,
   },
   quota_exceeded: {
     one: "There is no room left for this photo. Delete some, then retry.",
