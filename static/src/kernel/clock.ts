@@ -3,11 +3,14 @@ export type Cancel = () => void;
 export interface Clock {
   /** Monotonic milliseconds: for spans, never for dates. */
   nowMs(): number;
+  /** Milliseconds since 1970, as the system has it. A sleep passes here, and may not pass in `nowMs`. */
+  wallMs(): number;
   after(delayMs: number, run: () => void): Cancel;
 }
 
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
+  wallMs: () => Date.now(),
   after(delayMs, run) {
     const timer = setTimeout(run, delayMs);
     return () => clearTimeout(timer);
@@ -31,11 +34,21 @@ export function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promi
 /** A clock that moves only when told. */
 export class ManualClock implements Clock {
   #nowMs = 0;
+  #sleptMs = 0;
   #sequence = 0;
   readonly #timers = new Map<number, { dueMs: number; run: () => void }>();
 
   nowMs(): number {
     return this.#nowMs;
+  }
+
+  wallMs(): number {
+    return Date.UTC(2026, 10, 21) + this.#nowMs + this.#sleptMs;
+  }
+
+  /** The lid is closed: timers stand still, and so does the monotonic clock on most systems. */
+  sleep(spanMs: number): void {
+    this.#sleptMs += spanMs;
   }
 
   after(delayMs: number, run: () => void): Cancel {
