@@ -91,6 +91,9 @@ class Upload(models.Model):
     looked_at = models.DateTimeField(
         null=True, blank=True, help_text="when the sweeper looked for its bytes in vain"
     )
+    seen_bytes = models.PositiveBigIntegerField(
+        default=0, help_text="of its resumable session, when the sweeper looked"
+    )
     ended_at = models.DateTimeField(null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True)

@@ -17,6 +17,7 @@ from uploads.janitor.liveness import kept_of
 from uploads.lanes.base import lanes_of
 from uploads.limits import ADOPT_AFTER, SIGNED_URL_LIFE, UPLOAD_LIFE
 from uploads.models import Discard, Upload
+from uploads.sealing import unseal
 from uploads.states import State
 from uploads.verify import claim_next, verify
 
@@ -125,6 +126,75 @@ def test_before_it_ends_the_store_is_asked_once_more(gallery):
     sweep.sweep()
 
     assert row(upload).state == State.UPLOADED
+
+
+def resumable(api, gallery, *, stored: int) -> Upload:
+    """A session of ten bytes of which so many are stored; nobody says a word of it."""
+    [answer] = api.batch(gallery, file_out(size=10, lane="resumable"))
+    upload = Upload.objects.get(pk=answer["id"])
+    store_more(upload, 0, stored)
+    return upload
+
+
+def store_more(upload: Upload, first: int, count: int) -> None:
+    session = lanes_of("local").sessions.find(unseal(row(upload).sealed_session), now_s=0)
+    with session.writer(first) as writer:
+        writer.write([bytes(count)])
+        writer.end()
+
+
+def look_an_hour_later(upload: Upload) -> None:
+    Upload.objects.filter(pk=upload.pk).update(**dead_for(2 * ADOPT_AFTER))
+    sweep.only("adoptions")
+
+
+def look_six_days_later(upload: Upload) -> Upload:
+    Upload.objects.filter(pk=upload.pk).update(active_at=timezone.now() - UPLOAD_LIFE - SECOND)
+    sweep.only("expiries")
+    return row(upload)
+
+
+def test_a_session_that_grows_without_a_word_does_not_expire(api, gallery):
+    upload = resumable(api, gallery, stored=3)
+    look_an_hour_later(upload)
+    store_more(upload, 3, 1)
+
+    after = look_six_days_later(upload)
+
+    assert after.state == State.SIGNED
+    assert after.active_at > timezone.now() - timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("stored", [0, 3])
+def test_a_session_that_stands_where_it_stood_expires(api, gallery, stored):
+    upload = resumable(api, gallery, stored=stored)
+    look_an_hour_later(upload)
+
+    assert look_six_days_later(upload).state == State.EXPIRED
+
+
+def test_a_session_that_grew_once_expires_after_six_more_days(api, gallery):
+    upload = resumable(api, gallery, stored=3)
+    assert look_six_days_later(upload).state == State.SIGNED
+
+    assert look_six_days_later(upload).state == State.EXPIRED
+
+
+def test_a_session_begun_anew_that_has_less_than_the_one_before_does_not_expire(api, gallery):
+    upload = resumable(api, gallery, stored=3)
+    look_an_hour_later(upload)
+    lanes_of("local").cancel_resumable(unseal(row(upload).sealed_session))
+    api.sign({"id": str(upload.pk)})
+    store_more(upload, 0, 2)
+
+    assert look_six_days_later(upload).state == State.SIGNED
+
+
+def test_a_session_that_is_gone_keeps_nothing_from_expiring(api, gallery):
+    upload = resumable(api, gallery, stored=3)
+    lanes_of("local").cancel_resumable(unseal(upload.sealed_session))
+
+    assert look_six_days_later(upload).state == State.EXPIRED
 
 
 @pytest.mark.parametrize("state", [each for each in State if each not in {State.REGISTERED, State.SIGNED}])

@@ -17,7 +17,7 @@ from uploads.intake import discard_of
 from uploads.janitor.deed import AT_A_TIME, Deed, known_stores
 from uploads.janitor.patience import ask_all
 from uploads.limits import ADOPT_AFTER, UPLOAD_LIFE
-from uploads.models import Upload, move_to
+from uploads.models import Upload, UploadQuerySet, move_to
 from uploads.presign import Look, look
 from uploads.publications import uploads_moved
 from uploads.states import Event, State
@@ -37,7 +37,7 @@ def adoptions(now: datetime) -> Iterator[Deed]:
             if seen.is_whole:
                 yield Deed("adopt", [str(upload.pk)], partial(move_alone, upload, Event.STORED))
             elif seen.refusal is None:
-                yield Deed("find bytes missing of", [str(upload.pk)], partial(note_look, upload, now))
+                yield Deed("find bytes missing of", [str(upload.pk)], partial(note_look, upload, seen, now))
 
 
 def expiries(now: datetime) -> Iterator[Deed]:
@@ -59,11 +59,17 @@ def expiries(now: datetime) -> Iterator[Deed]:
 
 
 def verdict(upload: Upload, seen: Look, now: datetime) -> Deed:
-    """On an upload of which nothing was heard: what the store has of it is the last word."""
+    """On an upload of which nothing was heard: what the store has of it is the last word.
+
+    Of a session a store tells only how far it is, not since when: one that is elsewhere than at the look before has
+    been sent to in between.
+    """
     if seen.is_whole and upload.state == State.SIGNED:
         return Deed("adopt", [str(upload.pk)], partial(move_alone, upload, Event.STORED))
     if seen.stored_at and seen.stored_at > now - UPLOAD_LIFE:
         return Deed("keep", [str(upload.pk)], partial(note_sign_of_life, upload, seen.stored_at))
+    if seen.offset_bytes and seen.offset_bytes != upload.seen_bytes:
+        return Deed("keep", [str(upload.pk)], partial(note_growth, upload, seen, now))
     return Deed("expire", [str(upload.pk)], partial(move_alone, upload, Event.EXPIRE))
 
 
@@ -77,11 +83,20 @@ def is_unavailable(seen: Look) -> bool:
     return isinstance(seen.refusal, StorageUnavailable)
 
 
-def note_look(upload: Upload, now: datetime) -> int:
+def note_look(upload: Upload, seen: Look, now: datetime) -> int:
     """Of a row that was signed again meanwhile nothing is known: signing changes no version."""
-    held = Upload.objects.filter(pk=upload.pk, version=upload.version, active_at=upload.active_at)
-    held.update(looked_at=now)
+    unchanged(upload).update(looked_at=now, seen_bytes=seen.offset_bytes)
     return 1
+
+
+def note_growth(upload: Upload, seen: Look, now: datetime) -> int:
+    """Sent to as late as now, for all we know."""
+    unchanged(upload).update(active_at=now, seen_bytes=seen.offset_bytes)
+    return 1
+
+
+def unchanged(upload: Upload) -> UploadQuerySet:
+    return Upload.objects.filter(pk=upload.pk, version=upload.version, active_at=upload.active_at)
 
 
 def note_sign_of_life(upload: Upload, heard_at: datetime) -> int:
@@ -114,5 +129,5 @@ def refuse_lively(upload: Upload) -> None:
 
     Raises: WrongState.
     """
-    if not Upload.objects.filter(pk=upload.pk, active_at=upload.active_at).exists():
+    if not unchanged(upload).exists():
         raise WrongState(id=str(upload.pk), state=upload.state)
