@@ -1,5 +1,8 @@
 """What the store itself has of one upload. Changes neither state nor version."""
 
+from functools import partial
+
+from galleries.errors import StorageUnavailable
 from galleries.objects.base import store_named
 from uploads import events
 from uploads.errors import SessionGone
@@ -7,13 +10,13 @@ from uploads.lanes.base import lanes_of
 from uploads.models import Upload
 from uploads.resumable import resumable_status
 from uploads.states import State
+from uploads.store_calls import ask_all
 
-STORED_STATES = (State.UPLOADED, State.VERIFYING, State.VERIFIED)
 ENDED_WITHOUT_BYTES = (State.CANCELLED, State.FAILED)
 
 
 def stored_of(upload: Upload) -> dict[str, object] | None:
-    """One HEAD, one ListParts or one probe. None once cancelled or failed.
+    """One ListParts, probe or HEAD, one HEAD more where a session is gone. None once cancelled or failed.
 
     Raises: StorageUnavailable.
     """
@@ -21,8 +24,15 @@ def stored_of(upload: Upload) -> dict[str, object] | None:
         return None
     if upload.state == State.EXPIRED:
         return shape("expired", 0)
-    if upload.state in STORED_STATES:
+    if upload.state == State.VERIFIED:  # every byte was read
         return shape("complete", upload.size)
+    [stored] = ask_all([partial(stored_in_store, upload)])
+    if isinstance(stored, StorageUnavailable):
+        raise stored
+    return stored
+
+
+def stored_in_store(upload: Upload) -> dict[str, object]:
     if upload.lane == "multipart" and upload.session:
         return stored_parts(upload)
     if upload.lane == "resumable" and upload.sealed_session:

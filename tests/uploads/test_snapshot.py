@@ -1,9 +1,12 @@
 """GET /api/galleries/{id}/uploads, GET /api/uploads/{id} and reports of progress over HTTP."""
 
 import uuid
+from collections.abc import Callable
 
 import pytest
+from django.utils import timezone
 
+from galleries.objects.base import store_named
 from tests.builders import MIB, file_out, make_gallery, make_upload, put_original, put_part
 from uploads.limits import DEFAULT_PAGE_ITEMS
 from uploads.models import Upload
@@ -131,6 +134,28 @@ def test_uploads_of_another_gallery_are_not_in_it(api, gallery, owner):
 # --- one upload, as the store has it
 
 
+@pytest.fixture
+def break_store() -> Callable[[], None]:
+    """From then on the disk answers each call with an error: a link to a name that no disk takes."""
+
+    def break_now() -> None:
+        root = store_named("local").root
+        if root.exists():
+            root.rename(root.with_name("objects-before"))
+        root.symlink_to("x" * 300)
+
+    return break_now
+
+
+def stored_of(api, upload: Upload) -> dict | None:
+    return api.get(f"/uploads/{upload.pk}").body["stored"]
+
+
+def set_state(upload: Upload, state: State) -> None:
+    lease = {"lease_token": uuid.uuid4(), "lease_until": timezone.now()} if state == State.VERIFYING else {}
+    Upload.objects.filter(pk=upload.pk).update(state=state, **lease)
+
+
 def test_an_upload_on_its_way_has_nothing_in_the_store(api, gallery):
     upload = make_upload(gallery, State.SIGNED)
 
@@ -170,16 +195,63 @@ def test_stored_parts_are_named_with_their_sizes(api, gallery):
 @pytest.mark.parametrize(
     ("state", "stored"),
     [
-        (State.UPLOADED, "complete"), (State.VERIFYING, "complete"), (State.VERIFIED, "complete"),
-        (State.EXPIRED, "expired"), (State.CANCELLED, None), (State.FAILED, None),
+        (State.VERIFIED, {"status": "complete", "bytes": 5, "parts": []}),
+        (State.EXPIRED, {"status": "expired", "bytes": 0, "parts": []}),
+        (State.CANCELLED, None),
+        (State.FAILED, None),
     ],
-)  # fmt: skip
-def test_later_states_say_what_became_of_the_bytes(api, gallery, state, stored):
+)
+def test_what_has_ended_is_known_without_asking_the_store(api, gallery, break_store, state, stored):
+    upload = make_upload(gallery, state, size=5)
+    break_store()
+
+    assert stored_of(api, upload) == stored
+
+
+WAITING = [State.UPLOADED, State.VERIFYING]
+
+
+@pytest.mark.parametrize("state", WAITING)
+def test_what_waits_for_its_check_is_complete_when_the_store_has_it(api, gallery, state):
+    upload = make_upload(gallery, state, size=5)
+    put_original(upload, b"bytes")
+
+    body = api.get(f"/uploads/{upload.pk}").body
+
+    assert body["stored"] == {"status": "complete", "bytes": 5, "parts": []}
+    assert (body["state"], body["version"]) == (str(state), 1)
+
+
+@pytest.mark.parametrize("state", WAITING)
+def test_what_a_client_only_says_it_has_sent_is_not_complete(api, gallery, state):
     upload = make_upload(gallery, state)
 
-    found = api.get(f"/uploads/{upload.pk}").body["stored"]
+    assert stored_of(api, upload) == {"status": "in_progress", "bytes": 0, "parts": []}
 
-    assert (found and found["status"]) == stored
+
+@pytest.mark.parametrize("state", WAITING)
+def test_parts_that_wait_to_be_joined_are_named(api, gallery, state):
+    row = api.batch(gallery, file_out(size=20 * MIB))[0]
+    upload = Upload.objects.get(pk=row["id"])
+    put_part(upload, 3, bytes(4 * MIB))
+    set_state(upload, state)
+
+    stored = stored_of(api, upload)
+
+    assert stored == {"status": "in_progress", "bytes": 4 * MIB, "parts": [{"number": 3, "size": 4 * MIB}]}
+
+
+@pytest.mark.parametrize("state", [State.SIGNED, *WAITING])
+@pytest.mark.parametrize("lane", ["put", "multipart", "resumable"])
+def test_a_store_that_cannot_be_asked_is_no_answer(api, gallery, break_store, state, lane):
+    [row] = api.batch(gallery, file_out(lane=lane))
+    set_state(Upload.objects.get(), state)
+    break_store()
+
+    answer = api.get(f"/uploads/{row['id']}")
+
+    assert (answer.status, answer.code) == (503, "storage_unavailable")
+    assert Upload.objects.get().version == row["version"]
 
 
 @pytest.mark.parametrize("path", [str(uuid.uuid4()), "not-an-id", "1", "%00"])
