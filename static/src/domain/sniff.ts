@@ -2,23 +2,25 @@
 import { readTiffHeader } from "./tiff-header.ts";
 
 /** What the gallery takes, by content. The name of a file and the type a browser claims count for nothing. */
-export type MediaType =
-  | "image/jpeg"
-  | "image/png"
-  | "image/webp"
-  | "image/gif"
-  | "image/avif"
-  | "image/tiff"
-  | "image/heic"
-  | "image/heif"
-  | "image/x-canon-cr2"
-  | "image/x-canon-cr3"
-  | "image/x-nikon-nef"
-  | "image/x-sony-arw"
-  | "image/x-adobe-dng"
-  | "image/x-fuji-raf"
-  | "image/x-olympus-orf"
-  | "image/x-panasonic-rw2";
+export const MEDIA_TYPES = [
+  "image/jpeg",
+  "image/png",
+  "image/webp",
+  "image/gif",
+  "image/avif",
+  "image/tiff",
+  "image/heic",
+  "image/heif",
+  "image/x-canon-cr2",
+  "image/x-canon-cr3",
+  "image/x-nikon-nef",
+  "image/x-sony-arw",
+  "image/x-adobe-dng",
+  "image/x-fuji-raf",
+  "image/x-olympus-orf",
+  "image/x-panasonic-rw2",
+] as const;
+export type MediaType = (typeof MEDIA_TYPES)[number];
 
 type Signature = { readonly at: number; readonly bytes: string; readonly type: MediaType };
 

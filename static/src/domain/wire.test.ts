@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { WIDEST_PROFILE } from "./profile.ts";
 import {
   declaredFileBody,
   parseError,
   parseGallery,
   parsePhotoPage,
+  parseProfile,
   parseSession,
   parseSocketMessage,
   parseStored,
@@ -118,4 +120,29 @@ test("only what is meant is sent", () => {
     id: "u",
     parts: [{ number: 1, crc32: "00000000" }],
   });
+});
+
+test("a profile is read as it stands, and is the widest where an old server tells none", () => {
+  const profile = {
+    media_types: ["image/jpeg", "image/x-new"],
+    max_file_bytes: 5,
+    min_pixels: 1,
+    max_pixels: 9,
+    max_side_px: 3,
+    max_photos: 2,
+  };
+
+  expect(parseProfile(profile)).toEqual({
+    ok: true,
+    value: {
+      mediaTypes: ["image/jpeg", "image/x-new"],
+      maxFileBytes: 5,
+      minPixels: 1,
+      maxPixels: 9,
+      maxSidePx: 3,
+      maxPhotos: 2,
+    },
+  });
+  expect(parseProfile(undefined)).toEqual({ ok: true, value: WIDEST_PROFILE });
+  expect(parseProfile({ ...profile, media_types: [7] })).toMatchObject({ ok: false });
 });

@@ -1,6 +1,7 @@
 // Pure: every answer and every socket message, parsed once; snake_case ends here. Twin of uploads/wire.py.
 import { failedWith, type Result, succeeded } from "../kernel/result.ts";
 import type { Failure } from "./failure.ts";
+import { type Profile, WIDEST_PROFILE } from "./profile.ts";
 
 export type UploadRowState =
   | "registered"
@@ -121,6 +122,7 @@ export type GalleryRow = {
   readonly sort: string;
   readonly keepLocation: boolean;
   readonly totals: Totals | null;
+  readonly profile: Profile;
   readonly url: string;
 };
 
@@ -395,8 +397,27 @@ function galleryRowOf(value: unknown): GalleryRow {
     sort: gallery.textOrNull("sort") ?? "captured",
     keepLocation: gallery.isTrue("keep_location"),
     totals: totalsOf(gallery.at("progress")),
+    profile: profileOf(gallery.at("profile")),
     url: gallery.textOrNull("url") ?? "",
   };
+}
+
+function profileOf(value: unknown): Profile {
+  if (isNothing(value)) return WIDEST_PROFILE;
+  const profile = new Fields(value, "profile");
+  return {
+    mediaTypes: profile.list("media_types", mediaTypeOf),
+    maxFileBytes: profile.number("max_file_bytes"),
+    minPixels: profile.number("min_pixels"),
+    maxPixels: profile.number("max_pixels"),
+    maxSidePx: profile.number("max_side_px"),
+    maxPhotos: profile.number("max_photos"),
+  };
+}
+
+function mediaTypeOf(value: unknown): string {
+  if (typeof value !== "string") throw new NotAsAgreed("profile.media_types");
+  return value;
 }
 
 function publicationOf(value: unknown): PublicationRow | null {
@@ -431,6 +452,11 @@ export function parsePhotoPage(body: unknown): Result<PhotoPage, Malformed> {
       version: page.numberOrNull("version"),
     };
   });
+}
+
+/** As the gallery's own page brings it. */
+export function parseProfile(body: unknown): Result<Profile, Malformed> {
+  return parsed(() => profileOf(body));
 }
 
 export function parseGallery(body: unknown): Result<GalleryRow, Malformed> {

@@ -5,6 +5,7 @@ import {
   galleryMachine,
   newGallery,
 } from "../domain/gallery-machine.ts";
+import { type Profile, WIDEST_PROFILE } from "../domain/profile.ts";
 import type { MediaType } from "../domain/sniff.ts";
 import { type Speed, standingStill } from "../domain/speed.ts";
 import { isEnded, type StateWord } from "../domain/tally.ts";
@@ -39,6 +40,8 @@ export type FileEntry = {
 export type GalleryEntry = {
   readonly id: string;
   title: string;
+  /** The product's until the gallery's own is heard. */
+  profile: Profile;
   readonly files: FileEntry[];
   readonly byClientId: Map<string, FileEntry>;
   readonly counts: Map<StateWord, number>;
@@ -73,6 +76,7 @@ export class Catalogue {
     const entry: GalleryEntry = {
       id,
       title,
+      profile: WIDEST_PROFILE,
       files: [],
       byClientId: new Map(),
       counts: new Map(),

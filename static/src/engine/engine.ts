@@ -28,11 +28,13 @@ import {
 import { Confirmations } from "./confirmations.ts";
 import { Connection, type ConnectionStatus } from "./connection.ts";
 import { Inspector } from "./inspector.ts";
+import { idOf } from "./held-files.ts";
 import type { ChosenFile, EngineRequest } from "./port.ts";
 import { type Report, Reporter, type ViewerId } from "./reporter.ts";
 import { Signer } from "./signer.ts";
 import { Slots } from "./slots.ts";
 import { Sources } from "./sources.ts";
+import type { Add } from "./tab-words.ts";
 import { Transfers } from "./transfers.ts";
 
 export type EnginePorts = {
@@ -44,6 +46,8 @@ export type EnginePorts = {
   readonly put: PutPart;
   readonly random: () => number;
   readonly report: Report;
+  /** A file is over: no tab needs to hold it any more. */
+  readonly onFreed?: (galleryId: string, fileId: string) => void;
 };
 
 /** Files registered in one call wait this long for each other: the first of all hardly, those after them may. */
@@ -154,7 +158,7 @@ export class Engine {
   handle(request: Exclude<EngineRequest, { type: "hello" }>, viewerId: ViewerId): void {
     switch (request.type) {
       case "add":
-        this.#add(request.galleryId, request.title, request.files);
+        this.#add(request);
         break;
       case "rows":
         this.#reporter.show(viewerId, request);
@@ -169,7 +173,9 @@ export class Engine {
       case "receipt":
       case "flight_record":
       case "dismiss":
+        break;
       case "sign_out":
+        void this.signOut().then(() => this.#ports.report({ type: "signed_out" }));
         break;
       case "pause":
       case "resume":
@@ -182,6 +188,31 @@ export class Engine {
       default:
         unreachable(request);
     }
+  }
+
+  /** Files that outlived the tab which sent them: who waits for one gets it, and what is unknown here is chosen. */
+  attach(add: Add): void {
+    const byClientId = this.#catalogue.galleries.get(add.galleryId)?.byClientId;
+    const files = add.files.filter((chosen) => {
+      const known = byClientId?.get(idOf(chosen));
+      return known === undefined || needsFile(known);
+    });
+    if (files.length > 0) this.#add(add.galleryId, add.title, files);
+  }
+
+  /** What other tabs must hold as well, so that it can be read when this one has died. */
+  held(): Add[] {
+    return Array.from(this.#catalogue.galleries.values(), ({ id, title, files }) => ({
+      galleryId: id,
+      title,
+      files: files.flatMap((entry) => (isOver(entry) ? [] : chosenOf(entry))),
+    })).filter(({ files }) => files.length > 0);
+  }
+
+  /** Sends nothing any more. */
+  async signOut(): Promise<void> {
+    for (const gallery of this.#catalogue.galleries.values()) this.#controlGallery(gallery, "pause");
+    for (const confirmations of this.#confirmations.values()) confirmations.close();
   }
 
   /** A page is gone: nothing is told it any more. */
@@ -200,9 +231,10 @@ export class Engine {
 
   // What the page asks.
 
-  #add(galleryId: string, title: string, files: readonly ChosenFile[]): void {
+  #add({ galleryId, title, files, profile }: Extract<EngineRequest, { type: "add" }>): void {
     const gallery = this.#catalogue.gallery(galleryId, title, this.#ports.clock.nowMs());
     gallery.title = title;
+    gallery.profile = profile ?? gallery.profile;
     gallery.runner.dispatch({ type: "files_added" });
     for (const chosen of files) this.#choose(gallery, chosen);
     this.#follow(gallery);
@@ -299,8 +331,10 @@ export class Engine {
   #followFile(entry: FileEntry): void {
     this.#reporter.changed();
     if (!this.#catalogue.recount(entry)) return;
-    const { name } = entry.runner.state;
-    if (name === "done" || name === "removed") entry.partCrcs.clear();
+    if (isOver(entry)) {
+      entry.partCrcs.clear();
+      this.#ports.onFreed?.(entry.gallery.id, entry.clientId);
+    }
     this.#follow(entry.gallery);
   }
 
@@ -498,6 +532,7 @@ export class Engine {
     const gallery = this.#catalogue.galleries.get(row.id);
     if (gallery === undefined) return;
     gallery.title = row.title;
+    gallery.profile = row.profile;
     gallery.runner.dispatch({ type: "auto_publish", isOn: row.autoPublish });
     this.#reporter.changed();
   }
@@ -527,6 +562,20 @@ function waitingFor(status: ConnectionStatus): "connection" | "sign_in" | null {
 function wasHeard(row: UploadRow | undefined, answer: Result<unknown, Failure>): boolean {
   const failure = answer.ok ? (row?.failure ?? null) : answer.failure;
   return row?.state === "cancelled" || failure?.retryable !== true;
+}
+
+/** Nothing will be read of it any more. */
+function isOver({ runner }: FileEntry): boolean {
+  return runner.state.name === "done" || runner.state.name === "removed";
+}
+
+function needsFile({ runner }: FileEntry): boolean {
+  return runner.state.name === "waiting" && runner.state.why === "file_needed";
+}
+
+/** What was read from a folder or from this browser's own store is found there again. */
+function chosenOf({ file, relativePath }: FileEntry): ChosenFile[] {
+  return file !== null && "lastModified" in file ? [{ file: file as File, relativePath }] : [];
 }
 
 function hasTrouble(entry: FileEntry, code: string): boolean {

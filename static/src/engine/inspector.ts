@@ -45,7 +45,8 @@ export class Inspector {
   async #inspect(entry: FileEntry): Promise<void> {
     this.#readCount += 1;
     const head = await this.#ports.sources.read(entry, 0, Math.min(entry.sizeBytes, INSPECTED_BYTES));
-    const check = head === null ? null : checkFile(entry.sizeBytes, new Uint8Array(head));
+    const check =
+      head === null ? null : checkFile(entry.sizeBytes, new Uint8Array(head), entry.gallery.profile);
     this.#readCount -= 1;
     this.#ports.onChecked(entry, check);
     this.#pump();

@@ -1,4 +1,6 @@
 // The words between page and Worker: the page imports these types and nothing else of the engine.
+import type { Profile } from "../domain/profile.ts";
+
 export type ChosenFile = {
   readonly file: File;
   readonly relativePath: string;
@@ -96,6 +98,8 @@ export type EngineRequest =
       readonly title: string;
       readonly files: readonly ChosenFile[];
       readonly roots?: readonly Root[];
+      /** What the gallery takes, as its page knows it. */
+      readonly profile?: Profile;
     }
   | {
       readonly type: "pause" | "resume" | "cancel" | "remove" | "retry" | "keep_both";
