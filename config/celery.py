@@ -4,11 +4,13 @@ import logging.config
 import os
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_init
+from django.core.exceptions import ImproperlyConfigured
 
 from config import env
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+log = logging.getLogger(__name__)
 
 
 @setup_logging.connect
@@ -17,6 +19,18 @@ def log_as_the_site_does(**_: object) -> None:
     from django.conf import settings
 
     logging.config.dictConfig(settings.LOGGING)
+
+
+@worker_init.connect
+def refuse_wrong_stores(**_: object) -> None:
+    """In the words of `manage.py check`. Celery runs the checks too, and lets what they find go by."""
+    from config.checks import refuse_unusable_stores
+
+    try:
+        refuse_unusable_stores()
+    except ImproperlyConfigured as error:
+        log.critical("worker.refused reason=%s", error)
+        raise SystemExit(1) from error  # Celery would log any other exception and go on
 
 
 app = Celery("safelight")

@@ -160,12 +160,13 @@ def test_a_process_without_checks_of_its_own_refuses_in_the_same_words(settings)
         refuse_unusable_stores()
 
 
-def started(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def started(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A process of its own; killed when it has not ended after a minute."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("S3_", "GCS_", "PHOTO_"))
     }
     return subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, *arguments],
         cwd=ROOT,
         env={
             **kept,
@@ -181,10 +182,21 @@ def started(program: str, **environment: str) -> subprocess.CompletedProcess[str
 
 
 def test_a_web_process_does_not_start_with_a_store_it_cannot_use(tmp_path):
-    ended = started("import config.asgi", PHOTO_STORE="gcs", DATA_DIR=str(tmp_path))
+    ended = started("-c", "import config.asgi", PHOTO_STORE="gcs", DATA_DIR=str(tmp_path))
 
     assert ended.returncode != 0
     assert "PHOTO_STORE is 'gcs', which nothing describes: set GCS_BUCKET." in ended.stderr
+
+
+@pytest.mark.parametrize("pool", [["-P", "solo", "-Q", "sweep"], ["-c", "1", "-Q", "work"]])
+def test_a_worker_does_not_start_with_a_store_it_cannot_use(tmp_path, redis_server, pool):
+    worker = ["-m", "celery", "--quiet", "--app", "config", "worker", *pool]
+
+    ended = started(*worker, PHOTO_STORE="gcs", DATA_DIR=str(tmp_path), REDIS_URL=redis_server.url)
+
+    assert ended.returncode == 1
+    assert "PHOTO_STORE is 'gcs', which nothing describes: set GCS_BUCKET." in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 SETTINGS = """
@@ -204,7 +216,7 @@ print(json.dumps({
 
 
 def settings_of(tmp_path, **environment):
-    ended = started(SETTINGS, DATA_DIR=str(tmp_path), **environment)
+    ended = started("-c", SETTINGS, DATA_DIR=str(tmp_path), **environment)
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
 
@@ -260,7 +272,7 @@ def test_pages_talk_to_the_endpoint_that_browsers_are_given(tmp_path):
 
 @pytest.mark.parametrize("word", ["StorageClass", "=GLACIER", "StorageClass=", "StorageClass=X; Tagging"])
 def test_object_parameters_that_are_no_pairs_are_refused(tmp_path, word):
-    ended = started(SETTINGS, S3_BUCKET="photos", S3_OBJECT_PARAMETERS=word, DATA_DIR=str(tmp_path))
+    ended = started("-c", SETTINGS, S3_BUCKET="photos", S3_OBJECT_PARAMETERS=word, DATA_DIR=str(tmp_path))
 
     assert ended.returncode != 0
     assert "S3_OBJECT_PARAMETERS must look like Name=value; Name=value" in ended.stderr
