@@ -1,42 +1,50 @@
-// The Worker's composition root: real clock, network, storage and socket, and the engine on them.
+// The Worker's composition root: real clock, network, storage, socket and tabs, and the engine on them.
 import { browserNetwork } from "../io/network.ts";
 import { xhrPut } from "../io/part-put.ts";
 import { openWebSocket } from "../io/progress-socket.ts";
+import { openBroadcastChannel } from "../io/tab-channel.ts";
+import { TabLocks } from "../io/tab-lock.ts";
 import { HttpUploadApi } from "../io/upload-api.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { Engine } from "./engine.ts";
-import type { EngineReport, EngineRequest } from "./port.ts";
+import type { StartEngine } from "./hub.ts";
+import type { EngineRequest } from "./port.ts";
+import { Tab } from "./tab.ts";
 
 declare const self: DedicatedWorkerGlobalScope;
 
-let engine: Engine | null = null;
-/** What is told at one moment goes in one message: the page draws one frame for it. */
-let told: EngineReport[] = [];
+type Hello = Extract<EngineRequest, { type: "hello" }>;
 
+let tab: Tab | null = null;
+
+// A Worker serves one account: the page ends it when another signs in.
 self.onmessage = ({ data: request }: MessageEvent<EngineRequest>) => {
-  if (request.type === "hello") engine ??= startEngine(request.baseUrl);
-  else engine?.handle(request, "page");
+  if (request.type === "hello") tab ??= startTab(request);
+  else tab?.send(request);
 };
 
-function startEngine(baseUrl: string): Engine {
-  return new Engine({
-    api: new HttpUploadApi({ baseUrl, clock: systemClock, fetch: (input, init) => fetch(input, init) }),
-    baseUrl,
-    clock: systemClock,
-    network: browserNetwork(self),
-    openSocket: openWebSocket,
-    put: xhrPut(systemClock),
-    random: Math.random,
-    report: tell,
+function startTab({ accountId, baseUrl }: Hello): Tab {
+  return new Tab({
+    accountId,
+    viewerId: crypto.randomUUID(),
+    locks: new TabLocks(navigator.locks ?? null),
+    openChannel: openBroadcastChannel,
+    startEngine: engineStarter(baseUrl),
+    tellPage: (reports) => self.postMessage(reports),
   });
 }
 
-function tell(report: EngineReport): void {
-  told.push(report);
-  if (told.length > 1) return;
-  queueMicrotask(() => {
-    const reports = told;
-    told = [];
-    self.postMessage(reports);
-  });
+function engineStarter(baseUrl: string): StartEngine {
+  return (report, onFreed) =>
+    new Engine({
+      api: new HttpUploadApi({ baseUrl, clock: systemClock, fetch: (input, init) => fetch(input, init) }),
+      baseUrl,
+      clock: systemClock,
+      network: browserNetwork(self),
+      onFreed,
+      openSocket: openWebSocket,
+      put: xhrPut(systemClock),
+      random: Math.random,
+      report,
+    });
 }

@@ -1,0 +1,48 @@
+import { clientIdOf } from "../domain/client-id.ts";
+import type { ChosenFile, Root } from "./port.ts";
+import type { Add } from "./tab-words.ts";
+
+type HeldGallery = {
+  /** As it was added last. */
+  add: Add;
+  readonly files: Map<string, ChosenFile>;
+  readonly roots: Map<string, Root>;
+};
+
+/** Files that can be read only as long as some tab holds what was chosen: until they are over, or kept on disk. */
+export class HeldFiles {
+  readonly #galleries = new Map<string, HeldGallery>();
+
+  hold(add: Add): void {
+    const gallery = this.#gallery(add);
+    gallery.add = add;
+    for (const chosen of add.files) gallery.files.set(idOf(chosen), chosen);
+    for (const root of add.roots ?? []) gallery.roots.set(root.id, root);
+  }
+
+  letGo(galleryId: string, fileIds: readonly string[]): void {
+    const gallery = this.#galleries.get(galleryId);
+    for (const fileId of fileIds) gallery?.files.delete(fileId);
+    if (gallery?.files.size === 0) this.#galleries.delete(galleryId);
+  }
+
+  all(): Add[] {
+    return Array.from(this.#galleries.values(), ({ add, files, roots }) => ({
+      ...add,
+      files: [...files.values()],
+      roots: [...roots.values()],
+    }));
+  }
+
+  #gallery(add: Add): HeldGallery {
+    const known = this.#galleries.get(add.galleryId);
+    if (known !== undefined) return known;
+    const gallery = { add, files: new Map(), roots: new Map() };
+    this.#galleries.set(add.galleryId, gallery);
+    return gallery;
+  }
+}
+
+export function idOf({ file, relativePath }: ChosenFile): string {
+  return clientIdOf({ path: relativePath, fileBytes: file.size, lastModifiedMs: file.lastModified });
+}
