@@ -336,7 +336,7 @@ def test_signing_out_asks_first_and_leaves_no_file_name_behind(page) -> None:
     page.route("**/api/uploads**", lambda route: None)
     page.route("**/uploads", lambda route: None)
     choose(page, *(photo() for _ in range(3)))
-    expect(page.locator("#upload-dock")).to_contain_text("not sent yet")
+    expect(page.locator("#upload-dock")).to_contain_text("2 of 5")
 
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url(lambda now: now != url)

@@ -2,15 +2,20 @@
 
 import "./photo-history.ts";
 import "../../css/app.css";
-import { config } from "@hotwired/turbo";
+import { config, visit } from "@hotwired/turbo";
 import type { GalleryTally } from "../engine/port.ts";
 import { announce } from "../ui/announcer.ts";
 import { guardDrops } from "../ui/drop-guard.ts";
+import { openFolderChooser } from "../ui/dropzone.ts";
 import { hideNotice, showNotice } from "../ui/notice.ts";
+import { showInTitle } from "../ui/page-title.ts";
+import { fileNameOf, receiptCsv } from "../ui/receipt.ts";
+import { saveFile } from "../ui/save-file.ts";
 import { sentenceOf } from "../ui/sentences.ts";
 import { applyStoredTheme, listenForThemeSwitch } from "../ui/theme.ts";
 import { UploadDock } from "../ui/upload-dock.ts";
-import { unsentCount } from "../ui/upload-words.ts";
+import { isSending, unkeptCount } from "../ui/upload-words.ts";
+import { browserWakePort, WakeLock } from "../ui/wake-lock.ts";
 import { startEngine } from "./engine-worker.ts";
 import { GalleryPage } from "./gallery-page.ts";
 
@@ -18,7 +23,10 @@ import { GalleryPage } from "./gallery-page.ts";
 config.drive.progressBarDelay = 2 ** 31 - 1;
 
 const engine = startEngine(() => announce(sentenceOf("worker_failed")));
+const wakePort = browserWakePort();
+const wakeLock = wakePort === null ? null : new WakeLock(wakePort);
 let total: GalleryTally | null = null;
+let isMirror = false;
 let dock: UploadDock | null = null;
 let shown: { main: HTMLElement; page: GalleryPage | null } | null = null;
 
@@ -28,10 +36,11 @@ function showPage(): void {
     return;
   }
   leavePage();
-  dock ??= new UploadDock(dockRoot(), engine);
+  dock ??= new UploadDock(dockRoot(), engine, { onContinue: () => {}, onChooseFolder: chooseFolder });
   const isGallery = main.dataset["page"] === "gallery";
   shown = { main, page: isGallery ? new GalleryPage(main, engine) : null };
   dock.pageShown(main.dataset["galleryId"] ?? null);
+  showProgressInTitle();
   if (total?.waitingFor === "sign_in" && document.body.dataset["user"] !== undefined) {
     engine.send({ type: "retry_session" });
   }
@@ -51,14 +60,39 @@ function dockRoot(): HTMLElement {
   return root;
 }
 
+function chooseFolder(galleryId: string): void {
+  if (!openFolderChooser(galleryId)) {
+    visit(`/galleries/${encodeURIComponent(galleryId)}/`);
+  }
+}
+
+function showProgressInTitle(): void {
+  const title = document.querySelector("title");
+  if (title !== null) {
+    showInTitle(title, total);
+  }
+}
+
 engine.subscribe((report) => {
-  if (report.type === "tally") {
-    total = report.total;
+  switch (report.type) {
+    case "tally":
+      ({ total, isMirror } = report);
+      showProgressInTitle();
+      // The tab that sends keeps the machine awake.
+      wakeLock?.want(total !== null && isSending(total) && !isMirror);
+      break;
+    case "receipt":
+      saveFile(fileNameOf(report.title, " receipt.csv"), "text/csv;charset=utf-8", receiptCsv(report.lines));
+      break;
+    case "flight_record":
+      saveFile("Record of the upload.txt", "text/plain;charset=utf-8", report.text);
+      break;
+    default:
   }
 });
 
 window.addEventListener("beforeunload", (event) => {
-  if (total !== null && unsentCount(total) > 0) {
+  if (total !== null && unkeptCount(total) > 0 && !isMirror) {
     event.preventDefault();
   }
 });

@@ -1,6 +1,7 @@
 // What an earlier visit left behind: files that failed, and files that were begun and never sent. Told once, in place.
 
 import { announce } from "../ui/announcer.ts";
+import { openFolderChooser } from "../ui/dropzone.ts";
 import { ProblemList } from "../ui/problem-list.ts";
 import { sentenceOf } from "../ui/sentences.ts";
 import { fieldOf, getJson, sendJson } from "./site-api.ts";
@@ -26,6 +27,7 @@ export class Leftovers {
     this.#list = new ProblemList({
       onRetry: (code) => this.#act("retry", code),
       onClear: (code) => this.#act("cancel", code),
+      onChooseFolder: () => openFolderChooser(galleryId),
     });
     root.replaceChildren(this.#list.element);
     root.hidden = true;

@@ -83,6 +83,18 @@ function openChooser(page: HTMLElement, event: Event): void {
   }
 }
 
+/** Opens the folder chooser of this gallery's page; false where another page is shown. */
+export function openFolderChooser(galleryId: string): boolean {
+  const input = document.querySelector(
+    `main[data-gallery-id="${CSS.escape(galleryId)}"] input[data-chooser="folder"]`,
+  );
+  if (input instanceof HTMLInputElement) {
+    input.click();
+    return true;
+  }
+  return false;
+}
+
 export function holdsFiles(data: DataTransfer): boolean {
   return data.types.includes("Files");
 }

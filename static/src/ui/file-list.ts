@@ -1,55 +1,56 @@
 // The list behind the dock's arrow: one row a file, of which only those in view are elements.
 
 import type { RowView } from "../engine/port.ts";
-import { element, setText } from "./element.ts";
-import { icon, ring, turnRing } from "./icons.ts";
-import { formatBytes } from "./quantities.ts";
-import { shortenInTheMiddle } from "./short-name.ts";
-import { STATE_ICONS, shareSent, stateWords } from "./upload-words.ts";
+import { element } from "./element.ts";
+import { drawRow, type FileRow, makeRow, markSelected, type RowVerb, setTabStop } from "./file-row.ts";
+import { type ListKey, listKeyOf } from "./list-keys.ts";
 import { rowsInView, type Span } from "./visible-span.ts";
 
 const ROW_PX = 48;
 // Rows asked for while the list is shut: they say each file's state for whoever looks.
 const ROWS_WHEN_SHUT = 24;
-const NAME_CHARS = 44;
 
 export type FileListActions = Readonly<{
-  /** The rows in view have changed; answers come by `show`. */
+  /** The rows wanted have changed; answers come by `show`. */
   onWindow: (span: Span) => void;
-  onRetry: (fileId: string) => void;
-  onRemove: (fileId: string) => void;
-  /** The same bytes are in the gallery already; a person wants them twice. */
-  onKeepBoth: (fileId: string) => void;
-}>;
-
-type FileRow = Readonly<{
-  box: HTMLElement;
-  name: HTMLElement;
-  state: HTMLElement;
-  size: HTMLElement;
-  retry: HTMLButtonElement;
-  keepBoth: HTMLButtonElement;
-  remove: HTMLButtonElement;
+  onVerb: (verb: RowVerb, fileIds: readonly string[]) => void;
+  onSelect: (fileIds: ReadonlySet<string>) => void;
 }>;
 
 export class FileList {
   readonly element: HTMLElement;
-  readonly #space = element("div", { class: "file-list-space", role: "list" });
+  readonly #space = element("div", { class: "file-list-space", role: "presentation" });
   readonly #rows = new Map<string, FileRow>();
   readonly #actions: FileListActions;
+  readonly #selected = new Set<string>();
   #rowCount = 0;
   #asked: Span = { first: 0, end: 0 };
+  /** Rows to be selected as soon as it is known which files they are: far more than are in view, perhaps. */
+  #toSelect: Span | null = null;
+  /** The row that the keyboard is at, and the one a range begins with. */
+  #current = 0;
+  #anchor = 0;
+  /** The row at `#current` takes the focus when it is drawn. */
+  #wantsFocus = false;
   #frame = 0;
 
   constructor(actions: FileListActions) {
     this.#actions = actions;
     this.element = element(
       "div",
-      { class: "file-list", tabindex: 0, role: "region", "aria-label": "Files" },
+      {
+        class: "file-list",
+        role: "grid",
+        tabindex: -1,
+        "aria-label": "Files",
+        "aria-multiselectable": "true",
+      },
       this.#space,
     );
     this.element.addEventListener("scroll", () => this.#askSoon(), { passive: true });
+    this.element.addEventListener("keydown", (event) => this.#onKey(event));
     this.#space.addEventListener("click", (event) => this.#onClick(event));
+    this.#space.addEventListener("focusin", (event) => this.#onFocus(event));
     new ResizeObserver(() => this.#askSoon()).observe(this.element);
   }
 
@@ -57,48 +58,78 @@ export class FileList {
   reset(): void {
     this.#asked = { first: 0, end: 0 };
     this.#rowCount = 0;
+    this.#current = 0;
+    this.#anchor = 0;
     this.#rows.clear();
     this.#space.replaceChildren();
     this.element.scrollTop = 0;
+    this.clearSelection();
     this.#ask();
   }
 
   show(rows: readonly RowView[], fromIndex: number, rowCount: number): void {
     const isLonger = rowCount !== this.#rowCount;
     this.#rowCount = rowCount;
+    this.element.ariaRowCount = String(rowCount);
     this.#space.style.height = `${rowCount * ROW_PX}px`;
-    this.#dropOthers(new Set(rows.map((row) => row.fileId)));
-    rows.forEach((row, offset) => {
-      this.#drawRow(row, fromIndex + offset);
-    });
+    this.#selectAwaited(rows, fromIndex);
+    this.#drawAll(rows, fromIndex);
     if (isLonger) {
       this.#askSoon();
     }
   }
 
+  clearSelection(): void {
+    this.#toSelect = null;
+    if (this.#selected.size > 0) {
+      this.#selected.clear();
+      this.#tellSelected();
+    }
+  }
+
+  #drawAll(rows: readonly RowView[], fromIndex: number): void {
+    const { first, end } = this.#asked;
+    const wanted = rows
+      .map((view, offset) => ({ view, index: fromIndex + offset }))
+      .filter(({ index }) => index >= first && index < end);
+    this.#dropOthers(new Set(wanted.map(({ view }) => view.fileId)));
+    for (const { view, index } of wanted) {
+      this.#draw(view, index);
+    }
+    this.#current = Math.max(0, Math.min(this.#current, this.#rowCount - 1));
+    this.#settleFocus();
+  }
+
   #dropOthers(shown: ReadonlySet<string>): void {
     for (const [fileId, row] of this.#rows) {
       if (!shown.has(fileId)) {
+        // The keyboard stays in the list when its row has left.
+        this.#wantsFocus ||= row.box.contains(document.activeElement);
         row.box.remove();
         this.#rows.delete(fileId);
       }
     }
   }
 
-  #drawRow(view: RowView, index: number): void {
-    const row = this.#rows.get(view.fileId) ?? this.#addRow(view);
-    row.box.style.transform = `translateY(${index * ROW_PX}px)`;
-    row.box.ariaPosInSet = String(index + 1);
-    row.box.ariaSetSize = String(this.#rowCount);
-    drawState(row, view);
+  #draw(view: RowView, index: number): void {
+    const row = this.#rows.get(view.fileId) ?? this.#add(view);
+    if (row.index !== index) {
+      row.index = index;
+      row.box.style.transform = `translateY(${index * ROW_PX}px)`;
+      row.box.ariaRowIndex = String(index + 1);
+    }
+    drawRow(row, view);
   }
 
-  #addRow(view: RowView): FileRow {
+  #add(view: RowView): FileRow {
     const row = makeRow(view);
+    markSelected(row, this.#selected.has(view.fileId));
     this.#rows.set(view.fileId, row);
     this.#space.append(row.box);
     return row;
   }
+
+  // Which rows are wanted.
 
   #askSoon(): void {
     if (this.#frame === 0) {
@@ -119,75 +150,181 @@ export class FileList {
     }
   }
 
-  #onClick(event: Event): void {
-    const button = event.target instanceof Element ? event.target.closest("button") : null;
-    const fileId = button?.closest<HTMLElement>("[data-file-id]")?.dataset["fileId"];
-    if (button === null || fileId === undefined) {
+  // Selecting.
+
+  #toggle(row: FileRow): void {
+    this.#anchor = row.index;
+    if (!this.#selected.delete(row.fileId)) {
+      this.#selected.add(row.fileId);
+    }
+    this.#tellSelected();
+  }
+
+  /** The rows between may never have been told of: they are asked for, once. */
+  #selectTo(index: number): void {
+    const first = Math.min(this.#anchor, index);
+    this.#toSelect = { first, end: Math.max(this.#anchor, index) + 1 };
+    this.#actions.onWindow(this.#toSelect);
+    this.#actions.onWindow(this.#asked);
+  }
+
+  #selectAwaited(rows: readonly RowView[], fromIndex: number): void {
+    const span = this.#toSelect;
+    if (span === null || fromIndex !== span.first || rows.length < span.end - span.first) {
       return;
     }
-    switch (button.dataset["action"]) {
-      case "retry":
-        this.#actions.onRetry(fileId);
-        break;
-      case "keep-both":
-        this.#actions.onKeepBoth(fileId);
-        break;
-      default:
-        this.#actions.onRemove(fileId);
+    this.#toSelect = null;
+    this.#selected.clear();
+    for (const row of rows.slice(0, span.end - span.first)) {
+      this.#selected.add(row.fileId);
+    }
+    this.#tellSelected();
+  }
+
+  #tellSelected(): void {
+    for (const row of this.#rows.values()) {
+      markSelected(row, this.#selected.has(row.fileId));
+    }
+    this.element.toggleAttribute("data-selecting", this.#selected.size > 0);
+    this.#actions.onSelect(this.#selected);
+  }
+
+  // The keyboard and the pointer.
+
+  #settleFocus(): void {
+    const current = this.#rowAt(this.#current);
+    const stop = current ?? this.#rows.values().next().value;
+    for (const row of this.#rows.values()) {
+      setTabStop(row, row === stop ? 0 : -1);
+    }
+    if (this.#wantsFocus && this.#mayFocus()) {
+      (current?.box ?? this.element).focus({ preventScroll: true });
+      this.#wantsFocus = current === undefined;
     }
   }
-}
 
-function makeRow(view: RowView): FileRow {
-  const name = element("span", { class: "file-name", dir: "auto", title: view.relativePath || view.name });
-  const state = element("span", { class: "file-state" });
-  const size = element("span", { class: "file-size" }, formatBytes(view.sizeBytes));
-  const retry = rowButton("retry", `Retry ${view.name}`);
-  const keepBoth = element(
-    "button",
-    {
-      type: "button",
-      class: "button button-small",
-      "data-action": "keep-both",
-      "aria-label": `Keep both: ${view.name}`,
-    },
-    "Keep both",
-  );
-  const remove = rowButton("remove", `Remove ${view.name}`);
-  setText(name, shortenInTheMiddle(view.name, NAME_CHARS));
-  const box = element(
-    "div",
-    { class: "file-row", role: "listitem", "data-file-id": view.fileId },
-    icon("clock"),
-    element("div", { class: "file-words" }, name, state),
-    size,
-    element("div", { class: "file-buttons" }, retry, keepBoth, remove),
-  );
-  return { box, name, state, size, retry, keepBoth, remove };
-}
-
-function rowButton(action: "retry" | "remove", label: string): HTMLButtonElement {
-  return element(
-    "button",
-    { type: "button", class: "button button-icon button-small", "data-action": action, "aria-label": label },
-    icon(action),
-  );
-}
-
-function drawState(row: FileRow, view: RowView): void {
-  if (row.box.dataset["uploadState"] !== view.state) {
-    row.box.dataset["uploadState"] = view.state;
-    const picture = STATE_ICONS[view.state];
-    row.box.firstElementChild?.replaceWith(picture === "ring" ? ring() : icon(picture));
-    row.retry.hidden = !(view.state === "failed" && view.retryable);
-    row.remove.hidden = ["done", "removed", "confirming"].includes(view.state);
+  /** Never taken from another part of the page. */
+  #mayFocus(): boolean {
+    const focused = document.activeElement;
+    this.#wantsFocus = focused === null || focused === document.body || this.element.contains(focused);
+    return this.#wantsFocus;
   }
-  row.keepBoth.hidden = !(view.state === "done" && view.reasons.includes("duplicate"));
-  const picture = row.box.firstElementChild;
-  if (picture instanceof SVGSVGElement && picture.classList.contains("ring")) {
-    turnRing(picture, shareSent(view));
+
+  #rowAt(index: number): FileRow | undefined {
+    return Array.from(this.#rows.values()).find((row) => row.index === index);
   }
-  const words = stateWords(view);
-  setText(row.state, words);
-  row.state.title = words;
+
+  #goTo(index: number): void {
+    this.#current = index;
+    const top = index * ROW_PX;
+    const { scrollTop, clientHeight } = this.element;
+    if (top < scrollTop) {
+      this.element.scrollTop = top;
+    } else if (top + ROW_PX > scrollTop + clientHeight) {
+      this.element.scrollTop = top + ROW_PX - clientHeight;
+    }
+    this.#wantsFocus = true;
+    this.#settleFocus();
+  }
+
+  #onFocus(event: Event): void {
+    const row = this.#rowOf(event.target);
+    if (row !== undefined && row.index !== this.#current) {
+      this.#current = row.index;
+      this.#settleFocus();
+    }
+  }
+
+  #onKey(event: KeyboardEvent): void {
+    // On a button the space bar is the button's.
+    if (event.key === " " && event.target instanceof HTMLButtonElement) {
+      return;
+    }
+    const place = {
+      index: this.#current,
+      rowCount: this.#rowCount,
+      rowsInView: Math.floor(this.element.clientHeight / ROW_PX),
+    };
+    const key = listKeyOf(event, place);
+    if (key !== null && this.#obey(key)) {
+      event.preventDefault();
+      event.stopPropagation();
+    }
+  }
+
+  /** Answers whether the key was of use. */
+  #obey(key: ListKey): boolean {
+    const row = this.#rowAt(this.#current);
+    switch (key.type) {
+      case "move":
+        this.#move(key.index, key.extends);
+        return true;
+      case "toggle":
+        if (row !== undefined) {
+          this.#toggle(row);
+        }
+        return true;
+      case "all":
+        this.#anchor = 0;
+        this.#selectTo(this.#rowCount - 1);
+        return true;
+      case "clear":
+        return this.#leaveSelection();
+      case "remove":
+        this.#remove(row);
+        return true;
+      default:
+        return key satisfies never;
+    }
+  }
+
+  #move(index: number, doesExtend: boolean): void {
+    if (doesExtend) {
+      this.#selectTo(index);
+    } else {
+      this.#anchor = index;
+    }
+    this.#goTo(index);
+  }
+
+  #leaveSelection(): boolean {
+    const hadSome = this.#selected.size > 0;
+    this.clearSelection();
+    return hadSome;
+  }
+
+  #remove(row: FileRow | undefined): void {
+    const selected = Array.from(this.#selected);
+    const fileIds = selected.length > 0 || row === undefined ? selected : [row.fileId];
+    this.clearSelection();
+    this.#actions.onVerb("remove", fileIds);
+  }
+
+  #onClick(event: MouseEvent): void {
+    const row = this.#rowOf(event.target);
+    if (row === undefined || !(event.target instanceof Element)) {
+      return;
+    }
+    const verb = event.target.closest<HTMLElement>("[data-verb]")?.dataset["verb"];
+    const isCheck = event.target === row.check;
+    if (verb !== undefined) {
+      this.#onVerb(row, verb as RowVerb);
+    } else if (event.shiftKey) {
+      this.#selectTo(row.index);
+    } else if (isCheck || event.ctrlKey || event.metaKey) {
+      this.#toggle(row);
+    }
+  }
+
+  #onVerb(row: FileRow, verb: RowVerb): void {
+    if (verb === "remove" && this.#selected.delete(row.fileId)) {
+      this.#tellSelected();
+    }
+    this.#actions.onVerb(verb, [row.fileId]);
+  }
+
+  #rowOf(target: EventTarget | null): FileRow | undefined {
+    const box = target instanceof Element ? target.closest<HTMLElement>("[data-file-id]") : null;
+    return this.#rows.get(box?.dataset["fileId"] ?? "");
+  }
 }

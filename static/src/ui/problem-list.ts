@@ -12,7 +12,36 @@ const NAMES_SHOWN = 100;
 
 type Problem = GalleryTally["problems"][number];
 
-export type ProblemActions = Readonly<{ onRetry: (code: string) => void; onClear: (code: string) => void }>;
+export type ProblemActions = Readonly<{
+  onRetry: (code: string) => void;
+  onClear: (code: string) => void;
+  onChooseFolder: () => void;
+}>;
+
+/** What ends by choosing the files again. */
+const CHOSEN_AGAIN: ReadonlySet<string> = new Set([
+  "begun_before",
+  "client_id_conflict",
+  "expired",
+  "file_changed",
+  "file_needed",
+  "file_unreadable",
+  "not_found",
+]);
+/** Nothing is here to try again with. */
+const NOT_TRIED_AGAIN: ReadonlySet<string> = new Set(["begun_before", "file_needed"]);
+
+/** Files whose folder is remembered are asked for by the dock's own button, not one by one. */
+export function problemsToShow(tally: GalleryTally): readonly Problem[] {
+  return tally.problems.flatMap((problem) => {
+    if (problem.code !== "file_needed" || tally.askableCount === 0) {
+      return [problem];
+    }
+    const count = problem.count - tally.askableCount;
+    // The names are of both kinds, so none is said.
+    return count > 0 ? [{ ...problem, count, names: [] }] : [];
+  });
+}
 
 type Group = Readonly<{
   box: HTMLElement;
@@ -20,6 +49,7 @@ type Group = Readonly<{
   disclosure: HTMLElement;
   names: HTMLElement;
   retry: HTMLButtonElement;
+  choose: HTMLButtonElement;
 }>;
 
 export class ProblemList {
@@ -53,15 +83,16 @@ export class ProblemList {
       // A name keeps its own direction, and the sentence after it the page's.
       group.sentence.replaceChildren(element("bdi", {}, name), sentence.slice(name.length));
     }
-    group.disclosure.hidden = problem.count === 1;
+    group.disclosure.hidden = problem.count === 1 || problem.names.length === 0;
     const lines = namesOf(problem);
     if (group.names.childElementCount !== lines.length) {
       group.names.replaceChildren(...lines.map((line) => element("li", { dir: "auto" }, line)));
     }
-    group.retry.hidden = !problem.retryable;
+    group.retry.hidden = !problem.retryable || NOT_TRIED_AGAIN.has(problem.code);
     const label = `Retry ${formatCount(problem.count)}`;
     setText(group.retry, label);
     group.retry.ariaLabel = `${label}: ${sentence}`;
+    group.choose.ariaLabel = `Choose folder again: ${sentence}`;
   }
 
   #add(problem: Problem): Group {
@@ -76,17 +107,23 @@ export class ProblemList {
     const names = element("ul");
     const disclosure = element("details", {}, element("summary", {}, "Which files"), names);
     const retry = element("button", { type: "button", class: "button button-small" });
+    const choose = element(
+      "button",
+      { type: "button", class: "button button-small", hidden: !CHOSEN_AGAIN.has(code) },
+      "Choose folder again",
+    );
     const clear = element("button", { type: "button", class: "button button-small button-plain" }, "Clear");
     retry.addEventListener("click", () => this.#actions.onRetry(code));
+    choose.addEventListener("click", () => this.#actions.onChooseFolder());
     clear.addEventListener("click", () => this.#actions.onClear(code));
     const box = element(
       "li",
       { class: "problem", "data-problem": code },
       icon("warning"),
       element("div", { class: "problem-words" }, sentence, disclosure),
-      element("div", { class: "actions" }, retry, clear),
+      element("div", { class: "actions" }, retry, choose, clear),
     );
-    return { box, sentence, disclosure, names, retry };
+    return { box, sentence, disclosure, names, retry, choose };
   }
 }
 

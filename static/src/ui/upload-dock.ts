@@ -2,16 +2,39 @@
 
 import type { EngineReport, GalleryTally } from "../engine/port.ts";
 import { announce } from "./announcer.ts";
+import { DockGalleries } from "./dock-galleries.ts";
 import { element, setText } from "./element.ts";
 import type { EngineLink } from "./engine-link.ts";
 import { FileList } from "./file-list.ts";
+import type { RowVerb } from "./file-row.ts";
 import { icon } from "./icons.ts";
-import { ProblemList } from "./problem-list.ts";
-import { photosOf } from "./quantities.ts";
-import { figuresOf, openCount, outcomeOf, promiseOf, unsentCount } from "./upload-words.ts";
+import { NOTHING_TOLD, nextMilestone } from "./milestones.ts";
+import { ProblemList, problemsToShow } from "./problem-list.ts";
+import { SelectionActions } from "./selection-actions.ts";
+import {
+  changedWords,
+  figuresOf,
+  keptWords,
+  openCount,
+  promiseOf,
+  promiseOfMirror,
+  type TabPromise,
+  unsentCount,
+  verifiedWords,
+} from "./upload-words.ts";
 
 const WIDE = "(min-width: 900px)";
 const PANEL_KEY = "dock-open";
+
+/** What the dock asks of the page around it. */
+export type DockActions = Readonly<{
+  /** A person lets this page read the folders they chose in an earlier visit. */
+  onContinue: () => void;
+  /** The folder of this gallery is to be chosen again. */
+  onChooseFolder: (galleryId: string) => void;
+}>;
+
+type FileControl = Readonly<{ type: RowVerb; fileIds?: readonly string[]; code?: string }>;
 
 export class UploadDock {
   readonly #root: HTMLElement;
@@ -19,6 +42,7 @@ export class UploadDock {
   readonly #bar = element("span");
   readonly #figures = element("p", { class: "dock-figures" });
   readonly #promise = element("p", { class: "dock-promise" });
+  readonly #continue = dockButton("Continue", "button-lamp");
   readonly #pause = dockButton("Pause");
   readonly #resume = dockButton("Resume");
   readonly #cancel = dockButton("Cancel");
@@ -34,33 +58,50 @@ export class UploadDock {
     {
       type: "button",
       class: "button button-icon dock-toggle",
-      "aria-controls": "dock-panel",
       "aria-expanded": "false",
     },
     icon("arrowUp"),
   );
-  readonly #panel = element("div", { class: "dock-panel", id: "dock-panel", hidden: true });
-  readonly #galleries = element("ul", { class: "dock-galleries", hidden: true });
+  readonly #panel = element("div", { class: "dock-panel", hidden: true });
+  readonly #galleries: DockGalleries;
   readonly #problems: ProblemList;
+  readonly #kept = element("p", { class: "list-line", hidden: true });
+  readonly #changed = element("p", { class: "list-line", dir: "auto", hidden: true });
+  readonly #selection: SelectionActions;
   readonly #list: FileList;
+  readonly #verified = element("span");
+  readonly #receipt = plainButton("Download receipt");
+  readonly #record = plainButton("Download the record of this upload");
   #tallies: readonly GalleryTally[] = [];
   #shownGalleryId: string | null = null;
-  #wasOpen = false;
-  #lastQuarter = 0;
+  #selected: readonly string[] = [];
+  #told = NOTHING_TOLD;
 
-  constructor(root: HTMLElement, engine: EngineLink) {
+  constructor(root: HTMLElement, engine: EngineLink, actions: DockActions) {
     this.#root = root;
     this.#engine = engine;
+    this.#galleries = new DockGalleries({
+      onShow: (galleryId) => this.#showGallery(galleryId),
+      onVerb: (type, galleryId) => engine.send({ type, galleryId }),
+    });
     this.#problems = new ProblemList({
-      onRetry: (code) => this.#tellShown("retry", code),
-      onClear: (code) => this.#tellShown("remove", code),
+      onRetry: (code) => this.#tellShown({ type: "retry", code }),
+      onClear: (code) => this.#tellShown({ type: "remove", code }),
+      onChooseFolder: () => actions.onChooseFolder(this.#shownGalleryId ?? ""),
     });
     this.#list = new FileList({
       onWindow: ({ first, end }) => this.#askRows(first, end - first),
-      onRetry: (fileId) => engine.send({ type: "retry", fileIds: [fileId] }),
-      onRemove: (fileId) => engine.send({ type: "remove", fileIds: [fileId] }),
-      onKeepBoth: (fileId) => engine.send({ type: "keep_both", fileIds: [fileId] }),
+      onVerb: (type, fileIds) => this.#tellShown({ type, fileIds }),
+      onSelect: (fileIds) => this.#showSelection(fileIds),
     });
+    this.#selection = new SelectionActions(
+      (type) => {
+        this.#tellShown({ type, fileIds: this.#selected });
+        this.#list.clearSelection();
+      },
+      () => this.#list.clearSelection(),
+    );
+    this.#continue.addEventListener("click", actions.onContinue);
     this.#build();
     engine.subscribe((report) => this.#onReport(report));
   }
@@ -91,6 +132,7 @@ export class UploadDock {
           "div",
           { class: "dock-buttons" },
           this.#signIn,
+          this.#continue,
           this.#pause,
           this.#resume,
           this.#retry,
@@ -101,12 +143,29 @@ export class UploadDock {
       ),
       this.#panel,
     );
-    this.#panel.append(this.#galleries, this.#problems.element, this.#list.element);
+    this.#panel.id = `${root.id}-panel`;
+    this.#toggle.setAttribute("aria-controls", this.#panel.id);
+    this.#panel.append(
+      this.#galleries.element,
+      this.#problems.element,
+      element("div", { class: "list-head" }, this.#kept, this.#changed, this.#selection.element),
+      this.#list.element,
+      element("div", { class: "list-foot" }, this.#verified, this.#receipt, this.#record),
+    );
     this.#pause.addEventListener("click", () => this.#engine.send({ type: "pause" }));
     this.#resume.addEventListener("click", () => this.#engine.send({ type: "resume" }));
     this.#cancel.addEventListener("click", () => this.#engine.send({ type: "cancel" }));
     this.#retry.addEventListener("click", () => this.#engine.send({ type: "retry" }));
-    this.#close.addEventListener("click", () => this.#hide());
+    this.#receipt.addEventListener("click", () => {
+      if (this.#shownGalleryId !== null) {
+        this.#engine.send({ type: "receipt", galleryId: this.#shownGalleryId });
+      }
+    });
+    this.#record.addEventListener("click", () => this.#engine.send({ type: "flight_record" }));
+    this.#close.addEventListener("click", () => {
+      this.#hide();
+      this.#engine.send({ type: "dismiss" });
+    });
     this.#toggle.addEventListener("click", () => {
       const isOpen = this.#toggle.ariaExpanded !== "true";
       rememberPanel(isOpen);
@@ -118,7 +177,7 @@ export class UploadDock {
 
   #onReport(report: EngineReport): void {
     if (report.type === "tally") {
-      this.#showTally(report.galleries, report.total);
+      this.#showTally(report);
     } else if (
       report.type === "rows" &&
       report.view !== "shelf" &&
@@ -128,30 +187,33 @@ export class UploadDock {
     }
   }
 
-  #showTally(galleries: readonly GalleryTally[], total: GalleryTally | null): void {
+  #showTally({ galleries, total, isMirror }: Extract<EngineReport, { type: "tally" }>): void {
     this.#tallies = galleries;
     if (total === null || total.chosenCount === 0) {
       this.#hide();
       return;
     }
-    const isOpen = openCount(total) > 0;
-    if (isOpen && !this.#wasOpen) {
-      this.#begin(total);
+    if (openCount(total) > 0 && !this.#told.isOpen) {
+      this.#begin();
     }
     this.#chooseGallery(galleries);
-    this.#drawLine(total);
+    this.#drawLine(total, isMirror ? promiseOfMirror(total) : promiseOf(total));
     this.#drawButtons(total);
-    this.#drawGalleries(galleries);
-    this.#problems.show(galleries.find((tally) => tally.galleryId === this.#shownGalleryId)?.problems ?? []);
-    this.#sayProgress(total, isOpen);
-    this.#wasOpen = isOpen;
+    this.#galleries.show(galleries, this.#shownGalleryId);
+    const shown = galleries.find((tally) => tally.galleryId === this.#shownGalleryId);
+    if (shown !== undefined) {
+      this.#drawPanel(shown);
+    }
+    const { told, sentence } = nextMilestone(this.#told, total);
+    this.#told = told;
+    if (sentence !== "") {
+      announce(sentence);
+    }
   }
 
-  #begin(total: GalleryTally): void {
+  #begin(): void {
     this.#root.hidden = false;
-    this.#lastQuarter = 0;
     this.#openPanel(isPanelWanted());
-    announce(`Uploading ${photosOf(total.chosenCount - total.removedCount)}.`);
     this.#tellHeight();
   }
 
@@ -162,7 +224,7 @@ export class UploadDock {
         this.#showGallery(busiest.galleryId);
       }
     }
-    if (this.#root.hidden && !this.#wasOpen && galleries.some((tally) => tally.failedCount > 0)) {
+    if (this.#root.hidden && !this.#told.isOpen && galleries.some((tally) => tally.failedCount > 0)) {
       // Files that are refused at once may never have been seen on their way; they are told all the same.
       this.#root.hidden = false;
       this.#openPanel(isPanelWanted());
@@ -176,7 +238,7 @@ export class UploadDock {
     }
   }
 
-  #drawLine(total: GalleryTally): void {
+  #drawLine(total: GalleryTally, promise: TabPromise): void {
     const root = this.#root;
     root.dataset["progressPercent"] = String(total.percent);
     root.dataset["phase"] = total.phase;
@@ -185,7 +247,6 @@ export class UploadDock {
     this.#bar.style.transform = `scaleX(${total.percent / 100})`;
     // A line may break after a dot, never before it.
     setText(this.#figures, figuresOf(total).join("\u00a0· "));
-    const promise = promiseOf(total);
     setText(this.#promise, promise.text);
     this.#promise.dataset["tone"] = promise.tone;
   }
@@ -194,6 +255,7 @@ export class UploadDock {
     const isOpen = openCount(total) > 0;
     // What is only waiting to be confirmed can't be paused: it is not ours to hold any more.
     const isSending = unsentCount(total) > 0;
+    this.#continue.hidden = total.askableCount === 0;
     this.#pause.hidden = !isSending || total.paused;
     this.#resume.hidden = !isSending || !total.paused;
     this.#cancel.hidden = !isOpen;
@@ -205,39 +267,18 @@ export class UploadDock {
     }
   }
 
-  #drawGalleries(galleries: readonly GalleryTally[]): void {
-    this.#galleries.hidden = galleries.length < 2;
-    if (this.#galleries.hidden) {
-      return;
-    }
-    const lines = galleries.map((tally) => `${tally.title}\n${figuresOf(tally).slice(0, 2).join(" · ")}`);
-    if (this.#galleries.dataset["lines"] !== lines.join("\n") + this.#shownGalleryId) {
-      this.#galleries.dataset["lines"] = lines.join("\n") + this.#shownGalleryId;
-      this.#galleries.replaceChildren(...galleries.map((tally) => this.#galleryLine(tally)));
-    }
+  #drawPanel(shown: GalleryTally): void {
+    this.#problems.show(problemsToShow(shown));
+    setLine(this.#kept, unsentCount(shown) === 0 ? "" : keptWords(shown.kept));
+    setLine(this.#changed, changedWords(shown.changedNames));
+    const isOver = openCount(shown) === 0 && shown.doneCount > 0;
+    setText(this.#verified, isOver ? verifiedWords(shown) : "");
+    this.#receipt.hidden = !isOver;
   }
 
-  #galleryLine(tally: GalleryTally): HTMLElement {
-    const isShown = tally.galleryId === this.#shownGalleryId;
-    const name = element(
-      "button",
-      { type: "button", dir: "auto", "aria-current": isShown ? "true" : null },
-      tally.title,
-    );
-    name.addEventListener("click", () => this.#showGallery(tally.galleryId));
-    return element("li", {}, name, element("span", {}, figuresOf(tally).slice(0, 2).join(" · ")));
-  }
-
-  #sayProgress(total: GalleryTally, isOpen: boolean): void {
-    if (this.#wasOpen && !isOpen) {
-      announce(outcomeOf(total));
-      return;
-    }
-    const quarter = Math.floor(total.percent / 25);
-    if (isOpen && quarter > this.#lastQuarter && quarter < 4) {
-      this.#lastQuarter = quarter;
-      announce(`${quarter * 25} percent uploaded.`);
-    }
+  #showSelection(fileIds: ReadonlySet<string>): void {
+    this.#selected = Array.from(fileIds);
+    this.#selection.show(fileIds.size);
   }
 
   #askRows(fromIndex: number, count: number): void {
@@ -246,9 +287,9 @@ export class UploadDock {
     }
   }
 
-  #tellShown(type: "retry" | "remove", code: string): void {
+  #tellShown(control: FileControl): void {
     if (this.#shownGalleryId !== null) {
-      this.#engine.send({ type, galleryId: this.#shownGalleryId, code });
+      this.#engine.send({ ...control, galleryId: this.#shownGalleryId });
     }
   }
 
@@ -271,8 +312,21 @@ export class UploadDock {
   }
 }
 
-function dockButton(label: string): HTMLButtonElement {
-  return element("button", { type: "button", class: "button button-small", hidden: true }, label);
+function dockButton(label: string, look = ""): HTMLButtonElement {
+  return element(
+    "button",
+    { type: "button", class: `button button-small ${look}`.trim(), hidden: true },
+    label,
+  );
+}
+
+function plainButton(label: string): HTMLButtonElement {
+  return element("button", { type: "button", class: "button button-small button-plain" }, label);
+}
+
+function setLine(line: HTMLElement, words: string): void {
+  line.hidden = words === "";
+  setText(line, words);
 }
 
 /** Beside the wall on a desk the list is open unless it was shut; on a phone it would cover the photos. */

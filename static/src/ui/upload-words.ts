@@ -33,6 +33,12 @@ export function openCount(tally: GalleryTally): number {
   return unsentCount(tally) + tally.files.confirming;
 }
 
+/** Bytes are on their way, or will be in a moment. */
+export function isSending(tally: GalleryTally): boolean {
+  const { waiting, paused } = tally.files;
+  return tally.waitingFor === null && unsentCount(tally) > waiting + paused;
+}
+
 /** "1,032 of 1,204", "4.1 GB of 5.0 GB", "12 MB/s", "about 3 min": only what is known. */
 export function figuresOf(tally: GalleryTally): readonly string[] {
   if (openCount(tally) === 0) {
@@ -174,6 +180,12 @@ export function outcomeOf(tally: GalleryTally): string {
       : `${filesOf(strayCount)} ${strayCount === 1 ? "is not a photo" : "are not photos"}.`,
   ].filter((sentence) => sentence !== "");
   return sentences.length === 0 ? "Nothing to upload." : sentences.join(" ");
+}
+
+/** "1,204 of 1,204 verified": what the receipt lists, without what is no photo. */
+export function verifiedWords(tally: GalleryTally): string {
+  const listed = tally.chosenCount - tally.removedCount - Math.min(tally.failedCount, strayCountOf(tally));
+  return `${formatCount(tally.doneCount)} of ${formatCount(listed)} verified`;
 }
 
 function strayCountOf(tally: GalleryTally): number {
