@@ -117,7 +117,7 @@ def after_commit(action: Callable[[], None]) -> None:
     transaction.on_commit(partial(quietly, action))
 
 
-def quietly(action: Callable[[], None]) -> None:
+def quietly(action: Callable[[], object]) -> None:
     """A channel layer or a broker that is down is a log line, never a failed request."""
     try:
         action()

@@ -174,10 +174,10 @@ def renewed_lease(upload: Upload) -> Iterator[None]:
         is_over.set()
 
 
-def prolong(upload_id: uuid.UUID, lease_token: uuid.UUID | None) -> None:
-    """Not a move: neither state nor version changes. A lease that somebody else took stays theirs."""
+def prolong(upload_id: uuid.UUID, lease_token: uuid.UUID | None) -> bool:
+    """Whether it is still held. Not a move: neither state nor version changes. What somebody else took stays theirs."""
     held = Upload.objects.filter(pk=upload_id, state=State.VERIFYING, lease_token=lease_token)
-    held.update(lease_until=clock.now() + lease())
+    return held.update(lease_until=clock.now() + lease()) > 0
 
 
 def settle(upload: Upload, error: GalleryError, *, is_passing: bool = False) -> None:
@@ -259,16 +259,29 @@ def developed_original(upload: Upload, developer: Developer) -> Iterator[Verifie
 def settle_object(upload: Upload) -> StoredObject:
     """The object whose bytes can no longer change: completed, and bound where a used URL could still write.
 
-    Raises: ObjectMissing, PartsMissing, SizeMismatch.
+    Raises: ObjectMissing, PartsMissing, SizeMismatch. WrongState when the lease was lost.
     """
     stored = finished_object(upload)
     if stored.size_bytes != upload.size:
         raise SizeMismatch(declared_bytes=upload.size, stored_bytes=stored.size_bytes)
-    if is_bound_by_signature(upload):
-        return stored
-    return store_named(upload.store).copy(
-        upload.key, bound_key(upload.pk, upload.attempt), if_match=stored.etag
-    )
+    return stored if is_bound_by_signature(upload) else bound_copy(upload, stored)
+
+
+def bound_copy(upload: Upload, source: StoredObject) -> StoredObject:
+    """Made once. One that is there may be a photo's by now: it is read as it is, and nothing is written over it.
+
+    Such a store can't be told to copy only where nothing is: whoever holds the lease makes it, with all of the lease
+    ahead.
+
+    Raises: WrongState when the lease was lost.
+    """
+    store, key = store_named(upload.store), bound_key(upload.pk, upload.attempt)
+    bound = store.find(key)
+    if bound is not None:
+        return bound
+    if not prolong(upload.pk, upload.lease_token):
+        raise WrongState(id=str(upload.pk), state=upload.state)
+    return store.copy(upload.key, key, if_match=source.etag)
 
 
 def finished_object(upload: Upload) -> StoredObject:
