@@ -46,6 +46,8 @@ export type UploadStateWord =
   | "removed";
 export type RowView = {
   readonly fileId: string; // stable in this browser session = client_id
+  /** The server's row, once there is one. */
+  readonly uploadId?: string | null;
   readonly galleryId: string;
   readonly name: string;
   readonly relativePath: string;
@@ -88,7 +90,7 @@ export type GalleryTally = {
   readonly changedNames: readonly string[];
   readonly waitingFor: "connection" | "sign_in" | null;
 };
-export type RowsView = "list" | "shelf";
+export type RowsView = "list" | "shelf" | "open";
 export type EngineRequest =
   // Whose uploads these are: nothing is kept, and nothing taken up again, where nobody is signed in.
   | { readonly type: "hello"; readonly baseUrl: string; readonly accountId: string | null }
@@ -108,7 +110,8 @@ export type EngineRequest =
       readonly code?: string; // every file of the group of problems with this code
     }
   // The window a view shows, answered now and on change; each view has one window, count 0 closes it.
-  // The list holds every chosen file, the shelf those which are still to become photos.
+  // The list holds every chosen file, the shelf those which are still to become photos;
+  // open are the same, for whoever counts them and shows no picture.
   | {
       readonly type: "rows";
       readonly galleryId: string;

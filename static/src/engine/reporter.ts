@@ -2,8 +2,8 @@ import type { FileState } from "../domain/file-machine.ts";
 import { nextSpeed, secondsLeft } from "../domain/speed.ts";
 import { percentOf, tallyOf, troublesOf } from "../domain/tally.ts";
 import type { Cancel, Clock } from "../kernel/clock.ts";
-import { type FileEntry, type GalleryEntry, openCount } from "./catalogue.ts";
-import type { EngineReport, GalleryTally, RowsView, RowView } from "./port.ts";
+import { type FileEntry, type GalleryEntry, isOpen, openCount } from "./catalogue.ts";
+import type { EngineReport, GalleryTally, KeptCounts, RowsView, RowView } from "./port.ts";
 
 /** A page that sees these uploads: one in each tab. */
 export type ViewerId = string;
@@ -13,12 +13,14 @@ export type Report = (report: EngineReport, to?: ViewerId) => void;
 export type ReporterPorts = {
   readonly clock: Clock;
   readonly galleries: ReadonlyMap<string, GalleryEntry>;
+  readonly keptOf: (entry: FileEntry) => keyof KeptCounts;
   readonly waitingFor: () => "connection" | "sign_in" | null;
   readonly report: Report;
 };
 
 /** Four times a second is as often as anybody reads numbers. */
 const REPORT_EVERY_MS = 250;
+const MAX_CHANGED_NAMES = 100;
 
 type Window = {
   readonly galleryId: string;
@@ -42,6 +44,7 @@ type FilesOf = (galleryId: string, view: RowsView) => readonly FileEntry[];
 const OFF_VIEW: Readonly<Record<RowsView, ReadonlySet<FileState["name"]>>> = {
   list: new Set(["removed"]),
   shelf: new Set(["removed", "done", "invalid"]),
+  open: new Set(["removed", "done", "invalid"]),
 };
 
 /** Tells its viewers what has changed: sums all of them, rows and live messages only who looks at them. */
@@ -141,11 +144,19 @@ export class Reporter {
       bytesPerS: isBusy ? gallery.speed.bytesPerS : null,
       secondsLeft: isBusy ? secondsLeft(gallery.speed, tally.bytesTotal - tally.bytesSent) : null,
       paused: gallery.isPaused,
-      kept: { bytes: 0, handle: 0, none: openCount(gallery) - tally.files.confirming },
-      askableCount: 0,
-      changedNames: [],
+      kept: this.#keptCounts(gallery),
+      askableCount: gallery.files.filter(isAskable).length,
+      changedNames: gallery.changedNames.slice(-MAX_CHANGED_NAMES),
       waitingFor: isBusy ? this.#ports.waitingFor() : null,
     };
+  }
+
+  #keptCounts(gallery: GalleryEntry): KeptCounts {
+    const counts = { bytes: 0, handle: 0, none: 0 };
+    for (const entry of gallery.files) {
+      if (isOpen(entry)) counts[this.#ports.keptOf(entry)] += 1;
+    }
+    return counts;
   }
 
   #filesOf(galleryId: string, view: RowsView): readonly FileEntry[] {
@@ -163,6 +174,12 @@ export class Reporter {
   }
 }
 
+/** A person can let it be read again with one click. */
+function isAskable(entry: FileEntry): boolean {
+  const { state } = entry.runner;
+  return entry.needsPermission && state.name === "waiting" && state.why === "file_needed";
+}
+
 function handOnce(viewer: Viewer, entry: FileEntry): Blob | null {
   if (viewer.handed.has(entry.clientId)) return null;
   viewer.handed.add(entry.clientId);
@@ -174,6 +191,7 @@ function rowOf(entry: FileEntry, file: Blob | null): RowView {
   const troubles = troublesOf(state);
   return {
     fileId: entry.clientId,
+    uploadId: state.way.uploadId,
     galleryId: entry.gallery.id,
     name: entry.name,
     relativePath: entry.relativePath,
