@@ -7,7 +7,7 @@ import type { PutPart } from "../io/part-put.ts";
 import type { SocketHandlers } from "../io/progress-socket.ts";
 import { HttpUploadApi } from "../io/upload-api.ts";
 import { ManualClock } from "../kernel/clock.ts";
-import { Engine } from "./engine.ts";
+import { Engine, type EnginePorts } from "./engine.ts";
 import type { ChosenFile, EngineReport, EngineRequest, GalleryTally, RowView } from "./port.ts";
 import type { Report } from "./reporter.ts";
 
@@ -72,6 +72,9 @@ export type Fault =
   | "signed_out"
   | "forbidden";
 
+/** A tab: once it is over, nothing that it does is heard any more, nor heard by it. */
+export type Life = { isOver: boolean };
+
 export type WorldOptions = {
   /** Where the bytes go; the page's own origin stands for the local store. */
   readonly storeUrl?: string;
@@ -135,20 +138,25 @@ export class FakeWorld {
   }
 
   /** A new Worker on the same server, as after a reload of the page. */
-  startEngine(): Engine {
+  startEngine(changes: Partial<EnginePorts> = {}, life: Life = { isOver: false }): Engine {
     const { clock } = this;
     this.engine = new Engine({
-      api: new HttpUploadApi({ baseUrl: BASE_URL, clock, fetch: this.#fetch }),
+      api: new HttpUploadApi({
+        baseUrl: BASE_URL,
+        clock,
+        fetch: (...call) => whileAlive(life, () => this.#fetch(...call)),
+      }),
       baseUrl: BASE_URL,
       clock,
       network: this.#network(),
       openSocket: (url, handlers) => this.#openSocket(url, handlers),
-      put: this.#put,
+      put: (...call) => whileAlive(life, () => this.#put(...call)),
       random: this.#random,
       report: (report, to) => {
         this.reports.push(report);
         this.onReport(report, to);
       },
+      ...changes,
     });
     return this.engine;
   }
@@ -703,6 +711,13 @@ export class FakeWorld {
   dropAllSockets(): void {
     for (const socket of this.sockets.splice(0)) socket.handlers.onClose();
   }
+}
+
+async function whileAlive<Answer>(life: Life, ask: () => Promise<Answer>): Promise<Answer> {
+  const never = new Promise<Answer>(() => {});
+  if (life.isOver) return never;
+  const answer = await ask();
+  return life.isOver ? never : answer;
 }
 
 function asItems(ids: unknown): Json[] {
