@@ -65,6 +65,21 @@ def test_a_stored_photo_is_on_the_disk_under_its_key(local_stage):
     local_stage.eventually(lambda: incoming_files(local_stage) == [])
 
 
+@pytest.mark.parametrize(("has_session", "number"), [(False, 1), (True, 0)])
+def test_a_part_is_refused_without_a_session_and_a_session_without_a_part(local_stage, has_session, number):
+    """Though it was signed: a part that is taken for a whole file would be stored as the original."""
+    key, content = local_stage.key(), PHOTO[:100]
+    session = local_stage.lanes.create_multipart(key, content_type=TYPE) if has_session else ""
+    request = local_stage.lanes.sign_part(key, session, number=number, size_bytes=len(content), crc32=None)
+
+    answer = local_stage.send(request, content)
+
+    assert answer.status == 403
+    assert b"url_refused" in answer.body
+    assert local_stage.store.find(key) is None
+    assert not has_session or local_stage.lanes.list_parts(key, session) == []
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
 def test_the_door_only_takes(local_stage, method):
     request = sign(local_stage)
