@@ -1,0 +1,409 @@
+import { type DBSchema, deleteDB, type IDBPDatabase, type IDBPTransaction, openDB } from "idb";
+import type { RememberedEnd } from "../domain/file-machine.ts";
+import type { MediaType } from "../domain/sniff.ts";
+import { SECOND_MS } from "../kernel/units.ts";
+
+export type FileKey = { readonly galleryId: string; readonly clientId: string };
+
+/** What is written down of one file. */
+export type FileRecord = FileKey & {
+  /** Its place in the order in which files were chosen. */
+  readonly order: number;
+  readonly name: string;
+  readonly relativePath: string;
+  readonly sizeBytes: number;
+  readonly lastModifiedMs: number;
+  readonly type: MediaType | null;
+  readonly uploadId: string | null;
+  readonly rootId: string | null;
+  readonly allowsDuplicate: boolean;
+  /** Null while it is not over. */
+  readonly end: RememberedEnd | null;
+};
+
+export type GalleryRecord = {
+  readonly id: string;
+  readonly title: string;
+  readonly isPaused: boolean;
+  /** Wall clock. */
+  readonly endedAtMs: number | null;
+};
+
+/** A folder or file that was dropped; its permission has to be asked for again in a later visit. */
+export type RootRecord = { readonly id: string; readonly handle: FileSystemHandle };
+
+/** What earlier visits left. */
+export type Journaled = {
+  readonly galleries: readonly GalleryRecord[];
+  /** In the order in which they were chosen. */
+  readonly files: readonly FileRecord[];
+  readonly roots: readonly RootRecord[];
+  readonly kept: { has(key: FileKey): boolean };
+};
+
+/**
+ * How keeping one file ended. `full`: this browser has no room for it; `unreadable`: the disk does not give its bytes;
+ * `unknown`: no record of an open file bears its key; `failed`: the journal is closed or broken.
+ */
+export type KeepResult = "kept" | "full" | "unreadable" | "unknown" | "failed";
+
+export type Keepable = { readonly key: FileKey; readonly file: Blob };
+
+export type JournalOptions = {
+  /** Another tab wiped it, or the browser took it away: whatever is asked from now on fails. */
+  readonly onClosed: () => void;
+  readonly withinMs?: number;
+};
+
+type StoreKey = [galleryId: string, clientId: string];
+
+interface Schema extends DBSchema {
+  files: { key: StoreKey; value: FileRecord };
+  bytes: { key: StoreKey; value: Blob };
+  roots: { key: string; value: RootRecord };
+  galleries: { key: string; value: GalleryRecord };
+}
+
+type Change = IDBPTransaction<Schema, typeof STORES, "readwrite">;
+
+const VERSION = 1;
+const STORES: ("files" | "bytes" | "roots" | "galleries")[] = ["files", "bytes", "roots", "galleries"];
+/** Opening and deleting wait for other tabs to let go, and one that hangs never does. */
+const OPEN_WITHIN_MS = 5 * SECOND_MS;
+const DELETE_WITHIN_MS = 2 * SECOND_MS;
+
+/** Null where this browser keeps nothing: no IndexedDB, refused in a private window, a full or broken disk. */
+export async function openJournal(accountId: string, options: JournalOptions): Promise<Journal | null> {
+  const name = nameOf(accountId);
+  try {
+    const opened = await openWithin(name, options);
+    if (opened === null || hasEveryStore(opened)) return opened === null ? null : new Journal(name, opened);
+    opened.close();
+  } catch (error: unknown) {
+    if (nameOfError(error) !== "VersionError") return null;
+  }
+  return await openAnew(name, options);
+}
+
+/** Written by a version nobody knows here: what it holds cannot be read, so that nothing of it is lost. */
+async function openAnew(name: string, options: JournalOptions): Promise<Journal | null> {
+  try {
+    const isGone = await deleteWithin(name, options.withinMs);
+    const opened = isGone ? await openWithin(name, options) : null;
+    return opened === null ? null : new Journal(name, opened);
+  } catch {
+    return null;
+  }
+}
+
+/** No name and no byte of this account stays. Safe to call twice; false where another tab still holds the database. */
+export async function wipeJournal(accountId: string): Promise<boolean> {
+  const journal = await openJournal(accountId, { onClosed: () => {} });
+  return journal === null ? await deleteWithin(nameOf(accountId)) : await journal.wipe();
+}
+
+/** The memory of one account in this browser. Nothing here throws; changes take effect in the order of the calls. */
+export class Journal {
+  readonly #name: string;
+  readonly #db: IDBPDatabase<Schema>;
+
+  constructor(name: string, db: IDBPDatabase<Schema>) {
+    this.#name = name;
+    this.#db = db;
+  }
+
+  /** One transaction: all of them are written, or false. */
+  async remember(files: readonly FileRecord[]): Promise<boolean> {
+    return await this.#did((change) => files.map((record) => change.objectStore("files").put(record)));
+  }
+
+  /** The records and the bytes. */
+  async forget(keys: readonly FileKey[]): Promise<boolean> {
+    return await this.#did((change) =>
+      keys.flatMap((key) => [
+        change.objectStore("files").delete(storeKeyOf(key)),
+        change.objectStore("bytes").delete(storeKeyOf(key)),
+      ]),
+    );
+  }
+
+  async rememberRoots(roots: readonly RootRecord[]): Promise<boolean> {
+    return await this.#did((change) => roots.map((root) => change.objectStore("roots").put(root)));
+  }
+
+  async rememberGallery(gallery: GalleryRecord): Promise<boolean> {
+    return await this.#did((change) => [change.objectStore("galleries").put(gallery)]);
+  }
+
+  async forgetGallery(id: string): Promise<boolean> {
+    return await this.#did((change) => [change.objectStore("galleries").delete(id)]);
+  }
+
+  /** Null where it cannot be read. What nobody will ask for again is deleted on the way. */
+  async readAll(): Promise<Journaled | null> {
+    const read: Journaled[] = [];
+    const failure = await this.#change(async (change) => {
+      read.push(await readAndTidy(change));
+    });
+    return failure === null ? (read[0] ?? null) : null;
+  }
+
+  async roots(): Promise<readonly RootRecord[]> {
+    try {
+      return (await this.#db.getAll("roots")).filter(isRootRecord);
+    } catch {
+      return [];
+    }
+  }
+
+  /**
+   * Copies the bytes of files that are remembered and not over; one answer for each, in their order. They are in one
+   * transaction unless one of them cannot be kept: then the others are kept one by one.
+   */
+  async keepBytes(files: readonly Keepable[]): Promise<readonly KeepResult[]> {
+    const failure = await this.#copy(files);
+    if (failure === null) return await this.#checked(files);
+    return files.length === 1 ? [resultOf(failure)] : await this.#keepOneByOne(files);
+  }
+
+  async dropBytes(keys: readonly FileKey[]): Promise<boolean> {
+    return await this.#did((change) =>
+      keys.map((key) => change.objectStore("bytes").delete(storeKeyOf(key))),
+    );
+  }
+
+  async bytesOf(key: FileKey): Promise<Blob | null> {
+    try {
+      const found: unknown = await this.#db.get("bytes", storeKeyOf(key));
+      return found instanceof Blob ? found : null;
+    } catch {
+      return null;
+    }
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** See `wipeJournal`. Everything is deleted before the database is, which another tab may hold up. */
+  async wipe(withinMs = DELETE_WITHIN_MS): Promise<boolean> {
+    const isEmpty = await this.#did((change) => STORES.map((store) => change.objectStore(store).clear()));
+    this.#db.close();
+    return (await deleteWithin(this.#name, withinMs)) || isEmpty;
+  }
+
+  async #keepOneByOne(files: readonly Keepable[]): Promise<readonly KeepResult[]> {
+    const results: KeepResult[] = [];
+    let refusedBytes = Number.POSITIVE_INFINITY;
+    for (const one of files) {
+      const [result = "failed"] =
+        one.file.size < refusedBytes ? await this.keepBytes([one]) : ["full" as const];
+      if (result === "full") refusedBytes = Math.min(refusedBytes, one.file.size);
+      results.push(result);
+    }
+    return results;
+  }
+
+  #copy(files: readonly Keepable[]): Promise<unknown> {
+    return this.#change(async (change) => {
+      await Promise.all(
+        files.map(async ({ key, file }) => {
+          const record: unknown = await change.objectStore("files").get(storeKeyOf(key));
+          if (isFileRecord(record) && record.end === null)
+            await change.objectStore("bytes").put(file, storeKeyOf(key));
+        }),
+      );
+    });
+  }
+
+  /** Chromium completes the copy of a file that is gone from the disk, and has kept nothing of it (2026, Chromium 156). */
+  async #checked(files: readonly Keepable[]): Promise<readonly KeepResult[]> {
+    const copies = await Promise.all(files.map(({ key }) => this.bytesOf(key)));
+    const results = files.map(({ file }, index): KeepResult => {
+      const copy = copies[index] ?? null;
+      if (copy === null) return "unknown";
+      return copy.size === file.size ? "kept" : "unreadable";
+    });
+    const wrong = files.filter((_, index) => results[index] === "unreadable");
+    if (wrong.length > 0) await this.dropBytes(wrong.map(({ key }) => key));
+    return results;
+  }
+
+  async #did(work: (change: Change) => readonly Promise<unknown>[]): Promise<boolean> {
+    return (await this.#change((change) => Promise.all(work(change)))) === null;
+  }
+
+  /**
+   * Why the change was not made, or null. All changes cover all stores, and so wait for each other. Relaxed: the system
+   * has the data, which outlives the browser but not the power; the server knows the rest.
+   */
+  async #change(work: (change: Change) => Promise<unknown>): Promise<unknown> {
+    let change: Change | null = null;
+    try {
+      change = this.#db.transaction(STORES, "readwrite", { durability: "relaxed" });
+      await Promise.all([work(change), change.done]);
+      return null;
+    } catch (error: unknown) {
+      if (change !== null) abort(change);
+      return error;
+    }
+  }
+}
+
+async function readAndTidy(change: Change): Promise<Journaled> {
+  const [records, recordKeys, byteKeys, rootRecords, galleries] = await Promise.all([
+    change.objectStore("files").getAll(),
+    change.objectStore("files").getAllKeys(),
+    change.objectStore("bytes").getAllKeys(),
+    change.objectStore("roots").getAll(),
+    change.objectStore("galleries").getAll(),
+  ]);
+  const files = records.filter(isFileRecord).sort((one, other) => one.order - other.order);
+  const open = files.filter(({ end }) => end === null);
+  const openKeys = new Set(open.map((record) => textOf(storeKeyOf(record))));
+  const rootIds = new Set(open.map(({ rootId }) => rootId));
+  const keptKeys = byteKeys.filter((key) => openKeys.has(textOf(key)));
+  const kept = new Set(keptKeys.map(textOf));
+  const roots = rootRecords.filter(isRootRecord);
+  await Promise.all([
+    ...recordKeys
+      .filter((_, index) => !isFileRecord(records[index]))
+      .map((key) => change.objectStore("files").delete(key)),
+    ...byteKeys
+      .filter((key) => !openKeys.has(textOf(key)))
+      .map((key) => change.objectStore("bytes").delete(key)),
+    ...roots.filter(({ id }) => !rootIds.has(id)).map(({ id }) => change.objectStore("roots").delete(id)),
+  ]);
+  return {
+    galleries: galleries.filter(isGalleryRecord),
+    files,
+    roots: roots.filter(({ id }) => rootIds.has(id)),
+    kept: { has: (key) => kept.has(textOf(storeKeyOf(key))) },
+  };
+}
+
+/** Null where it takes longer; what opens after that is closed again. */
+async function openWithin(
+  name: string,
+  { onClosed, withinMs = OPEN_WITHIN_MS }: JournalOptions,
+): Promise<IDBPDatabase<Schema> | null> {
+  const opening = openDB<Schema>(name, VERSION, {
+    upgrade: (db) => {
+      db.createObjectStore("files", { keyPath: ["galleryId", "clientId"] });
+      db.createObjectStore("bytes");
+      db.createObjectStore("roots", { keyPath: "id" });
+      db.createObjectStore("galleries", { keyPath: "id" });
+    },
+    // Somebody else wants to delete it: whoever signs out must not wait for us.
+    blocking: (_version, _blockedVersion, event) => {
+      (event.target as IDBDatabase).close();
+      onClosed();
+    },
+    terminated: onClosed,
+  });
+  const opened = await within(withinMs, opening);
+  if (opened === null) void opening.then((late) => late.close()).catch(() => {});
+  return opened;
+}
+
+/** True once it is gone. */
+async function deleteWithin(name: string, withinMs = DELETE_WITHIN_MS): Promise<boolean> {
+  try {
+    const deleting = deleteDB(name).then(() => true);
+    return (await within(withinMs, deleting)) ?? false;
+  } catch {
+    return false;
+  }
+}
+
+async function within<Value>(ms: number, promise: Promise<Value>): Promise<Value | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tooLate = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), ms);
+  });
+  try {
+    return await Promise.race([promise, tooLate]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function hasEveryStore(db: IDBPDatabase<Schema>): boolean {
+  return STORES.every((store) => db.objectStoreNames.contains(store));
+}
+
+function abort(change: Change): void {
+  try {
+    change.abort();
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+function nameOf(accountId: string): string {
+  return `safelight-uploads-${accountId}`;
+}
+
+function storeKeyOf({ galleryId, clientId }: FileKey): StoreKey {
+  return [galleryId, clientId];
+}
+
+function textOf(key: StoreKey): string {
+  return key.join("/");
+}
+
+function nameOfError(error: unknown): string {
+  return error instanceof Error ? error.name : "";
+}
+
+/** Chromium calls a file that changed since it was chosen a DataError. */
+const UNREADABLE_ERRORS: ReadonlySet<string> = new Set(["DataError", "NotReadableError", "NotFoundError"]);
+
+function resultOf(failure: unknown): KeepResult {
+  const name = nameOfError(failure);
+  if (name === "QuotaExceededError") return "full";
+  return UNREADABLE_ERRORS.has(name) ? "unreadable" : "failed";
+}
+
+// Who can write into this browser's disk can write anything; what is not ours is skipped.
+
+function isFileRecord(value: unknown): value is FileRecord {
+  if (!isObject(value)) return false;
+  return (
+    ["galleryId", "clientId", "name", "relativePath"].every((field) => typeof value[field] === "string") &&
+    ["order", "sizeBytes", "lastModifiedMs"].every((field) => Number.isFinite(value[field])) &&
+    ["type", "uploadId", "rootId"].every((field) => isTextOrNull(value[field])) &&
+    typeof value["allowsDuplicate"] === "boolean" &&
+    (value["end"] === null || isEnd(value["end"]))
+  );
+}
+
+function isEnd(value: unknown): value is RememberedEnd {
+  if (!isObject(value)) return false;
+  const isDone =
+    value["kind"] === "done" && isTextOrNull(value["photoId"]) && typeof value["isDuplicate"] === "boolean";
+  return isDone || value["kind"] === "removed";
+}
+
+function isGalleryRecord(value: unknown): value is GalleryRecord {
+  if (!isObject(value)) return false;
+  const { id, title, isPaused, endedAtMs } = value;
+  return (
+    typeof id === "string" &&
+    typeof title === "string" &&
+    typeof isPaused === "boolean" &&
+    (endedAtMs === null || Number.isFinite(endedAtMs))
+  );
+}
+
+function isRootRecord(value: unknown): value is RootRecord {
+  return isObject(value) && isObject(value["handle"]) && typeof value["handle"]["kind"] === "string";
+}
+
+function isTextOrNull(value: unknown): boolean {
+  return value === null || typeof value === "string";
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
