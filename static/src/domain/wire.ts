@@ -88,6 +88,8 @@ export type PhotoRow = {
   readonly width: number | null;
   readonly height: number | null;
   readonly capturedAt: string | null;
+  readonly crc32: string | null;
+  readonly sha256: string | null;
   readonly status: string;
   readonly version: number;
   readonly renditions: readonly Rendition[];
@@ -132,6 +134,16 @@ export type PublicationRow = {
   readonly id: string;
   readonly state: PublicationState;
   readonly version: number;
+  readonly counts: PublicationCounts;
+  /** Of those not published, the first thousand. */
+  readonly failures: readonly Failure[];
+};
+
+export type PublicationCounts = {
+  readonly chosen: number;
+  readonly published: number;
+  readonly failed: number;
+  readonly pending: number;
 };
 
 export type SocketMessage =
@@ -362,6 +374,8 @@ function photoRowOf(value: unknown): PhotoRow {
     width: photo.numberOrNull("width"),
     height: photo.numberOrNull("height"),
     capturedAt: photo.textOrNull("captured_at"),
+    crc32: photo.textOrNull("crc32"),
+    sha256: photo.textOrNull("sha256"),
     status: photo.text("status"),
     version: photo.number("version"),
     renditions: photo.listOrEmpty("renditions", renditionOf),
@@ -421,13 +435,29 @@ function mediaTypeOf(value: unknown): string {
 }
 
 function publicationOf(value: unknown): PublicationRow | null {
-  if (isNothing(value)) return null;
+  return isNothing(value) ? null : publicationRowOf(value);
+}
+
+function publicationRowOf(value: unknown): PublicationRow {
   const publication = new Fields(value, "publication");
   const states: readonly PublicationState[] = ["in_progress", "all_succeeded", "some_failed", "all_failed"];
   return {
     id: publication.text("id"),
     state: publication.word("state", states),
     version: publication.numberOrNull("version") ?? 0,
+    counts: countsOf(publication.fieldsOrEmpty("counts")),
+    failures: publication
+      .listOrEmpty("failures", (item) => failureOf(new Fields(item, "publication.failure").at("error")))
+      .filter((failure) => failure !== null),
+  };
+}
+
+function countsOf(counts: Fields): PublicationCounts {
+  return {
+    chosen: counts.numberOrNull("chosen") ?? 0,
+    published: counts.numberOrNull("published") ?? 0,
+    failed: counts.numberOrNull("failed") ?? 0,
+    pending: counts.numberOrNull("pending") ?? 0,
   };
 }
 
@@ -452,6 +482,10 @@ export function parsePhotoPage(body: unknown): Result<PhotoPage, Malformed> {
       version: page.numberOrNull("version"),
     };
   });
+}
+
+export function parsePublication(body: unknown): Result<PublicationRow, Malformed> {
+  return parsed(() => publicationRowOf(body));
 }
 
 /** As the gallery's own page brings it. */
