@@ -14,7 +14,7 @@ type Stage =
   /** Until each of these files has a row at the server, or has ended: only rows can be named. */
   | { readonly name: "gathering"; readonly fileIds: readonly string[] }
   | { readonly name: "asking"; readonly order: Order }
-  | { readonly name: "retrying"; readonly id: string }
+  | { readonly name: "retrying"; readonly id: string; readonly publication: PublicationRow }
   | { readonly name: "following"; readonly id: string; readonly publication: PublicationRow | null };
 
 export type PublishState =
@@ -115,12 +115,20 @@ function onPublishing(state: Publishing, event: PublishEvent): PublishStep {
     case "told":
       return takeNews(state, event.publication);
     case "refused":
-      return stage.name === "gathering" ? [state, []] : [PUBLISH_FORM, []];
+      return [refused(state), []];
     case "seen":
       return [settled({ ...state, isSeen: true }), []];
     default:
       return [state, []];
   }
+}
+
+/** What was published before a refused retry stays told. */
+function refused(state: Publishing): PublishState {
+  if (state.stage.name === "gathering") return state;
+  return state.stage.name === "retrying"
+    ? { name: "complete", publication: state.stage.publication }
+    : PUBLISH_FORM;
 }
 
 function takeNews(state: Publishing, publication: PublicationRow): PublishStep {
@@ -148,7 +156,11 @@ function onComplete(state: Extract<PublishState, { name: "complete" }>, event: P
       return begin(event);
     case "retry":
       return [
-        { name: "publishing", stage: { name: "retrying", id }, isSeen: false },
+        {
+          name: "publishing",
+          stage: { name: "retrying", id, publication: state.publication },
+          isSeen: false,
+        },
         [SHOW, { type: "retry", id }],
       ];
     case "back":
