@@ -5,6 +5,7 @@ The site logs all it can (LOG_LEVEL=DEBUG), as somebody would have it who looks 
 
 from __future__ import annotations
 
+import base64
 import http.cookiejar
 import json
 import re
@@ -14,8 +15,9 @@ import time
 import urllib.error
 import urllib.request
 import zlib
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -26,7 +28,8 @@ from dev.services import site as site_service
 from tests.builders import MIB, crc_of, jpeg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from dev.services.site import Site
 
@@ -123,6 +126,7 @@ class Listener(threading.Thread):
         self.headers = {"Authorization": f"Bearer {person.token}"}
         self.heard: list[str] = []
         self.is_open = threading.Event()
+        self.has_heard = threading.Condition()
         self.start()
         assert self.is_open.wait(20)
 
@@ -130,7 +134,13 @@ class Listener(threading.Thread):
         with connect(self.address, additional_headers=self.headers) as self.socket:
             self.is_open.set()
             for message in self.socket:
-                self.heard.append(str(message))
+                with self.has_heard:
+                    self.heard.append(str(message))
+                    self.has_heard.notify_all()
+
+    def wait_for(self, words: str) -> None:
+        with self.has_heard:
+            assert self.has_heard.wait_for(lambda: any(words in message for message in self.heard), 20)
 
     def close(self) -> None:
         self.socket.close()
@@ -250,9 +260,22 @@ def rows_of(site: Site) -> Iterator[tuple[str, str]]:
 
 
 def redis_of(site: Site) -> str:
-    """What lies in it, whatever its kind."""
+    """What lies in it, whatever its kind. A dump would not do: Redis compresses what is long."""
     with redis.Redis.from_url(f"unix://{site.data_dir / 'redis' / 'redis.sock'}") as client:
-        return "\n".join(f"{key} {client.dump(key)!r}" for key in client.scan_iter())
+        return "\n".join(f"{key} {redis_value(client, key)!r}" for key in client.scan_iter())
+
+
+def redis_value(client: redis.Redis, key: bytes) -> Any:
+    kind = client.type(key).decode()
+    read = {
+        "string": client.get,
+        "list": lambda name: client.lrange(name, 0, -1),
+        "hash": client.hgetall,
+        "set": client.smembers,
+        "zset": lambda name: client.zrange(name, 0, -1),
+        "stream": client.xrange,
+    }
+    return "gone" if kind == "none" else read[kind](key)
 
 
 def events_of(program: str, log: str) -> set[str]:
@@ -266,9 +289,61 @@ def events_of(program: str, log: str) -> set[str]:
 # How Django keeps sessions: the key of the row is the cookie. Whoever reads the database can sign in as anybody
 # anyway who is signed in; what can be used by others than its owner is short of that.
 KEPT_BY_DJANGO = {"django_session.session_key"}
+# Shorter ones would be found by chance.
+MIN_SECRET_CHARS = 8
+
+
+def all_that_is_told(person: Person, gallery_id: str, act: Callable[[Listener], None]) -> dict[str, str]:
+    """What the site says and keeps while that is done, by place; columns are places. The site is stopped then."""
+    site, listener = person.site, Listener(person, gallery_id)
+    act(listener)
+    _, metrics, _ = person.ask("GET", "/metrics", Authorization=f"Bearer {METRICS_TOKEN}")
+    in_redis = redis_of(site)
+    listener.close()
+    site.stop()
+    columns: dict[str, list[str]] = defaultdict(list)
+    for column, text in rows_of(site):
+        if column not in KEPT_BY_DJANGO:
+            columns[column].append(text)
+    return {
+        # What `make run` prints for the person at the terminal is meant for that person.
+        "log": site.log().replace(f"with the password {site.password}", ""),
+        "metrics": metrics.decode(),
+        "sockets": "\n".join(listener.heard),
+        "redis": in_redis,
+        **{column: "\n".join(texts) for column, texts in columns.items()},
+    }
+
+
+def leaks_in(places: Mapping[str, str], secrets: Iterable[str]) -> set[tuple[str, str]]:
+    return {
+        (place, secret)
+        for secret in secrets
+        for form in forms_of(secret)
+        for place, text in places.items()
+        if form in text
+    }
+
+
+def forms_of(secret: str) -> set[str]:
+    """As it is, and as addresses, JSON and the messages of Celery would write it."""
+    return {secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1], *base64_forms(secret)}
+
+
+def base64_forms(secret: str) -> Iterator[str]:
+    """Its inner letters, wherever it stands among other bytes."""
+    for before in range(3):
+        written = base64.b64encode(bytes(before) + secret.encode()).decode()
+        inner = written[(0, 2, 3)[before] :].rstrip("=")
+        yield inner if (before + len(secret.encode())) % 3 == 0 else inner[:-1]
 
 
 LOG_FORMATS = {"local": "words", "swift": "json", "gcs": "words"}
+
+
+def start_loud_site(folder: Path, log_format: str, store: Mapping[str, str]) -> Site:
+    more = {"LOG_LEVEL": "DEBUG", "LOG_FORMAT": log_format, "METRICS_TOKEN": METRICS_TOKEN}
+    return site_service.start(folder, store={**store, **more})
 
 
 @pytest.fixture(params=[*LOG_FORMATS])
@@ -277,8 +352,7 @@ def loud_site(request, short_folder) -> Iterator[Site]:
     if request.param != "local":
         server = request.getfixturevalue(request.param)
         store = server.environment(server.make_bucket(f"secrets-{uuid4().hex[:8]}"))
-    more = {"LOG_LEVEL": "DEBUG", "LOG_FORMAT": LOG_FORMATS[request.param], "METRICS_TOKEN": METRICS_TOKEN}
-    site = site_service.start(short_folder / f"secrets-{request.param}", store={**store, **more})
+    site = start_loud_site(short_folder / f"secrets-{request.param}", LOG_FORMATS[request.param], store)
     yield site
     site.stop()
 
@@ -288,35 +362,93 @@ def test_no_secret_of_the_whole_way_is_logged_told_counted_or_kept(loud_site):
     person.sign_in(WRONG_PASSWORD)
     person.sign_in(loud_site.password)
     gallery_id = person.call("POST", "/galleries", {"title": "Secrets"})["id"]
-    listener = Listener(person, gallery_id)
 
-    go_the_whole_way(person, gallery_id)
-    _, metrics, _ = person.ask("GET", "/metrics", Authorization=f"Bearer {METRICS_TOKEN}")
-    in_redis = redis_of(loud_site)
-    listener.close()
-    loud_site.stop()
+    places = all_that_is_told(person, gallery_id, lambda _: go_the_whole_way(person, gallery_id))
 
-    # What `make run` prints for the person at the terminal is meant for that person.
-    log = loud_site.log().replace(f"with the password {loud_site.password}", "")
-    places = {
-        "log": log,
-        "metrics": metrics.decode(),
-        "sockets": "\n".join(listener.heard),
-        "redis": in_redis,
-    }
-    secrets = {secret for secret in person.secrets if len(secret) >= 8}
-    leaks = {(place, secret) for place, text in places.items() for secret in secrets if secret in text}
-    leaks |= {
-        (column, secret)
-        for column, text in rows_of(loud_site)
-        if column not in KEPT_BY_DJANGO
-        for secret in secrets
-        if secret in text
-    }
-    assert leaks == set()
+    secrets = {secret for secret in person.secrets if len(secret) >= MIN_SECRET_CHARS}
+    assert leaks_in(places, secrets) == set()
     # It was all there to be leaked, and all places were looked into.
     assert len(secrets) >= 15
     assert '"type": "uploads"' in places["sockets"]
-    assert {"upload.registered", "upload.refused"} <= events_of("web", log)
-    assert {"upload.stopped", "verify.ended"} <= events_of("worker", log)
+    assert {"upload.registered", "upload.refused"} <= events_of("web", places["log"])
+    assert {"upload.stopped", "verify.ended"} <= events_of("worker", places["log"])
     assert 'outcome="verified"' in places["metrics"]
+
+
+# --- that a leak would be found
+
+
+def planted(place: str) -> str:
+    return f"planted/in+{place}=0123456789"
+
+
+def plant_everywhere(person: Person, gallery_id: str, listener: Listener) -> None:
+    """By the ways of the product where it has one for words of anybody's choice."""
+    person.ask("GET", "/api/session", Host=f"{planted('log')}.example")
+    name = f"{planted('name').replace('/', '-')}.jpg"
+    person.call("POST", f"/galleries/{gallery_id}/uploads/batch", {"files": [declared(jpeg(1), name)]})
+    listener.wait_for(planted("name").replace("/", "-"))
+    person.site.manage(
+        "shell",
+        "-c",
+        f"from uploads import counters; counters.add('planted', {{'word': {planted('metrics')!r}}})",
+    )
+    with redis.Redis.from_url(f"unix://{person.site.data_dir / 'redis' / 'redis.sock'}") as client:
+        for kind, write in REDIS_KINDS.items():
+            write(client, f"planted-{kind}", "long " * 1_000 + planted(kind))
+
+
+REDIS_KINDS: dict[str, Callable[[redis.Redis, str, str], object]] = {
+    "string": lambda client, key, text: client.set(key, text),
+    "list": lambda client, key, text: client.rpush(key, text),
+    "hash": lambda client, key, text: client.hset(key, "field", text),
+    "set": lambda client, key, text: client.sadd(key, text),
+    "zset": lambda client, key, text: client.zadd(key, {text: 1}),
+    "stream": lambda client, key, text: client.xadd(key, {"field": text}),
+    # As a bell lies in the queue.
+    "base64": lambda client, key, text: client.rpush(key, base64.b64encode(text.encode())),
+}
+
+
+@pytest.fixture(scope="module")
+def told_with_plants(short_folder) -> Iterator[dict[str, str]]:
+    site = start_loud_site(short_folder / "secrets-planted", "words", {})
+    person = Person(site)
+    gallery_id = person.call("POST", "/galleries", {"title": "Plants"})["id"]
+    yield all_that_is_told(person, gallery_id, lambda heard: plant_everywhere(person, gallery_id, heard))
+    site.stop()
+
+
+@pytest.mark.parametrize(
+    ("place", "secret"),
+    [
+        ("log", planted("log")),
+        ("metrics", planted("metrics")),
+        ("sockets", planted("name").replace("/", "-")),
+        ("uploads_upload.name", planted("name").replace("/", "-")),
+        *[("redis", planted(kind)) for kind in REDIS_KINDS],
+    ],
+)
+def test_a_secret_that_is_planted_is_found_where_it_was_planted(told_with_plants, place, secret):
+    assert (place, secret) in leaks_in(told_with_plants, [secret])
+
+
+def test_what_was_not_planted_is_not_found(told_with_plants):
+    assert leaks_in(told_with_plants, [planted("nowhere")]) == set()
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
+@pytest.mark.parametrize("after", ["", "z", "yz"])
+def test_a_secret_is_found_however_it_is_written(before, after):
+    secret = planted("text")
+    whole = f"{before}{secret}{after}"
+    written = {
+        "plain": whole,
+        "address": quote(whole),
+        "query": quote(whole, safe=""),
+        "json": json.dumps({"key": f'"{whole}"'}),
+        "base64": base64.b64encode(whole.encode()).decode(),
+    }
+
+    assert leaks_in(written, [secret]) == {(place, secret) for place in written}
+    assert leaks_in(written, [f"{secret}?"]) == set()
