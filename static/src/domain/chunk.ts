@@ -38,9 +38,8 @@ function contentRange(piece: ByteRange, skipBytes: number, fileBytes: number): s
   return `bytes ${piece.offset + skipBytes}-${piece.offset + piece.bytes - 1}/${fileBytes}`;
 }
 
-/** 308 means: go on. Only its Range says whether all that was sent has been kept. */
-export function isChunkKept(contentRangeSent: string | undefined, rangeTold: string | null): boolean {
-  const sent = /^bytes \d+-(\d+)\/\d+$/.exec(contentRangeSent ?? "");
-  const kept = /^bytes=0-(\d+)$/.exec(rangeTold ?? "");
-  return sent !== null && kept !== null && Number(kept[1]) >= Number(sent[1]);
+/** 308 means: go on. Only its Range, `bytes=0-n`, says how many bytes have been kept; without one, none. */
+export function keptBytes(rangeTold: string | null): number {
+  const [, last] = /^bytes=0-(\d+)$/.exec(rangeTold ?? "") ?? [];
+  return last === undefined ? 0 : Number(last) + 1;
 }

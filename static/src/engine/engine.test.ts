@@ -258,6 +258,48 @@ test("a chunk of which a part was lost goes on at the very byte", async () => {
   expect(world.hasStored(large)).toBe(true);
 });
 
+test("one signature serves a whole session, as long as nothing fails", async () => {
+  const world = new FakeWorld({ isResumable: true });
+  const large = photo(1, 80 * MIB);
+
+  world.add(chosen([large]));
+  await world.untilComplete();
+
+  expect(world.puts).toHaveLength(10);
+  expect(world.callsTo("/sign")).toHaveLength(1);
+  expect(world.hasStored(large)).toBe(true);
+});
+
+test("where one large photo went by a session, the next is read once", async () => {
+  const world = new FakeWorld({ isResumable: true });
+  world.add(chosen([photo(1, 20 * MIB)]));
+  await world.untilComplete();
+  const next = photo(2, 80 * MIB);
+
+  world.add(chosen([next]));
+  await world.until(() => world.tally().doneCount === 2);
+
+  expect(next.readBytes).toBe(next.size + 64 * 1024);
+});
+
+test("a session is signed again after each failure, and before its signature is old", async () => {
+  const world = new FakeWorld({ isResumable: true });
+  const large = photo(1, 80 * MIB);
+  let putCount = 0;
+  world.onPut = () => {
+    putCount += 1;
+    if (putCount === 6) world.clock.advance(601_000);
+    return putCount === 3 ? "lost" : "none";
+  };
+
+  world.add(chosen([large]));
+  await world.untilComplete();
+
+  const asked = world.callsTo("/sign").flatMap(({ uploads }) => uploads as Json[]);
+  expect(asked.map(({ after_failure }) => after_failure === true)).toEqual([false, true, false]);
+  expect(world.hasStored(large)).toBe(true);
+});
+
 test("a chunk whose answer was lost is not sent again", async () => {
   const world = new FakeWorld({ isResumable: true });
   const large = photo(1, 20 * MIB);
@@ -277,6 +319,7 @@ test("a session begun before a reload goes on where it stopped", async () => {
   world.add(chosen([large]));
   await world.until(() => world.puts.length === 3);
   world.engine = world.startEngine();
+  await world.pass(100); // what was on its way is lost
   world.onPut = () => "none";
   const again = photo(1, 40 * MIB);
 

@@ -3,7 +3,7 @@
 import { crc32, crc32Hex } from "../domain/crc32.ts";
 import { planParts, rangeOfPart } from "../domain/part-plan.ts";
 import type { Network } from "../io/network.ts";
-import type { PutPart } from "../io/part-put.ts";
+import type { PutOutcome, PutPart } from "../io/part-put.ts";
 import type { SocketHandlers } from "../io/progress-socket.ts";
 import { HttpUploadApi } from "../io/upload-api.ts";
 import { ManualClock } from "../kernel/clock.ts";
@@ -72,6 +72,18 @@ export type Fault =
   | "signed_out"
   | "forbidden";
 
+/** Without CORS headers a refusal cannot be read, nor told from a dead network. */
+const UNREADABLE: PutOutcome = { kind: "failed", status: 0 };
+
+const REFUSED_PUTS: Readonly<Record<Exclude<Fault, "none" | "unheard">, PutOutcome>> = {
+  lost: UNREADABLE,
+  server_error: { kind: "failed", status: 500 },
+  busy: { kind: "throttled", retryAfterMs: 2000 },
+  too_many: { kind: "throttled", retryAfterMs: 7000 },
+  signed_out: { kind: "failed", status: 401 },
+  forbidden: { kind: "failed", status: 403 },
+};
+
 /** A tab: once it is over, nothing that it does is heard any more, nor heard by it. */
 export type Life = { isOver: boolean };
 
@@ -126,6 +138,7 @@ export class FakeWorld {
   #bufferedBytes = 0;
   #bodyCount = 0;
   #nextId = 0;
+  #life: Life = { isOver: false };
   #onlineRuns: (() => void)[] = [];
   #offlineRuns: (() => void)[] = [];
 
@@ -138,7 +151,7 @@ export class FakeWorld {
   }
 
   /** A new Worker on the same server, as after a reload of the page. */
-  startEngine(changes: Partial<EnginePorts> = {}, life: Life = { isOver: false }): Engine {
+  startEngine(changes: Partial<EnginePorts> = {}, life: Life = this.#nextLife()): Engine {
     const { clock } = this;
     this.engine = new Engine({
       api: new HttpUploadApi({
@@ -159,6 +172,13 @@ export class FakeWorld {
       ...changes,
     });
     return this.engine;
+  }
+
+  /** The Worker before asks nothing any more. */
+  #nextLife(): Life {
+    this.#life.isOver = true;
+    this.#life = { isOver: false };
+    return this.#life;
   }
 
   // What tests do and see.
@@ -616,7 +636,7 @@ export class FakeWorld {
       await this.#laterOr(50, watch.signal);
       if (watch.signal.aborted) {
         this.abortedPutCount += 1;
-        return "aborted";
+        return { kind: "aborted" };
       }
       watch.onMoved(body.size);
       return this.#receive(url, bytes, request.headers["Content-Range"]);
@@ -634,41 +654,40 @@ export class FakeWorld {
     });
   }
 
-  #receive(url: URL, bytes: Uint8Array, contentRange: string | undefined): "stored" | "failed" {
+  #receive(url: URL, bytes: Uint8Array, contentRange: string | undefined): PutOutcome {
     const fault = this.isOnline ? this.onPut(url.href) : "lost";
-    if (fault !== "none" && fault !== "unheard") return "failed";
+    if (fault !== "none" && fault !== "unheard") return REFUSED_PUTS[fault];
     this.puts.push({ url: url.href, bytes: bytes.length });
-    const isKept =
+    const outcome =
       contentRange === undefined
         ? this.#keep(url.searchParams, bytes)
         : this.#keepChunk(url.searchParams, bytes, contentRange);
-    return isKept && fault === "none" ? "stored" : "failed";
+    return fault === "none" ? outcome : UNREADABLE;
   }
 
-  #keepChunk(named: URLSearchParams, bytes: Uint8Array, contentRange: string): boolean {
-    const [, first, last, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(contentRange) ?? [];
+  #keepChunk(named: URLSearchParams, bytes: Uint8Array, contentRange: string): PutOutcome {
+    const [, first, , size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(contentRange) ?? [];
     const object = this.#objectAt(`${named.get("id")}/${named.get("attempt")}`);
-    const isNext =
-      Number(first) === object.session.length && Number(last) - Number(first) + 1 === bytes.length;
-    if (!isNext) return false;
-    const kept = bytes.subarray(0, this.keepOfChunk(bytes.length));
+    if (Number(first) > object.session.length) return UNREADABLE;
+    const kept = bytes.subarray(object.session.length - Number(first), this.keepOfChunk(bytes.length));
     const joined = new Uint8Array(object.session.length + kept.length);
     joined.set(object.session);
     joined.set(kept, object.session.length);
     object.session = joined;
-    if (joined.length === Number(size)) object.bytes = joined;
-    return kept.length === bytes.length;
+    if (joined.length < Number(size)) return { kind: "partial", storedBytes: joined.length };
+    object.bytes = joined;
+    return { kind: "stored" };
   }
 
-  #keep(signed: URLSearchParams, bytes: Uint8Array): boolean {
+  #keep(signed: URLSearchParams, bytes: Uint8Array): PutOutcome {
     const isExpired = this.clock.nowMs() > Number(signed.get("until"));
-    if (isExpired || crc32Hex(crc32(bytes)) !== signed.get("crc")) return false;
+    if (isExpired || crc32Hex(crc32(bytes)) !== signed.get("crc")) return UNREADABLE;
     const object = this.#objectAt(`${signed.get("id")}/${signed.get("attempt")}`);
     const part = Number(signed.get("part"));
-    if (part === 0 && object.bytes !== null) return false; // If-None-Match: *
+    if (part === 0 && object.bytes !== null) return UNREADABLE; // If-None-Match: *
     if (part === 0) object.bytes = bytes;
     else object.parts.set(part, bytes);
-    return true;
+    return { kind: "stored" };
   }
 
   // The socket.

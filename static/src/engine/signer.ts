@@ -1,4 +1,4 @@
-import { chunkOf, planOfSession, type Session } from "../domain/chunk.ts";
+import { type Chunk, chunkOf, planOfSession, type Session } from "../domain/chunk.ts";
 import { crc32Hex } from "../domain/crc32.ts";
 import { type Failure, failureHere } from "../domain/failure.ts";
 import { MAX_BATCH_ITEMS } from "../domain/limits.ts";
@@ -169,8 +169,11 @@ function answerFor(ask: SignAsk, transfer: Transfer, nowMs: number): SignAnswer 
 
 function chunkFor(ask: SignAsk, session: Session): SignAnswer {
   const plan = planOfSession(ask.entry.runner.state.way.plan.fileBytes, session);
-  const chunk = chunkOf(plan, ask.partNumber ?? 1, session);
-  // A session outlives the upload itself.
+  return answerOf(chunkOf(plan, ask.partNumber ?? 1, session));
+}
+
+/** A session outlives the upload itself. */
+export function answerOf(chunk: Chunk): SignAnswer {
   return chunk.kind === "request" ? { ...chunk, expiresAtMs: Number.POSITIVE_INFINITY } : chunk;
 }
 

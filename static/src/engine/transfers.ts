@@ -1,4 +1,4 @@
-import { planOfSession, wholePieces } from "../domain/chunk.ts";
+import { chunkOf, planOfSession, type Session, wholePieces } from "../domain/chunk.ts";
 import { crc32 } from "../domain/crc32.ts";
 import type { FileEvent } from "../domain/file-machine.ts";
 import { type PartPlan, planWithPartBytes, rangeOfPart } from "../domain/part-plan.ts";
@@ -6,10 +6,10 @@ import type { SignedRequest, StoredBytes, Transfer } from "../domain/wire.ts";
 import type { PutOutcome, PutPart } from "../io/part-put.ts";
 import type { StoredUpload, UploadApi } from "../io/upload-api.ts";
 import type { Clock } from "../kernel/clock.ts";
-import { MIB } from "../kernel/units.ts";
+import { MIB, MINUTE_MS } from "../kernel/units.ts";
 import type { FileEntry } from "./catalogue.ts";
 import type { Connection } from "./connection.ts";
-import type { SignAnswer, Signer } from "./signer.ts";
+import { answerOf, type SignAnswer, type Signer } from "./signer.ts";
 import type { Slots } from "./slots.ts";
 import type { Sources } from "./sources.ts";
 
@@ -39,6 +39,8 @@ const READS_AT_ONCE = 3;
 const MAX_BUFFERED_BYTES = 80 * MIB;
 /** A fresh signature is worth one more try at once; after that the file rests and others go on. */
 const MAX_TRIES_IN_A_ROW = 2;
+/** A session outlives this by far; the server's row stays as fresh as with parts, whose URLs live 15 minutes. */
+const SESSION_SIGNED_MS = 10 * MINUTE_MS;
 
 /** A file that has been offered and not yet withdrawn. */
 type Job = {
@@ -50,11 +52,18 @@ type Job = {
   inWork: number;
   isLooking: boolean;
   hasLooked: boolean;
-  /** A resumable session takes one piece after the other. */
-  isSequential: boolean;
+  /** A resumable session takes one piece after the other; its offset follows from what the store answers. */
+  session: Session | null;
+  /** When the server is asked again. */
+  sessionUntilMs: number;
   /** A piece has failed for now: nothing more is begun, and the file rests when what is on its way has ended. */
   hasFailed: boolean;
 };
+
+/** What follows a try: nothing more, another with what is known, or one after the server has looked. */
+type Ending = "over" | "again" | "failed";
+
+const ABORTED: PutOutcome = { kind: "aborted" };
 
 type Piece = { readonly job: Job; readonly partNumber: number; readonly plan: PartPlan };
 
@@ -68,6 +77,8 @@ export class Transfers {
   #bufferedBytes = 0;
   #readCount = 0;
   #readyCount = 0;
+  /** The last large file went so: pieces of the next that are read before its lane is known would be read again. */
+  #usesSessions = false;
   readonly #movingCounts = new Map<FileEntry, number>();
 
   constructor(ports: TransferPorts) {
@@ -86,7 +97,8 @@ export class Transfers {
       inWork: 0,
       isLooking: false,
       hasLooked: false,
-      isSequential: false,
+      session: null,
+      sessionUntilMs: 0,
       hasFailed: false,
     };
     this.#jobs.set(entry, job);
@@ -126,21 +138,24 @@ export class Transfers {
         this.#takePlan(entry, planWithPartBytes(fileBytes, fileBytes), []);
         return;
       case "multipart":
+        this.#usesSessions = false;
         this.#takePlan(entry, planWithPartBytes(fileBytes, transfer.partBytes), transfer.storedParts);
         return;
       case "resumable":
-        this.#takeSession(entry, planOfSession(fileBytes, transfer), transfer.offset);
+        this.#takeSession(entry, planOfSession(fileBytes, transfer), transfer);
     }
   }
 
   /** The offset is all the truth: a session that was lost and begun anew has forgotten what was sent. */
-  #takeSession(entry: FileEntry, plan: PartPlan, offset: number): void {
+  #takeSession(entry: FileEntry, plan: PartPlan, session: Session): void {
     const job = this.#jobs.get(entry);
+    this.#usesSessions = true;
     if (job !== undefined) {
-      job.isSequential = true;
+      job.session = session;
+      job.sessionUntilMs = this.#ports.clock.nowMs() + SESSION_SIGNED_MS;
       job.nextPart = 1;
     }
-    this.#takePlan(entry, plan, wholePieces(plan, offset), true);
+    this.#takePlan(entry, plan, wholePieces(plan, session.offset), true);
   }
 
   #takePlan(entry: FileEntry, plan: PartPlan, storedParts: readonly number[], isAll = false): void {
@@ -183,10 +198,14 @@ export class Transfers {
       if (!job.isLooking) void this.#look(job);
       return null;
     }
-    if (job.isSequential && job.inWork > 0) return null;
+    if (job.inWork > 0 && this.#isInOrder(job)) return null;
     while (job.nextPart <= way.plan.partCount && way.storedParts.has(job.nextPart)) job.nextPart += 1;
     if (job.nextPart > way.plan.partCount) return null;
     return { job, partNumber: job.nextPart, plan: way.plan };
+  }
+
+  #isInOrder(job: Job): boolean {
+    return job.session !== null || this.#usesSessions;
   }
 
   #hasRoomFor(piece: Piece): boolean {
@@ -270,32 +289,20 @@ export class Transfers {
     let afterFailure = piece.plan.partCount === 1 && entry.runner.state.way.isResumed;
     for (let tryCount = 0; tryCount < MAX_TRIES_IN_A_ROW; ) {
       if (piece.job.hasFailed) return;
-      const outcome = await this.#try(piece, body, crc, afterFailure);
-      if (outcome === "over") return;
-      if (outcome === "expired") continue;
-      tryCount += 1;
-      afterFailure = true;
+      const ending = await this.#try(piece, body, crc, afterFailure);
+      if (ending === "over") return;
+      if (ending === "failed") tryCount += 1;
+      afterFailure = ending === "failed";
     }
     piece.job.hasFailed = true;
   }
 
-  async #try(
-    piece: Piece,
-    body: Blob,
-    crc: number,
-    afterFailure: boolean,
-  ): Promise<"over" | "failed" | "expired"> {
-    const signed = await this.#ports.signer.sign({
-      entry: piece.job.entry,
-      uploadId: piece.job.uploadId,
-      partNumber: piece.plan.partCount === 1 ? null : piece.partNumber,
-      crc,
-      afterFailure,
-      signal: piece.job.controller.signal,
-    });
+  async #try(piece: Piece, body: Blob, crc: number, afterFailure: boolean): Promise<Ending> {
+    const known = afterFailure ? null : this.#nextChunk(piece);
+    const signed = known ?? (await this.#sign(piece, crc, afterFailure));
     switch (signed.kind) {
       case "request":
-        return await this.#sendOnce(piece, signed, body);
+        return this.#endOf(piece, await this.#send(piece, signed, body.slice(signed.skipBytes)));
       case "stored":
         this.#store(piece);
         return "over";
@@ -307,14 +314,54 @@ export class Transfers {
     }
   }
 
-  async #sendOnce(
-    piece: Piece,
-    signed: Extract<SignAnswer, { kind: "request" }>,
-    body: Blob,
-  ): Promise<"over" | "failed" | "expired"> {
-    const outcome = await this.#send(piece, signed, body.slice(signed.skipBytes));
-    if (outcome === "stored") this.#store(piece);
-    return outcome === "stored" || outcome === "aborted" ? "over" : outcome;
+  #sign(piece: Piece, crc: number, afterFailure: boolean): Promise<SignAnswer> {
+    return this.#ports.signer.sign({
+      entry: piece.job.entry,
+      uploadId: piece.job.uploadId,
+      partNumber: piece.plan.partCount === 1 ? null : piece.partNumber,
+      crc,
+      afterFailure,
+      signal: piece.job.controller.signal,
+    });
+  }
+
+  /** A session is signed once for all its pieces. Null where the server is to be asked (again). */
+  #nextChunk({ job, plan, partNumber }: Piece): SignAnswer | null {
+    const isFresh = this.#ports.clock.nowMs() <= job.sessionUntilMs;
+    return job.session !== null && isFresh ? answerOf(chunkOf(plan, partNumber, job.session)) : null;
+  }
+
+  #endOf(piece: Piece, outcome: PutOutcome | { readonly kind: "expired" }): Ending {
+    switch (outcome.kind) {
+      case "stored":
+        this.#keepOffset(piece.job, endOf(piece));
+        this.#store(piece);
+        return "over";
+      case "partial":
+        return this.#goOnFrom(piece, outcome.storedBytes);
+      case "aborted":
+        return "over";
+      case "expired":
+        return "again";
+      case "throttled":
+      case "failed":
+      case "stalled":
+        return "failed";
+    }
+  }
+
+  /** The store has kept so much of the file. Less than before, or nothing more, is a failure: the server looks. */
+  #goOnFrom(piece: Piece, storedBytes: number): Ending {
+    const before = piece.job.session?.offset ?? 0;
+    if (storedBytes <= before) return "failed";
+    this.#keepOffset(piece.job, storedBytes);
+    if (storedBytes < endOf(piece)) return "again";
+    this.#store(piece);
+    return "over";
+  }
+
+  #keepOffset(job: Job, offset: number): void {
+    if (job.session !== null) job.session = { ...job.session, offset };
   }
 
   #store(piece: Piece): void {
@@ -328,17 +375,17 @@ export class Transfers {
     piece: Piece,
     signed: Extract<SignAnswer, { kind: "request" }>,
     body: Blob,
-  ): Promise<PutOutcome | "expired"> {
+  ): Promise<PutOutcome | { readonly kind: "expired" }> {
     const { entry, controller } = piece.job;
     const url = new URL(signed.request.url, this.#ports.baseUrl);
     this.#readyCount += 1;
     const release = await this.#ports.slots.acquire(url.origin, "bytes", controller.signal);
     this.#readyCount -= 1;
     this.#ports.signer.reconsider();
-    if (release === null) return "aborted";
+    if (release === null) return ABORTED;
     try {
-      if (piece.job.hasFailed) return "aborted";
-      if (this.#ports.clock.nowMs() > signed.expiresAtMs) return "expired";
+      if (piece.job.hasFailed) return ABORTED;
+      if (this.#ports.clock.nowMs() > signed.expiresAtMs) return { kind: "expired" };
       return await this.#put(piece, { ...signed.request, url: url.href }, body);
     } finally {
       release();
@@ -362,7 +409,7 @@ export class Transfers {
     };
     const outcome = await this.#ports.put(request, body, { signal: controller.signal, onMoved });
     this.#countMoving(entry, -1);
-    if (outcome === "stored") count(body.size);
+    if (outcome.kind === "stored") count(body.size);
     return outcome;
   }
 
@@ -375,6 +422,11 @@ export class Transfers {
 
 function firstPieceOf(job: Job): Piece {
   return { job, partNumber: 1, plan: job.entry.runner.state.way.plan };
+}
+
+function endOf({ plan, partNumber }: Piece): number {
+  const { offset, bytes } = rangeOfPart(plan, partNumber);
+  return offset + bytes;
 }
 
 /** Parts of another size than planned belong to another plan and are sent again; a session has bytes and no parts. */
