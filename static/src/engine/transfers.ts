@@ -228,6 +228,7 @@ export class Transfers {
   #takeLook(job: Job, { row, stored }: StoredUpload): void {
     this.#ports.dispatch(job.entry, { type: "row", row });
     if (stored === null || job.controller.signal.aborted) return;
+    this.#usesSessions ||= stored.parts.length === 0 && stored.bytes > 0;
     const { plan } = job.entry.runner.state.way;
     this.#ports.dispatch(job.entry, { type: "signed", plan, storedParts: partsStored(stored, plan) });
   }
