@@ -14,6 +14,8 @@ export default defineConfig({
       input: {
         app: "static/src/pages/app.ts",
         admin: "static/css/admin.css",
+        // Served with DEBUG only.
+        states: "static/src/pages/states.ts",
         theme: "static/src/pages/theme-early.ts",
       },
     },

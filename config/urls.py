@@ -1,8 +1,9 @@
 from allauth.account.decorators import secure_admin_login
+from django.conf import settings
 from django.contrib import admin
 from django.templatetags.static import static
 from django.urls import include, path
-from django.views.generic import RedirectView
+from django.views.generic import RedirectView, TemplateView
 
 from config import pages
 from config.api import api
@@ -20,6 +21,9 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("galleries.urls")),
 ]
+
+if settings.DEBUG:
+    urlpatterns.append(path("dev/states/", TemplateView.as_view(template_name="dev/states.html")))
 
 handler404 = "config.pages.not_found"
 handler500 = "config.pages.server_error"

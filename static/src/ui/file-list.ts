@@ -89,6 +89,10 @@ export class FileList {
 
   #drawAll(rows: readonly RowView[], fromIndex: number): void {
     const { first, end } = this.#asked;
+    // An answer about a range to be selected, or about where the list stood before: another one is on its way.
+    if (fromIndex !== first || fromIndex + rows.length < Math.min(end, this.#rowCount)) {
+      return;
+    }
     const wanted = rows
       .map((view, offset) => ({ view, index: fromIndex + offset }))
       .filter(({ index }) => index >= first && index < end);
@@ -170,12 +174,12 @@ export class FileList {
 
   #selectAwaited(rows: readonly RowView[], fromIndex: number): void {
     const span = this.#toSelect;
-    if (span === null || fromIndex !== span.first || rows.length < span.end - span.first) {
+    if (span === null || fromIndex > span.first || fromIndex + rows.length < span.end) {
       return;
     }
     this.#toSelect = null;
     this.#selected.clear();
-    for (const row of rows.slice(0, span.end - span.first)) {
+    for (const row of rows.slice(span.first - fromIndex, span.end - fromIndex)) {
       this.#selected.add(row.fileId);
     }
     this.#tellSelected();

@@ -21,7 +21,8 @@ export type FileRow = {
   index: number;
 };
 
-const NAME_CHARS = 44;
+const NAME_CHARS = { narrow: 22, wide: 44 } as const;
+const NARROW_PX = 700;
 const ON_THE_WAY: ReadonlySet<UploadStateWord> = new Set([
   "inspecting",
   "queued",
@@ -41,7 +42,8 @@ export function makeRow(view: RowView): FileRow {
   });
   const picture = element("canvas", { class: "file-picture", width: 1, height: 1, "aria-hidden": "true" });
   const name = element("span", { class: "file-name", dir: "auto", title: view.relativePath || view.name });
-  setText(name, shortenInTheMiddle(view.name, NAME_CHARS));
+  const size = window.innerWidth < NARROW_PX ? "narrow" : "wide";
+  setText(name, shortenInTheMiddle(view.name, NAME_CHARS[size]));
   const words = element("span");
   const state = element("span", { class: "file-state" }, icon("clock"), words);
   const buttons = buttonsOf(view.name);

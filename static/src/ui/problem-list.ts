@@ -31,6 +31,10 @@ const CHOSEN_AGAIN: ReadonlySet<string> = new Set([
 /** Nothing is here to try again with. */
 const NOT_TRIED_AGAIN: ReadonlySet<string> = new Set(["begun_before", "file_needed"]);
 
+export function isTriedAgain(problem: Problem): boolean {
+  return problem.retryable && !NOT_TRIED_AGAIN.has(problem.code);
+}
+
 /** Files whose folder is remembered are asked for by the dock's own button, not one by one. */
 export function problemsToShow(tally: GalleryTally): readonly Problem[] {
   return tally.problems.flatMap((problem) => {
@@ -88,7 +92,7 @@ export class ProblemList {
     if (group.names.childElementCount !== lines.length) {
       group.names.replaceChildren(...lines.map((line) => element("li", { dir: "auto" }, line)));
     }
-    group.retry.hidden = !problem.retryable || NOT_TRIED_AGAIN.has(problem.code);
+    group.retry.hidden = !isTriedAgain(problem);
     const label = `Retry ${formatCount(problem.count)}`;
     setText(group.retry, label);
     group.retry.ariaLabel = `${label}: ${sentence}`;

@@ -71,8 +71,7 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   },
   gallery_full: {
     one: "This gallery is full, so it was left out.",
-    many: (count) =>
-      `This gallery is full. ${formatCount(count)} ${count === 1 ? "was" : "were"} left out.`,
+    many: (count) => `This gallery is full. ${formatCount(count)} ${count === 1 ? "was" : "were"} left out.`,
   },
   quota_exceeded: {
     one: "There is no room left for this photo. Delete some, then retry.",
@@ -252,6 +251,9 @@ const UNKNOWN: Sentence = {
   many: (count) =>
     `${photosOf(count)} could not be added. Your files are untouched; retry, or choose them again.`,
 };
+
+/** Every code that has words of its own. */
+export const KNOWN_CODES: readonly string[] = Object.keys(SENTENCES);
 
 export function hasSentence(code: string): boolean {
   return find(code) !== undefined;

@@ -9,7 +9,7 @@ import { FileList } from "./file-list.ts";
 import type { RowVerb } from "./file-row.ts";
 import { icon } from "./icons.ts";
 import { NOTHING_TOLD, nextMilestone } from "./milestones.ts";
-import { ProblemList, problemsToShow } from "./problem-list.ts";
+import { isTriedAgain, ProblemList, problemsToShow } from "./problem-list.ts";
 import { SelectionActions } from "./selection-actions.ts";
 import {
   changedWords,
@@ -260,7 +260,7 @@ export class UploadDock {
     this.#resume.hidden = !isSending || !total.paused;
     this.#cancel.hidden = !isOpen;
     this.#close.hidden = isOpen;
-    this.#retry.hidden = !total.problems.some((problem) => problem.retryable);
+    this.#retry.hidden = !total.problems.some(isTriedAgain);
     this.#signIn.hidden = total.waitingFor !== "sign_in";
     if (!this.#signIn.hidden) {
       this.#signIn.href = `/accounts/login/?next=${encodeURIComponent(location.pathname)}`;
