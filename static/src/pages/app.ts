@@ -14,15 +14,16 @@ import { saveFile } from "../ui/save-file.ts";
 import { sentenceOf } from "../ui/sentences.ts";
 import { applyStoredTheme, listenForThemeSwitch } from "../ui/theme.ts";
 import { UploadDock } from "../ui/upload-dock.ts";
-import { isSending, unkeptCount } from "../ui/upload-words.ts";
+import { isSending, unkeptCount, unsentCount } from "../ui/upload-words.ts";
 import { browserWakePort, WakeLock } from "../ui/wake-lock.ts";
-import { startEngine } from "./engine-worker.ts";
+import { EngineWorker } from "./engine-worker.ts";
 import { GalleryPage } from "./gallery-page.ts";
+import { listenForSignOut } from "./sign-out.ts";
 
 // Turbo's own bar brings a style sheet of its own, which the content policy refuses; the page is marked busy instead.
 config.drive.progressBarDelay = 2 ** 31 - 1;
 
-const engine = startEngine(() => announce(sentenceOf("worker_failed")));
+const engine = new EngineWorker(() => announce(sentenceOf("worker_failed")));
 const wakePort = browserWakePort();
 const wakeLock = wakePort === null ? null : new WakeLock(wakePort);
 let total: GalleryTally | null = null;
@@ -36,6 +37,7 @@ function showPage(): void {
     return;
   }
   leavePage();
+  engine.pageShown();
   dock ??= new UploadDock(dockRoot(), engine, { onContinue: () => {}, onChooseFolder: chooseFolder });
   const isGallery = main.dataset["page"] === "gallery";
   shown = { main, page: isGallery ? new GalleryPage(main, engine) : null };
@@ -97,6 +99,7 @@ window.addEventListener("beforeunload", (event) => {
   }
 });
 
+listenForSignOut(engine, () => (total === null ? 0 : unsentCount(total)));
 guardDrops(() =>
   showNotice(
     document.querySelector("main[data-page='gallery']") === null

@@ -3,36 +3,91 @@
 import type { EngineReport, EngineRequest } from "../engine/port.ts";
 import type { EngineLink } from "../ui/engine-link.ts";
 
-export function startEngine(onDeath: () => void): EngineLink {
-  const listeners = new Set<(report: EngineReport) => void>();
-  let worker: Worker | null = null;
+/** So long a person waits for the uploads to be forgotten; then they are signed out all the same. */
+const SIGN_OUT_WITHIN_MS = 1_500;
 
-  const start = (): Worker => {
+const NOTHING_THERE: EngineReport = { type: "tally", galleries: [], total: null, isMirror: false };
+
+/** A Worker serves one account: it is ended when somebody signs out, or somebody else is there. */
+export class EngineWorker implements EngineLink {
+  readonly #onDeath: () => void;
+  readonly #listeners = new Set<(report: EngineReport) => void>();
+  #worker: Worker | null = null;
+  #accountId: string | null = null;
+  /** The account of the page shown is not signed in any more. */
+  #isSignedOut = false;
+
+  constructor(onDeath: () => void) {
+    this.#onDeath = onDeath;
+  }
+
+  readonly send = (request: EngineRequest): void => {
+    if (!this.#isSignedOut) this.#running().postMessage(request);
+  };
+
+  readonly subscribe = (listener: (report: EngineReport) => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** Whoever is signed in finds at once what was left to upload, on any page. */
+  pageShown(): void {
+    this.#isSignedOut = false;
+    const accountId = accountShown();
+    // Where nobody is signed in any more, what is open waits for its owner.
+    if (accountId === null) return;
+    if (accountId !== this.#accountId) this.#end();
+    this.#running();
+  }
+
+  /** Ends the uploads of this account in all tabs, as far as that is heard in time. */
+  signOut(): Promise<void> {
+    if (this.#worker === null) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#tell({ type: "signed_out" }), SIGN_OUT_WITHIN_MS);
+      const end = this.subscribe(({ type }) => {
+        if (type !== "signed_out") return;
+        clearTimeout(timer);
+        end();
+        resolve();
+      });
+      this.send({ type: "sign_out" });
+    });
+  }
+
+  #running(): Worker {
+    this.#worker ??= this.#start(accountShown());
+    return this.#worker;
+  }
+
+  #start(accountId: string | null): Worker {
     const started = new Worker(new URL("../engine/worker.ts", import.meta.url), { type: "module" });
     started.addEventListener("message", (event: MessageEvent<readonly EngineReport[]>) => {
-      for (const report of event.data) {
-        for (const listener of listeners) {
-          listener(report);
-        }
-      }
+      for (const report of event.data) this.#tell(report);
     });
-    started.addEventListener("error", onDeath);
-    started.postMessage({
-      type: "hello",
-      baseUrl: location.origin,
-      accountId: document.body.dataset["user"] ?? null,
-    } satisfies EngineRequest);
+    started.addEventListener("error", this.#onDeath);
+    const hello: EngineRequest = { type: "hello", baseUrl: location.origin, accountId };
+    started.postMessage(hello);
+    this.#accountId = accountId;
     return started;
-  };
+  }
 
-  return {
-    send: (request) => {
-      worker ??= start();
-      worker.postMessage(request);
-    },
-    subscribe: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-  };
+  #tell(report: EngineReport): void {
+    if (report.type === "signed_out") {
+      this.#isSignedOut = true;
+      this.#end();
+    }
+    for (const listener of this.#listeners) listener(report);
+  }
+
+  #end(): void {
+    if (this.#worker === null) return;
+    this.#worker.terminate();
+    this.#worker = null;
+    this.#tell(NOTHING_THERE);
+  }
+}
+
+function accountShown(): string | null {
+  return document.body.dataset["user"] ?? null;
 }
