@@ -119,10 +119,11 @@ describe("what is given back of a full browser", () => {
   test.each([
     { sizes: [50, 30, 20], names: [2] },
     { sizes: [80, 11, 9], names: [1, 2] },
-    { sizes: [100], names: [0] },
+    { sizes: [100], names: [] },
+    { sizes: [1, 100], names: [1] },
     { sizes: [], names: [] },
     { sizes: [100 * MIB, 3 * MIB, MIB], names: [1, 2] },
-    { sizes: [100 * MIB, 3 * MIB, MIB - 1], names: [0, 1, 2] },
+    { sizes: [100 * MIB, 7, 3 * MIB, MIB - 1], names: [1, 2, 3] },
   ])("is a tenth of $sizes, or room for the records", ({ sizes, names }) => {
     expect(toGiveBack(filesOf(sizes)).map(({ name }) => name)).toEqual(names);
   });

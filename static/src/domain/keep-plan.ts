@@ -50,14 +50,14 @@ export function nextToKeep<File extends Sized>(files: Iterable<File>, roomBytes:
 
 /**
  * Which of the kept files, in the order they were kept, to let go of again where a browser refused more without having
- * said how much there is: the last ones, since the records of all files must still find room.
+ * said how much there is: the last ones, since the records of all files must still find room. The first stays.
  */
 export function toGiveBack<File extends Sized>(kept: readonly File[]): readonly File[] {
   const keptBytes = kept.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const wantedBytes = Math.min(RECORD_BYTES, RESERVE_SHARE * keptBytes);
   let freedBytes = 0;
   let first = kept.length;
-  while (freedBytes < wantedBytes && first > 0) {
+  while (freedBytes < wantedBytes && first > 1) {
     first -= 1;
     freedBytes += kept[first]?.sizeBytes ?? 0;
   }
