@@ -1,5 +1,7 @@
 // The gallery on screen: wall, shelf, choosing, lightbox and the state it shows for people and tests.
 
+import { type Profile, WIDEST_PROFILE } from "../domain/profile.ts";
+import { parseProfile } from "../domain/wire.ts";
 import type { ChosenFile, EngineReport, GalleryTally } from "../engine/port.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { listenForPhotos } from "../ui/dropzone.ts";
@@ -7,7 +9,9 @@ import { setText } from "../ui/element.ts";
 import type { EngineLink } from "../ui/engine-link.ts";
 import { type Lightbox, openLightbox } from "../ui/lightbox.ts";
 import { PhotoWall } from "../ui/photo-wall.ts";
+import { profileWords } from "../ui/profile-words.ts";
 import { formatBytes, photosOf } from "../ui/quantities.ts";
+import { RoomLine } from "../ui/room-line.ts";
 import { UploadShelf } from "../ui/upload-shelf.ts";
 import { openCount, outcomeOf } from "../ui/upload-words.ts";
 import { readPhotoPage, type WallOrder, type WallPhoto } from "../ui/wall-photo.ts";
@@ -29,6 +33,9 @@ export class GalleryPage {
   readonly #ends: (() => void)[] = [];
   #publishing: Publishing | null = null;
   #leftovers: Leftovers | null = null;
+  #tally: GalleryTally | null = null;
+  readonly #profile: Profile;
+  readonly #room: RoomLine;
   #lightbox: Lightbox | null = null;
   /** A photo the address asks for, until the wall has it. */
   #wantedPhotoId: string | null;
@@ -40,6 +47,11 @@ export class GalleryPage {
     this.#url = main.dataset["galleryUrl"] ?? location.pathname;
     this.#wantedPhotoId = main.dataset["photoShown"] ?? null;
     this.#shelf = new UploadShelf(partOf(main, "shelf"));
+    const profile = parseProfile(JSON.parse(main.dataset["profile"] ?? "null"));
+    this.#profile = profile.ok ? profile.value : WIDEST_PROFILE;
+    this.#room = new RoomLine(main, this.#profile.maxPhotos, () =>
+      this.#engine.send({ type: "remove", galleryId: this.#id, code: "gallery_full" }),
+    );
     const bar = new SelectionBar(partOf(main, "selection"), {
       galleryId: this.#id,
       canDelete: this.#may("delete"),
@@ -80,6 +92,9 @@ export class GalleryPage {
     );
     if (this.#may("upload")) {
       this.#ends.push(this.#listenForFiles());
+      const takes = partOf(this.#main, "takes");
+      setText(takes, profileWords(this.#profile));
+      takes.hidden = takes.textContent === "";
     }
     if (this.#may("upload") && ["attention", "receiving"].includes(this.#main.dataset["state"] ?? "")) {
       this.#leftovers = new Leftovers(partOf(this.#main, "leftovers"), this.#id);
@@ -87,11 +102,17 @@ export class GalleryPage {
     }
     const publish = this.#main.querySelector("[data-action='publish']");
     if (publish instanceof HTMLButtonElement) {
-      this.#publishing = new Publishing(publish, partOf(this.#main, "staged"), this.#id, (phase, outcome) =>
-        this.#showPhase(phase, outcome),
-      );
+      this.#publishing = new Publishing({
+        button: publish,
+        staged: partOf(this.#main, "staged"),
+        panel: partOf(this.#main, "publication"),
+        galleryId: this.#id,
+        visibleMs: Number(this.#main.dataset["publishVisibleS"] ?? 0) * 1_000,
+        engine: this.#engine,
+        onPhase: (phase, outcome) => this.#showPhase(phase, outcome),
+      });
     }
-    void this.#publishing?.countStaged();
+    this.#publishing?.start();
     this.#engine.send({ type: "watch", galleryId: this.#id });
     this.#engine.send({
       type: "rows",
@@ -123,11 +144,13 @@ export class GalleryPage {
   }
 
   #add(files: readonly ChosenFile[]): void {
+    this.#publishing?.filesAdded();
     this.#engine.send({
       type: "add",
       galleryId: this.#id,
       title: this.#main.dataset["galleryTitle"] ?? "",
       files,
+      profile: this.#profile,
     });
   }
 
@@ -137,6 +160,9 @@ export class GalleryPage {
         this.#showTally(report.galleries.find((tally) => tally.galleryId === this.#id) ?? null);
         break;
       case "rows":
+        if (report.view === "open" && report.galleryId === this.#id) {
+          this.#publishing?.showOpen(report.rows, report.rowCount);
+        }
         if (report.view === "shelf" && report.galleryId === this.#id) {
           this.#shelf.show(report.rows, report.rowCount);
           this.#showEmptiness(report.rowCount);
@@ -163,9 +189,11 @@ export class GalleryPage {
     this.#publishing?.tellMoreIsComing(tally !== null && openCount(tally) > 0);
     if (this.#publishing === null) {
       this.#showPhase(tally?.phase ?? "form", tally?.outcome ?? null);
-    } else if (tally !== null && openCount(tally) > 0 && this.#main.dataset["galleryState"] === "complete") {
-      this.#showPhase("form", null);
+    } else if (tally !== null) {
+      this.#publishing.engineKnowsGallery();
     }
+    this.#tally = tally;
+    this.#showRoom();
   }
 
   #showFinish(tally: GalleryTally | null): void {
@@ -194,6 +222,7 @@ export class GalleryPage {
   #showPhotos(arrived: ReadonlySet<string>): void {
     const { photos } = this.#store;
     this.#wall.show(photos, arrived);
+    this.#showRoom();
     this.#showEmptiness(null);
     if (photos.length > 0) {
       // A list still being read knows fewer photos than the server counted.
@@ -205,6 +234,18 @@ export class GalleryPage {
       }
     }
     this.#openWanted();
+  }
+
+  /** A full gallery offers no choosing; what is dropped on it anyway, the server judges. */
+  #showRoom(): void {
+    if (!this.#may("upload")) {
+      return;
+    }
+    const tally = this.#tally;
+    const full = tally?.problems.find(({ code }) => code === "gallery_full");
+    const onTheWay = tally === null ? 0 : openCount(tally);
+    const staged = this.#publishing?.stagedCount ?? 0;
+    this.#room.show(this.#store.photos.length + staged + onTheWay, full?.count ?? 0);
   }
 
   #showEmptiness(onTheWay: number | null): void {
