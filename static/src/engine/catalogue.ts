@@ -47,6 +47,11 @@ export type GalleryEntry = {
   readonly counts: Map<StateWord, number>;
   readonly runner: Runner<GalleryState, GalleryEvent, never>;
   isPaused: boolean;
+  /** Paths of its files; which of them were chosen again with other bytes. */
+  readonly paths: Set<string>;
+  readonly changedNames: string[];
+  /** System time at which the last of its files ended; null while any is on its way. */
+  endedAtMs: number | null;
   /** Bytes that a store has acknowledged in this session, and of single requests those on their way. */
   movedBytes: number;
   speed: Speed;
@@ -82,6 +87,9 @@ export class Catalogue {
       counts: new Map(),
       runner: new Runner(galleryMachine, newGallery, () => {}),
       isPaused: false,
+      paths: new Set(),
+      changedNames: [],
+      endedAtMs: null,
       movedBytes: 0,
       speed: standingStill(nowMs, 0),
     };
@@ -101,6 +109,7 @@ export class Catalogue {
     };
     gallery.files.push(entry);
     gallery.byClientId.set(entry.clientId, entry);
+    gallery.paths.add(entry.relativePath);
     count(gallery, initial.name, 1);
     const { uploadId } = initial.way;
     if (uploadId !== null) this.learnUploadId(entry, uploadId);

@@ -1,14 +1,14 @@
 import type { Failure } from "../domain/failure.ts";
 import { type Feed, type FeedCommand, type FeedEvent, feed, newFeed } from "../domain/feed.ts";
 import { MAX_REPORT_ITEMS } from "../domain/limits.ts";
-import type { GalleryRow, ProgressReport, SocketMessage, UploadPage, UploadRow } from "../domain/wire.ts";
+import type { GalleryRow, ProgressReport, SocketMessage, UploadRow } from "../domain/wire.ts";
 import { ProgressSocket, type SocketPorts } from "../io/progress-socket.ts";
 import type { UploadApi } from "../io/upload-api.ts";
 import type { Cancel } from "../kernel/clock.ts";
 import { Runner } from "../kernel/machine.ts";
-import type { Result } from "../kernel/result.ts";
 import { SECOND_MS } from "../kernel/units.ts";
 import type { Connection } from "./connection.ts";
+import { readPages } from "./pages.ts";
 
 export type ConfirmationPorts = SocketPorts & {
   readonly api: Pick<UploadApi, "gallery" | "listUploads" | "report">;
@@ -150,18 +150,15 @@ export class Confirmations {
 
   async #readPages(): Promise<number | null> {
     const { api, connection, galleryId } = this.#ports;
-    let version: number | null = null;
-    let cursor: string | null = null;
-    do {
-      const from: string | null = cursor;
-      const answer: Result<UploadPage, Failure> = await connection.call(() =>
-        api.listUploads(galleryId, from),
-      );
-      if (!answer.ok || this.#isClosed) return null;
-      for (const row of answer.value.uploads) this.#ports.onRow(row);
-      version ??= answer.value.version ?? 0;
-      cursor = answer.value.nextCursor;
-    } while (cursor !== null);
-    return version;
+    const versions: number[] = [];
+    const failure = await readPages(
+      (cursor) => connection.call(() => api.listUploads(galleryId, cursor)),
+      (page) => {
+        if (this.#isClosed) return;
+        for (const row of page.uploads) this.#ports.onRow(row);
+        versions.push(page.version ?? 0);
+      },
+    );
+    return failure === null ? (versions[0] ?? null) : null;
   }
 }

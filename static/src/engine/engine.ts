@@ -27,10 +27,13 @@ import {
 } from "./catalogue.ts";
 import { Confirmations } from "./confirmations.ts";
 import { Connection, type ConnectionStatus } from "./connection.ts";
-import { Inspector } from "./inspector.ts";
 import { idOf } from "./held-files.ts";
+import { Inspector } from "./inspector.ts";
+import type { Memory } from "./memory.ts";
 import type { ChosenFile, EngineRequest } from "./port.ts";
+import { receiptOf } from "./receipt.ts";
 import { type Report, Reporter, type ViewerId } from "./reporter.ts";
+import { Restore } from "./restore.ts";
 import { Signer } from "./signer.ts";
 import { Slots } from "./slots.ts";
 import { Sources } from "./sources.ts";
@@ -41,6 +44,7 @@ export type EnginePorts = {
   readonly api: UploadApi;
   readonly baseUrl: string;
   readonly clock: Clock;
+  readonly memory: Memory;
   readonly network: Network;
   readonly openSocket: OpenSocket;
   readonly put: PutPart;
@@ -70,6 +74,7 @@ export class Engine {
   readonly #catalogue: Catalogue;
   readonly #connection: Connection;
   readonly #inspector: Inspector;
+  readonly #memory: Memory;
   readonly #transfers: Transfers;
   readonly #reporter: Reporter;
   readonly #registrar: Batcher<FileEntry>;
@@ -77,20 +82,25 @@ export class Engine {
   readonly #completer: Batcher<FileEntry>;
   readonly #canceller: Batcher<Cancellation>;
   readonly #confirmations = new Map<string, Confirmations>();
+  /** Resolves when what an earlier visit left is in the catalogue. */
+  readonly #restored: Promise<void>;
   #nextOrder = 1;
 
   constructor(ports: EnginePorts) {
     this.#ports = ports;
-    const { api, baseUrl, clock, network, put, random } = ports;
+    const { api, baseUrl, clock, memory, network, put, random } = ports;
+    this.#memory = memory;
     const ownOrigin = new URL(baseUrl).origin;
     const slots = new Slots(ownOrigin);
     this.#catalogue = new Catalogue((entry, command) => this.#perform(entry, command));
     this.#reporter = new Reporter({
       clock,
       galleries: this.#catalogue.galleries,
+      keptOf: (entry) => memory.keptOf(entry),
       waitingFor: () => waitingFor(this.#connection.status),
       report: ports.report,
     });
+    memory.onChanged(() => this.#reporter.changed());
     this.#connection = new Connection({
       api,
       clock,
@@ -100,7 +110,7 @@ export class Engine {
       slots,
       onStatus: (status) => this.#onStatus(status),
     });
-    const sources = new Sources(async () => null);
+    const sources = new Sources((entry) => memory.find(entry));
     this.#inspector = new Inspector({
       sources,
       isWanted: (entry) => entry.runner.state.name === "inspecting",
@@ -150,6 +160,17 @@ export class Engine {
       groupOf: () => null,
       send: (cancellations) => this.#cancel(cancellations),
     });
+    this.#restored = new Restore({
+      api,
+      catalogue: this.#catalogue,
+      clock,
+      connection: this.#connection,
+      memory,
+      dispatch: (entry, event) => this.#dispatch(entry, event),
+      cancelAgain: (entry) => this.#perform(entry, { type: "cancel" }),
+      onRestored: (gallery) => this.#takeRestored(gallery),
+      onGone: (gallery) => this.#dropGallery(gallery),
+    }).begin();
     network.onOnline(() => {
       for (const confirmations of this.#confirmations.values()) confirmations.reopenNow();
     });
@@ -170,9 +191,15 @@ export class Engine {
         this.#connection.retrySession();
         break;
       case "roots_granted":
-      case "receipt":
-      case "flight_record":
+        this.#readRootsAgain();
+        break;
       case "dismiss":
+        this.#dismiss();
+        break;
+      case "receipt":
+        void this.#tellReceipt(request.galleryId, viewerId);
+        break;
+      case "flight_record":
         break;
       case "sign_out":
         void this.signOut().then(() => this.#ports.report({ type: "signed_out" }));
@@ -191,20 +218,22 @@ export class Engine {
   }
 
   /** Files that outlived the tab which sent them: who waits for one gets it, and what is unknown here is chosen. */
-  attach(add: Add): void {
+  async attach(add: Add): Promise<void> {
+    await this.#restored;
     const byClientId = this.#catalogue.galleries.get(add.galleryId)?.byClientId;
     const files = add.files.filter((chosen) => {
       const known = byClientId?.get(idOf(chosen));
       return known === undefined || needsFile(known);
     });
-    if (files.length > 0) this.#add(add.galleryId, add.title, files);
+    if (files.length > 0) this.#add({ ...add, type: "add", files });
   }
 
   /** What other tabs must hold as well, so that it can be read when this one has died. */
   held(): Add[] {
-    return Array.from(this.#catalogue.galleries.values(), ({ id, title, files }) => ({
+    return Array.from(this.#catalogue.galleries.values(), ({ id, title, profile, files }) => ({
       galleryId: id,
       title,
+      profile,
       files: files.flatMap((entry) => (isOver(entry) ? [] : chosenOf(entry))),
     })).filter(({ files }) => files.length > 0);
   }
@@ -213,6 +242,7 @@ export class Engine {
   async signOut(): Promise<void> {
     for (const gallery of this.#catalogue.galleries.values()) this.#controlGallery(gallery, "pause");
     for (const confirmations of this.#confirmations.values()) confirmations.close();
+    await this.#memory.wipe();
   }
 
   /** A page is gone: nothing is told it any more. */
@@ -231,11 +261,14 @@ export class Engine {
 
   // What the page asks.
 
-  #add({ galleryId, title, files, profile }: Extract<EngineRequest, { type: "add" }>): void {
+  #add({ galleryId, title, files, profile, roots }: Extract<EngineRequest, { type: "add" }>): void {
+    this.#memory.rememberRoots(roots ?? []);
     const gallery = this.#catalogue.gallery(galleryId, title, this.#ports.clock.nowMs());
     gallery.title = title;
     gallery.profile = profile ?? gallery.profile;
+    gallery.endedAtMs = null;
     gallery.runner.dispatch({ type: "files_added" });
+    this.#memory.rememberGallery(gallery);
     for (const chosen of files) this.#choose(gallery, chosen);
     this.#follow(gallery);
     this.#reporter.changed();
@@ -245,14 +278,73 @@ export class Engine {
     const { file } = chosen;
     const facts = factsOf(chosen, this.#nextOrder);
     const known = gallery.byClientId.get(facts.clientId);
+    if (known === undefined) this.#noteIfChanged(gallery, chosen);
     const entry = known ?? this.#catalogue.add(gallery, facts, chosenFile(file.size));
     this.#nextOrder += 1;
     // The handle just given is the one that can be read.
     entry.file = file;
+    entry.rootId = facts.rootId ?? entry.rootId;
+    entry.needsPermission = false;
     entry.isPaused = gallery.isPaused;
     if (known === undefined) this.#inspector.add(entry);
     else this.#dispatch(entry, { type: "chosen" });
     if (gallery.isPaused) this.#dispatch(entry, { type: "pause" });
+    this.#memory.chose(entry);
+  }
+
+  /**
+   * The same path with other bytes or another date. Only a path through folders tells: every camera calls its first
+   * photo alike. The file that was chosen before keeps its place, for it may lie on another card.
+   */
+  #noteIfChanged(gallery: GalleryEntry, { relativePath }: ChosenFile): void {
+    if (!gallery.paths.has(relativePath)) return;
+    const wasNeeded = gallery.files.some((entry) => entry.relativePath === relativePath && needsFile(entry));
+    if (wasNeeded || relativePath.includes("/")) gallery.changedNames.push(relativePath);
+  }
+
+  /** What an earlier visit left goes on from here. */
+  #takeRestored(gallery: GalleryEntry): void {
+    for (const entry of gallery.files) {
+      this.#nextOrder = Math.max(this.#nextOrder, entry.order + 1);
+      entry.isPaused = gallery.isPaused;
+      this.#holdIfAway(entry);
+    }
+    this.#follow(gallery);
+    this.#reporter.changed();
+  }
+
+  #readRootsAgain(): void {
+    for (const gallery of this.#catalogue.galleries.values()) {
+      for (const entry of gallery.files) {
+        if (!entry.needsPermission) continue;
+        entry.needsPermission = false;
+        this.#dispatch(entry, { type: "retry" });
+      }
+    }
+    this.#reporter.changed();
+  }
+
+  async #tellReceipt(galleryId: string, viewerId: ViewerId): Promise<void> {
+    const gallery = this.#catalogue.galleries.get(galleryId);
+    if (gallery === undefined) return;
+    const { api, baseUrl, report } = this.#ports;
+    const lines = await receiptOf(gallery, { api, baseUrl, connection: this.#connection });
+    report({ type: "receipt", galleryId, title: gallery.title, lines }, viewerId);
+  }
+
+  /** What has ended is not told any more; what it takes to go on stays. */
+  #dismiss(): void {
+    for (const gallery of [...this.#catalogue.galleries.values()]) {
+      if (openCount(gallery) === 0) this.#dropGallery(gallery);
+    }
+  }
+
+  #dropGallery(gallery: GalleryEntry): void {
+    for (const entry of gallery.files) this.#transfers.withdraw(entry);
+    this.#memory.forgetGallery(gallery);
+    this.#catalogue.drop(gallery);
+    this.#closeIfIdle(gallery.id);
+    this.#reporter.changed();
   }
 
   #watch(viewerId: ViewerId, galleryId: string | null): void {
@@ -278,6 +370,7 @@ export class Engine {
 
   #controlGallery(gallery: GalleryEntry, type: Control["type"]): void {
     gallery.isPaused = type === "pause" || (gallery.isPaused && type === "retry");
+    this.#memory.rememberGallery(gallery);
     // Cancelling stops what is still on its way; what has failed stays on the list until it is removed.
     const entries = type === "cancel" ? gallery.files.filter(isOpen) : gallery.files;
     for (const entry of entries) this.#controlFile(entry, type);
@@ -331,6 +424,7 @@ export class Engine {
   #followFile(entry: FileEntry): void {
     this.#reporter.changed();
     if (!this.#catalogue.recount(entry)) return;
+    this.#memory.follow(entry);
     if (isOver(entry)) {
       entry.partCrcs.clear();
       this.#ports.onFreed?.(entry.gallery.id, entry.clientId);
@@ -410,8 +504,13 @@ export class Engine {
     cancellations.forEach((cancellation, index) => {
       const row = answer.ok ? answer.value[index] : undefined;
       if (row?.state === "verified") this.#dispatch(cancellation.entry, { type: "row", row });
+      else if (row?.state === "cancelled") this.#forgetRemoved(cancellation.entry);
       else if (!wasHeard(row, answer)) this.#cancelAgain(cancellation);
     });
+  }
+
+  #forgetRemoved(entry: FileEntry): void {
+    if (entry.runner.state.name === "removed") this.#memory.forget(entry);
   }
 
   /** A removal is said until the server has heard it, unless the file was picked again meanwhile. */
@@ -485,6 +584,8 @@ export class Engine {
     const isEmpty = doneCount + failedCount(gallery) === 0;
     if (isEmpty) gallery.runner.dispatch({ type: "emptied" });
     else gallery.runner.dispatch({ type: "settled", doneCount, failedCount: failedCount(gallery) });
+    gallery.endedAtMs ??= this.#ports.clock.wallMs();
+    this.#memory.rememberGallery(gallery);
     this.#closeIfIdle(gallery.id);
   }
 
@@ -574,8 +675,10 @@ function needsFile({ runner }: FileEntry): boolean {
 }
 
 /** What was read from a folder or from this browser's own store is found there again. */
-function chosenOf({ file, relativePath }: FileEntry): ChosenFile[] {
-  return file !== null && "lastModified" in file ? [{ file: file as File, relativePath }] : [];
+function chosenOf({ file, relativePath, rootId }: FileEntry): ChosenFile[] {
+  if (file === null || !("lastModified" in file)) return [];
+  const chosen = { file: file as File, relativePath };
+  return rootId === null ? [chosen] : [{ ...chosen, rootId }];
 }
 
 function hasTrouble(entry: FileEntry, code: string): boolean {

@@ -8,6 +8,7 @@ import type { SocketHandlers } from "../io/progress-socket.ts";
 import { HttpUploadApi } from "../io/upload-api.ts";
 import { ManualClock } from "../kernel/clock.ts";
 import { Engine, type EnginePorts } from "./engine.ts";
+import { Memory } from "./memory.ts";
 import type { ChosenFile, EngineReport, EngineRequest, GalleryTally, RowView } from "./port.ts";
 import type { Report } from "./reporter.ts";
 
@@ -161,6 +162,7 @@ export class FakeWorld {
       }),
       baseUrl: BASE_URL,
       clock,
+      memory: new Memory({ clock, opening: Promise.resolve(null), room: () => Promise.resolve(null) }),
       network: this.#network(),
       openSocket: (url, handlers) => this.#openSocket(url, handlers),
       put: (...call) => whileAlive(life, () => this.#put(...call)),

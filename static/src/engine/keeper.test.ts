@@ -212,9 +212,20 @@ describe("where there is not room for all", () => {
     await browser.quiet();
 
     for (let index = 0; index < 10; index += 1) browser.keeper.drop(browser.key(index));
-    await browser.quiet();
+    await browser.until(() => browser.keeper.isKept(browser.key(36)));
 
     expect(await browser.copiedNames()).toEqual(browser.names.slice(10, 37));
+  });
+
+  test("what it once refused is tried again when nothing is kept any more", async () => {
+    const browser = await Browser.with({ fileCount: 100, fileBytes: 10 * KIB, quotaBytes: 300 * KIB });
+    browser.says = null;
+    browser.addAll();
+    await browser.quiet();
+
+    browser.quotaBytes = 10 ** 12;
+    for (let index = 0; index < 27; index += 1) browser.keeper.drop(browser.key(index));
+    await browser.until(() => browser.keptCount() === 73);
   });
 
   test("what the browser frees late is found without being told", async () => {
@@ -314,10 +325,10 @@ class Browser {
   refusalCount = 0;
   /** Deleted, and still on the disk. */
   unfreedBytes = 0;
+  quotaBytes: number;
   /** Undefined = the truth. */
   says: Room | null | undefined;
   resultOf: (name: string) => KeepResult | null = () => null;
-  readonly #quotaBytes: number;
   readonly #copiedBytes = new Map<string, number>();
   #copying: Promise<void> = Promise.resolve();
 
@@ -334,7 +345,7 @@ class Browser {
 
   private constructor(journal: Journal, quotaBytes: number) {
     this.journal = journal;
-    this.#quotaBytes = quotaBytes;
+    this.quotaBytes = quotaBytes;
     this.keeper = new Keeper({
       clock: this.clock,
       journal: {
@@ -415,7 +426,7 @@ class Browser {
   }
 
   #room(): Room {
-    return { quotaBytes: this.#quotaBytes, usageBytes: this.#usageBytes() };
+    return { quotaBytes: this.quotaBytes, usageBytes: this.#usageBytes() };
   }
 
   #usageBytes(): number {
@@ -433,7 +444,7 @@ class Browser {
   async #keep({ key, file }: Keepable): Promise<KeepResult> {
     const wish = this.resultOf(key.clientId);
     if (wish !== null) return wish;
-    if (this.#usageBytes() + file.size > this.#quotaBytes) {
+    if (this.#usageBytes() + file.size > this.quotaBytes) {
       this.refusalCount += 1;
       return "full";
     }

@@ -1,6 +1,6 @@
 import { nextToKeep, type Room, roomFor, toGiveBack } from "../domain/keep-plan.ts";
 import type { FileKey, Journal, KeepResult } from "../io/journal.ts";
-import { type Clock, pause } from "../kernel/clock.ts";
+import { type Cancel, type Clock, pause } from "../kernel/clock.ts";
 import { SECOND_MS } from "../kernel/units.ts";
 
 export type KeeperPorts = {
@@ -36,7 +36,7 @@ export class Keeper {
   #ceilingBytes = Number.POSITIVE_INFINITY;
   #isDue = false;
   #isAtWork = false;
-  #isLookingAgain = false;
+  #cancelLook: Cancel | null = null;
 
   constructor(ports: KeeperPorts) {
     this.#ports = ports;
@@ -67,6 +67,7 @@ export class Keeper {
   /** Nothing counts as kept after this. */
   stop(): void {
     this.#stopping.abort();
+    this.#cancelLook?.();
     this.#waiting.clear();
     this.#kept.clear();
     this.#ports.onChanged();
@@ -100,15 +101,14 @@ export class Keeper {
 
   /** There is room now, and may be more as soon as the browser has cleared away. */
   #goOn(): void {
+    this.#tryAll();
+    this.#cancelLook?.();
+    this.#cancelLook = this.#ports.clock.after(FREED_AFTER_MS, () => this.#tryAll());
+  }
+
+  #tryAll(): void {
     this.#refusedBytes = Number.POSITIVE_INFINITY;
     this.#wake();
-    if (this.#isLookingAgain) return;
-    this.#isLookingAgain = true;
-    this.#ports.clock.after(FREED_AFTER_MS, () => {
-      this.#isLookingAgain = false;
-      this.#refusedBytes = Number.POSITIVE_INFINITY;
-      this.#wake();
-    });
   }
 
   #wake(): void {
@@ -133,7 +133,6 @@ export class Keeper {
     if (files.length === 0) return false;
     const startedMs = clock.nowMs();
     const results = await journal.keepBytes(files);
-    if (this.#stopping.signal.aborted) return false;
     files.forEach((file, index) => {
       this.#take(file, results[index] ?? "failed");
     });

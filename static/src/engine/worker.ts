@@ -1,4 +1,6 @@
 // The Worker's composition root: real clock, network, storage, socket and tabs, and the engine on them.
+import { browserRoom } from "../io/disk-room.ts";
+import { type Journal, openJournal } from "../io/journal.ts";
 import { browserNetwork } from "../io/network.ts";
 import { xhrPut } from "../io/part-put.ts";
 import { openWebSocket } from "../io/progress-socket.ts";
@@ -8,6 +10,7 @@ import { HttpUploadApi } from "../io/upload-api.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { Engine } from "./engine.ts";
 import type { StartEngine } from "./hub.ts";
+import { Memory } from "./memory.ts";
 import type { EngineRequest } from "./port.ts";
 import { Tab } from "./tab.ts";
 
@@ -29,17 +32,18 @@ function startTab({ accountId, baseUrl }: Hello): Tab {
     viewerId: crypto.randomUUID(),
     locks: new TabLocks(navigator.locks ?? null),
     openChannel: openBroadcastChannel,
-    startEngine: engineStarter(baseUrl),
+    startEngine: engineStarter(baseUrl, accountId),
     tellPage: (reports) => self.postMessage(reports),
   });
 }
 
-function engineStarter(baseUrl: string): StartEngine {
+function engineStarter(baseUrl: string, accountId: string | null): StartEngine {
   return (report, onFreed) =>
     new Engine({
       api: new HttpUploadApi({ baseUrl, clock: systemClock, fetch: (input, init) => fetch(input, init) }),
       baseUrl,
       clock: systemClock,
+      memory: new Memory({ clock: systemClock, opening: openMemory(accountId), room: browserRoom }),
       network: browserNetwork(self),
       onFreed,
       openSocket: openWebSocket,
@@ -47,4 +51,9 @@ function engineStarter(baseUrl: string): StartEngine {
       random: Math.random,
       report,
     });
+}
+
+/** What another tab wiped is gone: its owner has signed out, and this tab is told so. */
+async function openMemory(accountId: string | null): Promise<Journal | null> {
+  return accountId === null ? null : await openJournal(accountId, { onClosed: () => {} });
 }

@@ -7,9 +7,11 @@ import {
   declaredFileBody,
   type GalleryRow,
   type Malformed,
+  type PhotoPage,
   type ProgressReport,
   parseError,
   parseGallery,
+  parsePhotoPage,
   parseSession,
   parseStored,
   parseUploadPage,
@@ -49,6 +51,11 @@ export interface UploadApi {
   retry(ids: readonly string[]): Promise<ApiResult<readonly UploadRow[]>>;
   stored(id: string): Promise<ApiResult<StoredUpload>>;
   listUploads(galleryId: string, cursor: string | null): Promise<ApiResult<UploadPage>>;
+  listPhotos(
+    galleryId: string,
+    status: "ready" | "staged",
+    cursor: string | null,
+  ): Promise<ApiResult<PhotoPage>>;
   gallery(galleryId: string): Promise<ApiResult<GalleryRow>>;
   report(galleryId: string, reports: readonly ProgressReport[]): Promise<ApiResult<null>>;
 }
@@ -101,10 +108,19 @@ export class HttpUploadApi implements UploadApi {
   }
 
   async listUploads(galleryId: string, cursor: string | null): Promise<ApiResult<UploadPage>> {
-    const query = new URLSearchParams({ limit: String(LIST_PAGE_ITEMS) });
-    if (cursor !== null) query.set("cursor", cursor);
-    const path = `/api/galleries/${galleryId}/uploads?${query}`;
+    const path = `/api/galleries/${galleryId}/uploads?${pageQuery(cursor)}`;
     return understood(await this.#send({ method: "GET", path }), parseUploadPage);
+  }
+
+  async listPhotos(
+    galleryId: string,
+    status: "ready" | "staged",
+    cursor: string | null,
+  ): Promise<ApiResult<PhotoPage>> {
+    const query = pageQuery(cursor);
+    if (status !== "ready") query.set("status", status);
+    const path = `/api/galleries/${galleryId}/photos?${query}`;
+    return understood(await this.#send({ method: "GET", path }), parsePhotoPage);
   }
 
   async gallery(galleryId: string): Promise<ApiResult<GalleryRow>> {
@@ -158,6 +174,12 @@ export class HttpUploadApi implements UploadApi {
     headers["X-CSRFToken"] = this.#csrfToken ?? "";
     return { method: "POST", headers, signal, credentials: "same-origin", body: JSON.stringify(call.body) };
   }
+}
+
+function pageQuery(cursor: string | null): URLSearchParams {
+  const query = new URLSearchParams({ limit: String(LIST_PAGE_ITEMS) });
+  if (cursor !== null) query.set("cursor", cursor);
+  return query;
 }
 
 function isCsrfRefusal(result: ApiResult<unknown>): boolean {

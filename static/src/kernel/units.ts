@@ -4,3 +4,4 @@ export const GIB = 1024 * MIB;
 
 export const SECOND_MS = 1000;
 export const MINUTE_MS = 60 * SECOND_MS;
+export const HOUR_MS = 60 * MINUTE_MS;

@@ -1,0 +1,206 @@
+import type { RememberedEnd } from "../domain/file-machine.ts";
+import type { Room } from "../domain/keep-plan.ts";
+import type { FileKey, FileRecord, GalleryRecord, Journal } from "../io/journal.ts";
+import { fileIn } from "../io/roots.ts";
+import type { Cancel, Clock } from "../kernel/clock.ts";
+import { type FileEntry, type GalleryEntry, isOpen } from "./catalogue.ts";
+import { Keeper } from "./keeper.ts";
+import type { KeptCounts, Root } from "./port.ts";
+
+export type MemoryPorts = {
+  readonly clock: Clock;
+  /** Null where this browser keeps nothing: uploads go on, and end with the tab. */
+  readonly opening: Promise<Journal | null>;
+  /** What this browser lets us use of its disk; null where it does not say. */
+  readonly room: () => Promise<Room | null>;
+};
+
+type Store = { readonly journal: Journal; readonly keeper: Keeper };
+
+export type RememberedFile = { readonly record: FileRecord; readonly isAtHand: boolean };
+export type RememberedGallery = { readonly record: GalleryRecord; readonly files: readonly RememberedFile[] };
+
+/** Changes are written together: the server knows better anyway what the last of them were. */
+const WRITE_AFTER_MS = 250;
+
+/** What the engine writes down of its files, so that whoever opens this browser again finds them going on. */
+export class Memory {
+  readonly #clock: Clock;
+  readonly #opening: Promise<Store | null>;
+  #onChanged: () => void = () => {};
+  #journal: Journal | null = null;
+  #keeper: Keeper | null = null;
+  readonly #roots = new Map<string, FileSystemHandle>();
+  /** What was last written of each file. */
+  readonly #written = new Map<FileEntry, string>();
+  #unwritten = new Set<FileEntry>();
+  /** Chosen, and to be copied once they are written down. */
+  #uncopied = new Set<FileEntry>();
+  #forgotten: FileKey[] = [];
+  #cancelWrite: Cancel | null = null;
+
+  constructor({ clock, opening, room }: MemoryPorts) {
+    this.#clock = clock;
+    this.#opening = opening.then((journal) => {
+      if (journal === null) return null;
+      this.#journal = journal;
+      this.#keeper = new Keeper({ clock, journal, room, onChanged: () => this.#onChanged() });
+      return { journal, keeper: this.#keeper };
+    });
+  }
+
+  /** What `keptOf` says of some file has changed. */
+  onChanged(run: () => void): void {
+    this.#onChanged = run;
+  }
+
+  /** A file was chosen, and can be read now. */
+  chose(entry: FileEntry): void {
+    this.#uncopied.add(entry);
+    this.#unwritten.add(entry);
+    this.#writeSoon();
+  }
+
+  /** A file has come to another state. */
+  follow(entry: FileEntry): void {
+    const { name } = entry.runner.state;
+    if (name === "done" || name === "removed" || name === "invalid") this.#keeper?.drop(keyOf(entry));
+    if (this.#written.get(entry) === signatureOf(entry)) return;
+    this.#unwritten.add(entry);
+    this.#writeSoon();
+  }
+
+  forget(entry: FileEntry): void {
+    this.#keeper?.drop(keyOf(entry));
+    this.#unwritten.delete(entry);
+    this.#uncopied.delete(entry);
+    this.#written.delete(entry);
+    this.#forgotten.push(keyOf(entry));
+    this.#writeSoon();
+  }
+
+  keptOf(entry: FileEntry): keyof KeptCounts {
+    // What the store has whole needs no copy to go on.
+    if (entry.runner.state.name === "confirming") return "bytes";
+    if (this.#keeper?.isKept(keyOf(entry)) === true) return "bytes";
+    return this.#journal !== null && this.hasRoot(entry.rootId) ? "handle" : "none";
+  }
+
+  /** Where a file's bytes are when it can no longer be read where it was chosen. */
+  async find(entry: FileEntry): Promise<Blob | "ask" | null> {
+    const kept = (await this.#journal?.bytesOf(keyOf(entry))) ?? null;
+    if (kept !== null) return kept;
+    const root = entry.rootId === null ? undefined : this.#roots.get(entry.rootId);
+    return root === undefined ? null : await fileIn(root, entry.relativePath, entry);
+  }
+
+  rememberRoots(roots: readonly Root[]): void {
+    if (roots.length === 0) return;
+    for (const { id, handle } of roots) this.#roots.set(id, handle);
+    void this.#opening.then((store) => store?.journal.rememberRoots(roots));
+  }
+
+  rememberGallery(gallery: GalleryEntry): void {
+    const { id, title, isPaused } = gallery;
+    const record = { id, title, isPaused, endedAtMs: gallery.endedAtMs };
+    void this.#opening.then((store) => store?.journal.rememberGallery(record));
+  }
+
+  forgetGallery(gallery: GalleryEntry): void {
+    for (const entry of gallery.files) this.forget(entry);
+    void this.#opening.then((store) => store?.journal.forgetGallery(gallery.id));
+  }
+
+  /** What earlier visits left, files in the order they were chosen. */
+  async recall(): Promise<readonly RememberedGallery[]> {
+    const store = await this.#opening;
+    const all = (await store?.journal.readAll()) ?? null;
+    if (all === null) return [];
+    for (const { id, handle } of all.roots) this.#roots.set(id, handle);
+    for (const file of all.files) {
+      if (all.kept.has(file)) store?.keeper.adopt(file, file.sizeBytes);
+    }
+    const readable = await readableRoots(all.roots);
+    const isAtHand = (record: FileRecord): boolean =>
+      all.kept.has(record) || (record.rootId !== null && readable.has(record.rootId));
+    return all.galleries.map((record) => ({
+      record,
+      files: all.files
+        .filter(({ galleryId }) => galleryId === record.id)
+        .map((file) => ({ record: file, isAtHand: isAtHand(file) })),
+    }));
+  }
+
+  hasRoot(rootId: string | null): boolean {
+    return rootId !== null && this.#roots.has(rootId);
+  }
+
+  async wipe(): Promise<void> {
+    this.#cancelWrite?.();
+    const store = await this.#opening;
+    store?.keeper.stop();
+    await store?.journal.wipe();
+  }
+
+  #writeSoon(): void {
+    this.#cancelWrite ??= this.#clock.after(WRITE_AFTER_MS, () => void this.#write());
+  }
+
+  async #write(): Promise<void> {
+    await this.#opening;
+    this.#cancelWrite = null;
+    const entries = [...this.#unwritten];
+    const uncopied = [...this.#uncopied];
+    const forgotten = this.#forgotten;
+    this.#unwritten = new Set();
+    this.#uncopied = new Set();
+    this.#forgotten = [];
+    for (const entry of entries) this.#written.set(entry, signatureOf(entry));
+    if (forgotten.length > 0) void this.#journal?.forget(forgotten);
+    if (entries.length > 0) await this.#journal?.remember(entries.map(recordOf));
+    for (const entry of uncopied) {
+      if (entry.file !== null && isOpen(entry)) this.#keeper?.add(keyOf(entry), entry.file);
+    }
+  }
+}
+
+export function keyOf(entry: FileEntry): FileKey {
+  return { galleryId: entry.gallery.id, clientId: entry.clientId };
+}
+
+/** What of a file is worth writing again when it changes. */
+function signatureOf(entry: FileEntry): string {
+  const { uploadId, allowsDuplicate } = entry.runner.state.way;
+  return JSON.stringify([uploadId, allowsDuplicate, entry.rootId, entry.type, endOf(entry)]);
+}
+
+function recordOf(entry: FileEntry): FileRecord {
+  const { uploadId, allowsDuplicate } = entry.runner.state.way;
+  const { name, relativePath, sizeBytes, lastModifiedMs, order, rootId, type } = entry;
+  return {
+    ...keyOf(entry),
+    name,
+    relativePath,
+    sizeBytes,
+    lastModifiedMs,
+    order,
+    rootId,
+    type,
+    uploadId,
+    allowsDuplicate,
+    end: endOf(entry),
+  };
+}
+
+function endOf(entry: FileEntry): RememberedEnd | null {
+  const { state } = entry.runner;
+  if (state.name === "removed") return { kind: "removed" };
+  return state.name === "done"
+    ? { kind: "done", photoId: state.photoId, isDuplicate: state.isDuplicate }
+    : null;
+}
+
+async function readableRoots(roots: readonly Root[]): Promise<ReadonlySet<string>> {
+  const permissions = await Promise.all(roots.map(({ handle }) => handle.queryPermission({ mode: "read" })));
+  return new Set(roots.filter((_, index) => permissions[index] === "granted").map(({ id }) => id));
+}

@@ -1,0 +1,118 @@
+import { type FileEvent, rememberedFile } from "../domain/file-machine.ts";
+import type { UploadRow } from "../domain/wire.ts";
+import type { UploadApi } from "../io/upload-api.ts";
+import type { Clock } from "../kernel/clock.ts";
+import { HOUR_MS } from "../kernel/units.ts";
+import { type Catalogue, type FileEntry, type GalleryEntry, openCount } from "./catalogue.ts";
+import type { Connection } from "./connection.ts";
+import type { Memory, RememberedFile, RememberedGallery } from "./memory.ts";
+import { readPages } from "./pages.ts";
+
+export type RestorePorts = {
+  readonly api: Pick<UploadApi, "listUploads">;
+  readonly catalogue: Catalogue;
+  readonly clock: Clock;
+  readonly connection: Connection;
+  readonly memory: Memory;
+  readonly dispatch: (entry: FileEntry, event: FileEvent) => void;
+  /** Removed here, and the browser was gone before the server heard of it. */
+  readonly cancelAgain: (entry: FileEntry) => void;
+  readonly onRestored: (gallery: GalleryEntry) => void;
+  readonly onGone: (gallery: GalleryEntry) => void;
+};
+
+/** Who was away for longer has seen how it ended, or does not ask any more. */
+const ENDED_TOLD_FOR_MS = HOUR_MS;
+/** The gallery was deleted, or is no longer ours to upload to. */
+const GONE_CODES: ReadonlySet<string> = new Set(["not_found", "gallery_deleted", "forbidden"]);
+
+/**
+ * Takes up what an earlier visit left. Whatever was written down here, the server is asked first: only what it still
+ * waits for goes on, and nothing that was cancelled elsewhere comes back by itself.
+ */
+export class Restore {
+  readonly #ports: RestorePorts;
+
+  constructor(ports: RestorePorts) {
+    this.#ports = ports;
+  }
+
+  /** Resolves when the files are in the catalogue; the server is asked after that. */
+  async begin(): Promise<void> {
+    for (const remembered of await this.#ports.memory.recall()) {
+      const gallery = this.#enter(remembered);
+      if (gallery !== null) void this.#ask(gallery);
+    }
+  }
+
+  #enter({ record, files }: RememberedGallery): GalleryEntry | null {
+    const { catalogue, clock, memory } = this.#ports;
+    const gallery = catalogue.gallery(record.id, record.title, clock.nowMs());
+    gallery.isPaused ||= record.isPaused;
+    for (const file of files) {
+      if (!gallery.byClientId.has(file.record.clientId)) this.#enterFile(gallery, file);
+    }
+    const isOld = record.endedAtMs !== null && record.endedAtMs < clock.wallMs() - ENDED_TOLD_FOR_MS;
+    if (gallery.files.length === 0 || (isOld && openCount(gallery) === 0)) {
+      memory.forgetGallery(gallery);
+      catalogue.drop(gallery);
+      return null;
+    }
+    this.#ports.onRestored(gallery);
+    return gallery;
+  }
+
+  #enterFile(gallery: GalleryEntry, { record, isAtHand }: RememberedFile): void {
+    const { sizeBytes, uploadId, allowsDuplicate, end } = record;
+    const initial = rememberedFile({
+      fileBytes: sizeBytes,
+      uploadId,
+      allowsDuplicate,
+      end,
+      isAtHand,
+      isPaused: gallery.isPaused,
+    });
+    const entry = this.#ports.catalogue.add(gallery, { ...record, file: null }, initial);
+    entry.needsPermission = !isAtHand && this.#ports.memory.hasRoot(record.rootId);
+    if (end?.kind === "removed") this.#ports.cancelAgain(entry);
+  }
+
+  /** Page by page, so that the first files go on before the last are known. */
+  async #ask(gallery: GalleryEntry): Promise<void> {
+    const { api, connection } = this.#ports;
+    const unheard = new Set(gallery.files);
+    const failure = await readPages(
+      (cursor) => connection.call(() => api.listUploads(gallery.id, cursor)),
+      (page) => {
+        for (const row of page.uploads) this.#tell(gallery, row, unheard);
+      },
+    );
+    if (failure === null) {
+      for (const entry of unheard) this.#ports.dispatch(entry, { type: "unregistered" });
+    } else if (GONE_CODES.has(failure.code)) {
+      this.#ports.onGone(gallery);
+    }
+  }
+
+  #tell(gallery: GalleryEntry, row: UploadRow, unheard: Set<FileEntry>): void {
+    const entry = this.#entryOf(gallery, row);
+    if (entry === null) return;
+    unheard.delete(entry);
+    const { state } = entry.runner;
+    const isAnswer = state.name === "queued" || state.name === "paused" || state.name === "waiting";
+    if (isAnswer) this.#ports.dispatch(entry, { type: "registered", row });
+    this.#ports.dispatch(entry, { type: "row", row });
+  }
+
+  /**
+   * Registered, but the browser was gone before it heard so: another person's row may bear the same name, so that only
+   * a cancelled one is believed, and any other is asked for by registering again.
+   */
+  #entryOf(gallery: GalleryEntry, row: UploadRow): FileEntry | null {
+    const known = row.id === null ? null : this.#ports.catalogue.findByUploadId(row.id);
+    if (known !== null) return known;
+    const namesake = row.clientId === null ? undefined : gallery.byClientId.get(row.clientId);
+    const isUnheard = namesake?.runner.state.way.uploadId === null;
+    return isUnheard && row.state === "cancelled" ? (namesake ?? null) : null;
+  }
+}
