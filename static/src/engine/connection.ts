@@ -68,6 +68,7 @@ export class Connection {
           this.#lose(null);
           break;
         case "busy":
+          this.#ports.slots.rest(this.#ports.ownOrigin, answer.failure.retryAfterMs);
           this.#lose(answer.failure.retryAfterMs);
           break;
         case "sign_in":

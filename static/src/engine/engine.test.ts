@@ -438,6 +438,40 @@ test.each(["/batch", "/sign", "/complete"])(
   },
 );
 
+test("a store that cannot take six at once is sent fewer, after the pause it asks for, and all arrives", async () => {
+  const world = new FakeWorld();
+  const refusedAtMs: number[] = [];
+  const sentAtMs: number[] = [];
+  world.onPut = () => {
+    const nowMs = world.clock.nowMs();
+    sentAtMs.push(nowMs);
+    const inFlight = sentAtMs.filter((ms) => ms > nowMs - 50).length;
+    if (nowMs > 20_000 || inFlight <= 2) return "none";
+    refusedAtMs.push(nowMs);
+    return "too_many";
+  };
+
+  world.add(chosen(photos(200)));
+  const tally = await world.untilComplete();
+
+  const pauses = refusedAtMs.flatMap((atMs) => sentAtMs.filter((ms) => ms > atMs + 50 && ms < atMs + 7000));
+  expect(pauses).toEqual([]);
+  expect(refusedAtMs.length).toBeGreaterThan(0);
+  expect(refusedAtMs.length).toBeLessThan(30);
+  expect(tally).toMatchObject({ outcome: "all", failedCount: 0 });
+});
+
+test("a dead network slows nothing down afterwards", async () => {
+  const world = new FakeWorld();
+  world.onPut = first(6, "lost", () => true);
+
+  world.add(chosen(photos(100)));
+  await world.untilComplete();
+
+  expect(world.maxInFlight[STORE_URL]).toBe(6);
+  expect(world.clock.nowMs()).toBeLessThan(5_000);
+});
+
 test("a storage request that fails is signed again, never repeated", async () => {
   const world = new FakeWorld();
   const tried: string[] = [];

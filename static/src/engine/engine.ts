@@ -91,7 +91,7 @@ export class Engine {
     const { api, baseUrl, clock, memory, network, put, random } = ports;
     this.#memory = memory;
     const ownOrigin = new URL(baseUrl).origin;
-    const slots = new Slots(ownOrigin);
+    const slots = new Slots({ ownOrigin, clock, random });
     this.#catalogue = new Catalogue((entry, command) => this.#perform(entry, command));
     this.#reporter = new Reporter({
       clock,

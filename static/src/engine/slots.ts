@@ -1,6 +1,15 @@
+import { afterBusy, afterSuccess, afterThrottle, type Flow, openFlow } from "../domain/flow.ts";
+import type { Cancel, Clock } from "../kernel/clock.ts";
+
 /** What a request carries: a short call of the API, or bytes of a photo. */
 export type Load = "call" | "bytes";
 export type Release = () => void;
+
+export type SlotPorts = {
+  readonly ownOrigin: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+};
 
 /**
  * A browser opens six sockets to an origin under HTTP/1.1. On the page's own, the page itself needs some; and a
@@ -12,13 +21,23 @@ const OTHER_ORIGIN_REQUESTS = 6;
 
 type Waiter = { readonly load: Load; readonly admit: (release: Release | null) => void };
 
-/** The requests in flight, by origin. First come, first served, calls before bytes. */
-export class Slots {
-  readonly #ownOrigin: string;
-  readonly #origins = new Map<string, { inFlight: Record<Load, number>; waiting: Waiter[] }>();
+type Origin = {
+  readonly inFlight: Record<Load, number>;
+  readonly waiting: Waiter[];
+  flow: Flow;
+  cancelRest: Cancel | null;
+};
 
-  constructor(ownOrigin: string) {
-    this.#ownOrigin = ownOrigin;
+/**
+ * The requests in flight, by origin. First come, first served, calls before bytes; fewer bodies at once where the
+ * origin cannot take them, and nothing at all for as long as it asks for.
+ */
+export class Slots {
+  readonly #ports: SlotPorts;
+  readonly #origins = new Map<string, Origin>();
+
+  constructor(ports: SlotPorts) {
+    this.#ports = ports;
   }
 
   /** Null where `signal` aborted before a slot was free. */
@@ -44,10 +63,32 @@ export class Slots {
     });
   }
 
-  #at(origin: string): { inFlight: Record<Load, number>; waiting: Waiter[] } {
+  /** A body was stored. */
+  wentWell(origin: string): void {
+    const at = this.#at(origin);
+    at.flow = afterSuccess(at.flow);
+    this.#admit(origin);
+  }
+
+  /** A body that was begun at `startedAtMs` was refused for load. */
+  throttle(origin: string, startedAtMs: number, retryAfterMs: number | null): void {
+    const at = this.#at(origin);
+    const { clock, random } = this.#ports;
+    at.flow = afterThrottle(at.flow, { startedAtMs, nowMs: clock.nowMs(), retryAfterMs, random: random() });
+  }
+
+  /** The origin asks for time, at whatever request. */
+  rest(origin: string, retryAfterMs: number | null): void {
+    const at = this.#at(origin);
+    const { clock, random } = this.#ports;
+    at.flow = afterBusy(at.flow, { nowMs: clock.nowMs(), retryAfterMs, random: random() });
+  }
+
+  #at(origin: string): Origin {
     let found = this.#origins.get(origin);
     if (found === undefined) {
-      found = { inFlight: { call: 0, bytes: 0 }, waiting: [] };
+      const most = origin === this.#ports.ownOrigin ? OWN_ORIGIN_BYTES : OTHER_ORIGIN_REQUESTS;
+      found = { inFlight: { call: 0, bytes: 0 }, waiting: [], flow: openFlow(most), cancelRest: null };
       this.#origins.set(origin, found);
     }
     return found;
@@ -55,8 +96,9 @@ export class Slots {
 
   #admit(origin: string): void {
     const { inFlight, waiting } = this.#at(origin);
+    if (this.#isResting(origin)) return;
     for (const load of ["call", "bytes"] as const) {
-      while (this.#hasRoom(origin, load, inFlight)) {
+      while (this.#hasRoom(origin, load)) {
         const index = waiting.findIndex((waiter) => waiter.load === load);
         const [waiter] = index < 0 ? [] : waiting.splice(index, 1);
         if (waiter === undefined) break;
@@ -66,10 +108,21 @@ export class Slots {
     }
   }
 
-  #hasRoom(origin: string, load: Load, inFlight: Record<Load, number>): boolean {
-    const total = inFlight.call + inFlight.bytes;
-    if (origin !== this.#ownOrigin) return total < OTHER_ORIGIN_REQUESTS;
-    return total < OWN_ORIGIN_REQUESTS && (load === "call" || inFlight.bytes < OWN_ORIGIN_BYTES);
+  #isResting(origin: string): boolean {
+    const at = this.#at(origin);
+    const restMs = at.flow.restUntilMs - this.#ports.clock.nowMs();
+    if (restMs <= 0) return false;
+    at.cancelRest ??= this.#ports.clock.after(restMs, () => {
+      at.cancelRest = null;
+      this.#admit(origin);
+    });
+    return true;
+  }
+
+  #hasRoom(origin: string, load: Load): boolean {
+    const { inFlight, flow } = this.#at(origin);
+    const most = origin === this.#ports.ownOrigin ? OWN_ORIGIN_REQUESTS : OTHER_ORIGIN_REQUESTS;
+    return inFlight.call + inFlight.bytes < most && (load === "call" || inFlight.bytes < flow.limit);
   }
 
   #releaseOnce(origin: string, load: Load): Release {

@@ -387,11 +387,20 @@ export class Transfers {
     try {
       if (piece.job.hasFailed) return ABORTED;
       if (this.#ports.clock.nowMs() > signed.expiresAtMs) return { kind: "expired" };
-      return await this.#put(piece, { ...signed.request, url: url.href }, body);
+      const startedAtMs = this.#ports.clock.nowMs();
+      const outcome = await this.#put(piece, { ...signed.request, url: url.href }, body);
+      this.#tellSlots(url.origin, startedAtMs, outcome);
+      return outcome;
     } finally {
       release();
       if (!controller.signal.aborted) this.#ports.onStill(entry);
     }
+  }
+
+  #tellSlots(origin: string, startedAtMs: number, outcome: PutOutcome): void {
+    const { slots } = this.#ports;
+    if (outcome.kind === "stored" || outcome.kind === "partial") slots.wentWell(origin);
+    if (outcome.kind === "throttled") slots.throttle(origin, startedAtMs, outcome.retryAfterMs);
   }
 
   async #put(piece: Piece, request: SignedRequest, body: Blob): Promise<PutOutcome> {
