@@ -168,6 +168,7 @@ export class FakeWorld {
       put: (...call) => whileAlive(life, () => this.#put(...call)),
       random: this.#random,
       report: (report, to) => {
+        if (life.isOver) return;
         this.reports.push(report);
         this.onReport(report, to);
       },

@@ -1,0 +1,245 @@
+import "fake-indexeddb/auto";
+import { IDBFactory } from "fake-indexeddb";
+import { beforeEach, expect, test, vi } from "vitest";
+import { openJournal } from "../io/journal.ts";
+import { MIB } from "../kernel/units.ts";
+import { FakeWorld, GALLERY_ID, photoBytes } from "./fake-world.ts";
+import { Memory } from "./memory.ts";
+import type { ChosenFile } from "./port.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+beforeEach(() => {
+  globalThis.indexedDB = new IDBFactory();
+});
+
+/** A browser whose engines, one after another, share one journal. */
+class Browser extends FakeWorld {
+  #open: (() => void) | null = null;
+
+  /** Starts the engine with what this browser remembers; the one before is dead from now on. */
+  async visit(): Promise<void> {
+    this.#open?.();
+    const journal = await openJournal("owner", { onClosed: () => {} });
+    this.#open = () => journal?.close();
+    const memory = new Memory({
+      clock: this.clock,
+      opening: Promise.resolve(journal),
+      room: () => Promise.resolve(null),
+    });
+    this.reports.length = 0;
+    this.startEngine({ memory });
+    await this.turn();
+  }
+
+  async untilKept(count: number): Promise<void> {
+    await this.until(() => this.hasTally() && this.tally().kept.bytes === count);
+  }
+
+  sentBytes(): number {
+    return this.puts.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+}
+
+/** A file whose bytes can be copied, as a chosen one's can. */
+function chosen(name: string, byteCount: number, seed: number, relativePath = name): ChosenFile {
+  const file = new File([photoBytes(byteCount, seed) as BlobPart], name, { lastModified: 1_760_000_000_000 });
+  return { file, relativePath };
+}
+
+function some(count: number): ChosenFile[] {
+  return Array.from({ length: count }, (_, seed) => chosen(`photo-${seed}.jpg`, 50_000, seed));
+}
+
+async function visitor(): Promise<Browser> {
+  const browser = new Browser();
+  await browser.visit();
+  return browser;
+}
+
+test("files go on by themselves after the browser was killed, and none is sent twice", async () => {
+  const browser = await visitor();
+  browser.onPut = () => (browser.puts.length > 4 ? "lost" : "none");
+  browser.add(some(10));
+  await browser.untilKept(10);
+  await browser.until(() => browser.puts.length > 4);
+
+  browser.onPut = () => "none";
+  const sentBefore = browser.objects.size;
+  browser.puts.length = 0;
+  await browser.visit();
+  const tally = await browser.untilComplete();
+
+  expect(tally).toMatchObject({ outcome: "all", chosenCount: 10, doneCount: 10, percent: 100 });
+  expect(browser.puts.length).toBeLessThanOrEqual(10 - sentBefore + 6);
+});
+
+test("parts that the store has are not sent again", async () => {
+  const browser = await visitor();
+  browser.onPut = () => (browser.puts.length > 3 ? "lost" : "none");
+  browser.add([chosen("large.jpg", 60 * MIB, 1)]);
+  await browser.untilKept(1);
+  await browser.until(() => browser.puts.length > 3);
+
+  browser.onPut = () => "none";
+  browser.puts.length = 0;
+  await browser.visit();
+  await browser.untilComplete();
+
+  expect(browser.sentBytes()).toBeLessThanOrEqual(60 * MIB - 3 * 8 * MIB);
+});
+
+test("a file the server never heard of is registered after the restart", async () => {
+  const browser = await visitor();
+  browser.onCall = (path) => (path.endsWith("/batch") ? "lost" : "none");
+  browser.add(some(3));
+  await browser.untilKept(3);
+
+  browser.onCall = () => "none";
+  await browser.visit();
+
+  expect(await browser.untilComplete()).toMatchObject({ outcome: "all", doneCount: 3 });
+});
+
+test("what was cancelled elsewhere meanwhile does not come back", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.add(some(3));
+  await browser.untilKept(3);
+  await browser.until(() => browser.rows.size === 3);
+  const [row] = browser.rows.values();
+  if (row !== undefined) Object.assign(row, { state: "cancelled", version: row.version + 1 });
+
+  browser.onPut = () => "none";
+  await browser.visit();
+
+  expect(await browser.untilComplete()).toMatchObject({ doneCount: 2, removedCount: 1 });
+});
+
+test("a removal that the server had not heard of is said again", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.onCall = (path) => (path.endsWith("/cancel") ? "lost" : "none");
+  browser.add(some(2));
+  await browser.untilKept(2);
+  await browser.until(() => browser.rows.size === 2);
+  const [gone] = browser.rowViews();
+  browser.send({ type: "remove", fileIds: [gone?.fileId ?? ""] });
+  await browser.pass(2_000);
+
+  browser.onPut = () => "none";
+  browser.onCall = () => "none";
+  await browser.visit();
+  await browser.untilComplete();
+
+  expect(browser.rowNamed(gone?.name ?? "")?.state).toBe("cancelled");
+});
+
+test("a paused gallery stays paused over a restart, and goes on at Resume", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.add(some(4));
+  await browser.untilKept(4);
+  browser.send({ type: "pause" });
+  await browser.pass(2_000);
+
+  browser.onPut = () => "none";
+  browser.puts.length = 0;
+  await browser.visit();
+  await browser.pass(60_000);
+  expect(browser.tally()).toMatchObject({ paused: true });
+  expect(browser.puts).toHaveLength(0);
+
+  browser.send({ type: "resume" });
+  expect(await browser.untilComplete()).toMatchObject({ doneCount: 4 });
+});
+
+test("bytes are freed as files are verified, and the receipt still names them after a restart", async () => {
+  const browser = await visitor();
+  browser.add(some(3));
+  await browser.untilComplete();
+  await browser.pass(2_000);
+
+  await browser.visit();
+  await browser.until(() => browser.hasTally());
+  const journal = await openJournal("owner", { onClosed: () => {} });
+  const all = await journal?.readAll();
+  journal?.close();
+
+  expect(browser.tally()).toMatchObject({ chosenCount: 3, doneCount: 3, percent: 100 });
+  expect(all?.files.map((file) => all.kept.has(file))).toEqual([false, false, false]);
+});
+
+test("a file without its bytes is chosen again and sends only what is missing", async () => {
+  const browser = await visitor();
+  const files = some(5);
+  browser.onPut = () => (browser.puts.length > 2 ? "lost" : "none");
+  browser.add(files);
+  await browser.untilKept(5);
+  await browser.until(() => browser.puts.length > 2);
+  const journal = await openJournal("owner", { onClosed: () => {} });
+  const all = await journal?.readAll();
+  await journal?.dropBytes(all?.files ?? []);
+  journal?.close();
+
+  browser.onPut = () => "none";
+  await browser.visit();
+  await browser.until(() => browser.hasTally() && browser.tally().files.waiting > 0);
+  await browser.pass(5_000);
+  const waiting = browser.tally().files.waiting;
+  browser.puts.length = 0;
+  browser.add(files);
+
+  expect(await browser.untilComplete()).toMatchObject({ doneCount: 5, chosenCount: 5 });
+  expect(browser.puts.length).toBeLessThanOrEqual(waiting);
+});
+
+test("a file changed on the disk is named and goes up as a new one; the one before keeps waiting", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.add([chosen("a.jpg", 50_000, 1, "card/a.jpg")]);
+  await browser.untilKept(1);
+  const journal = await openJournal("owner", { onClosed: () => {} });
+  await journal?.dropBytes((await journal.readAll())?.files ?? []);
+  journal?.close();
+
+  browser.onPut = () => "none";
+  await browser.visit();
+  await browser.until(() => browser.hasTally() && browser.tally().files.waiting === 1);
+  browser.add([chosen("a.jpg", 50_001, 2, "card/a.jpg")]);
+  await browser.until(() => browser.tally().doneCount === 1);
+
+  expect(browser.tally().changedNames).toEqual(["card/a.jpg"]);
+  expect(browser.tally().files.waiting).toBe(1);
+});
+
+test("a gallery that is gone is forgotten", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.add(some(2));
+  await browser.untilKept(2);
+
+  browser.onCall = (path) => (path.includes("/uploads") ? "forbidden" : "none");
+  await browser.visit();
+  await browser.pass(5_000);
+  await browser.visit();
+  await browser.pass(5_000);
+
+  expect(browser.hasTally()).toBe(false);
+});
+
+test("signed out, nothing is sent any more and nothing is remembered", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.add(some(3));
+  await browser.untilKept(3);
+  await browser.engine.signOut();
+  browser.puts.length = 0;
+  browser.onPut = () => "none";
+  await browser.pass(60_000);
+
+  expect(browser.puts).toHaveLength(0);
+  await browser.visit();
+  await browser.pass(5_000);
+  expect(browser.hasTally(GALLERY_ID)).toBe(false);
+});
