@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from dev.services.site import Site
     from dev.services.swift import SwiftServer
 
-pytest_plugins = ["tests.cast", "tests.faults.small_product"]
+pytest_plugins = ["tests.cast", "tests.product_clock", "tests.faults.small_product"]
 
 DATABASE_FIXTURES = frozenset(
     {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}

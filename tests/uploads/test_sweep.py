@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 
 from galleries.models import DELETED_KEPT_FOR, Gallery, Photo, PhotoStatus, Rendition
 from galleries.objects import base as objects_base
@@ -21,7 +20,7 @@ from uploads.sealing import unseal
 from uploads.states import State
 from uploads.verify import claim_next, verify
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("still")]
 SECOND = timedelta(seconds=1)
 KEPT_FOR = DELETED_KEPT_FOR + RESTORE_MAY_LAST
 
@@ -37,7 +36,7 @@ def keys() -> set[str]:
 
 
 def dead_for(age: timedelta) -> dict:
-    return {"url_expires_at": timezone.now() - age, "active_at": timezone.now() - age - SIGNED_URL_LIFE}
+    return {"url_expires_at": clock.now() - age, "active_at": clock.now() - age - SIGNED_URL_LIFE}
 
 
 # --- adoption
@@ -109,7 +108,7 @@ def test_a_store_that_is_away_is_asked_again(gallery, monkeypatch):
     ("age", "has_expired"), [(UPLOAD_LIFE - SECOND, False), (UPLOAD_LIFE + SECOND, True)]
 )
 def test_six_days_of_silence_end_an_upload(gallery, state, age, has_expired):
-    upload = make_upload(gallery, state, active_at=timezone.now() - age)
+    upload = make_upload(gallery, state, active_at=clock.now() - age)
 
     sweep.sweep()
 
@@ -119,7 +118,7 @@ def test_six_days_of_silence_end_an_upload(gallery, state, age, has_expired):
 
 def test_before_it_ends_the_store_is_asked_once_more(gallery):
     upload = make_upload(
-        gallery, State.SIGNED, size=5, looked_at=timezone.now(), **dead_for(UPLOAD_LIFE + SECOND)
+        gallery, State.SIGNED, size=5, looked_at=clock.now(), **dead_for(UPLOAD_LIFE + SECOND)
     )
     put_original(upload, b"bytes")
 
@@ -149,7 +148,7 @@ def look_an_hour_later(upload: Upload) -> None:
 
 
 def look_six_days_later(upload: Upload) -> Upload:
-    Upload.objects.filter(pk=upload.pk).update(active_at=timezone.now() - UPLOAD_LIFE - SECOND)
+    Upload.objects.filter(pk=upload.pk).update(active_at=clock.now() - UPLOAD_LIFE - SECOND)
     sweep.only("expiries")
     return row(upload)
 
@@ -162,7 +161,7 @@ def test_a_session_that_grows_without_a_word_does_not_expire(api, gallery):
     after = look_six_days_later(upload)
 
     assert after.state == State.SIGNED
-    assert after.active_at > timezone.now() - timedelta(minutes=1)
+    assert after.active_at > clock.now() - timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("stored", [0, 3])
@@ -199,7 +198,7 @@ def test_a_session_that_is_gone_keeps_nothing_from_expiring(api, gallery):
 
 @pytest.mark.parametrize("state", [each for each in State if each not in {State.REGISTERED, State.SIGNED}])
 def test_no_other_state_expires(gallery, state):
-    upload = make_upload(gallery, state, active_at=timezone.now() - 10 * UPLOAD_LIFE)
+    upload = make_upload(gallery, state, active_at=clock.now() - 10 * UPLOAD_LIFE)
 
     sweep.sweep()
 
@@ -207,7 +206,7 @@ def test_no_other_state_expires(gallery, state):
 
 
 def test_room_comes_back_when_an_upload_expires(api, gallery):
-    make_upload(gallery, State.SIGNED, active_at=timezone.now() - 2 * UPLOAD_LIFE)
+    make_upload(gallery, State.SIGNED, active_at=clock.now() - 2 * UPLOAD_LIFE)
 
     sweep.sweep()
 
@@ -217,7 +216,7 @@ def test_room_comes_back_when_an_upload_expires(api, gallery):
 @pytest.mark.parametrize(("age", "is_let_go"), [(UPLOAD_LIFE - SECOND, False), (UPLOAD_LIFE + SECOND, True)])
 def test_the_bytes_of_a_failure_that_nobody_took_up_go_after_six_days(gallery, age, is_let_go):
     upload = make_upload(
-        gallery, State.FAILED, error_code="gave_up", session="a" * 32, ended_at=timezone.now() - age
+        gallery, State.FAILED, error_code="gave_up", session="a" * 32, ended_at=clock.now() - age
     )
 
     sweep.sweep()
@@ -230,7 +229,7 @@ def test_the_bytes_of_a_failure_that_nobody_took_up_go_after_six_days(gallery, a
 
 def let_go_failure(gallery) -> Upload:
     upload = make_upload(
-        gallery, State.FAILED, size=5, error_code="gave_up", ended_at=timezone.now() - 2 * UPLOAD_LIFE
+        gallery, State.FAILED, size=5, error_code="gave_up", ended_at=clock.now() - 2 * UPLOAD_LIFE
     )
     put_original(upload, b"bytes")
     sweep.only("failures")
@@ -250,11 +249,11 @@ def test_a_retry_in_the_middle_of_a_sweep_never_ends_in_a_photo_without_its_byte
     """The janitor has made up its mind, and its request is on its way to the store: then somebody tries again."""
     content = jpeg(1)
     upload = make_upload(
-        gallery, State.FAILED, size=len(content), error_code="gave_up", ended_at=timezone.now() - 2 * UPLOAD_LIFE
+        gallery, State.FAILED, size=len(content), error_code="gave_up", ended_at=clock.now() - 2 * UPLOAD_LIFE
     )  # fmt: skip
     put_original(upload, content)
     sweep.only("failures")
-    Discard.objects.update(not_before=timezone.now())
+    Discard.objects.update(not_before=clock.now())
 
     def try_again(_store: str, verb: str) -> None:
         if verb == "delete":
@@ -278,7 +277,7 @@ def test_a_retry_in_the_middle_of_a_sweep_never_ends_in_a_photo_without_its_byte
 def test_what_nobody_needs_goes_when_its_time_has_come(gallery, delay, is_gone):
     upload = make_upload(gallery, State.CANCELLED)
     put_original(upload, b"bytes")
-    Discard.objects.create(store="local", key=upload.key, not_before=timezone.now() + delay)
+    Discard.objects.create(store="local", key=upload.key, not_before=clock.now() + delay)
 
     sweep.sweep()
 
@@ -290,7 +289,7 @@ def test_what_nobody_needs_goes_when_its_time_has_come(gallery, delay, is_gone):
 def test_the_bytes_of_an_open_upload_are_never_the_janitors(gallery, state):
     upload = make_upload(gallery, state)
     put_original(upload, b"bytes")
-    Discard.objects.create(store="local", key=upload.key, not_before=timezone.now())
+    Discard.objects.create(store="local", key=upload.key, not_before=clock.now())
 
     sweep.only("discards")
 
@@ -301,7 +300,7 @@ def test_the_bytes_of_a_photo_are_never_the_janitors(gallery):
     photo = make_photo(gallery)
     before = keys()
     for key in before:
-        Discard.objects.create(store="local", key=key, not_before=timezone.now())
+        Discard.objects.create(store="local", key=key, not_before=clock.now())
 
     sweep.only("discards")
 
@@ -313,7 +312,7 @@ def test_a_discarded_session_is_aborted(api, gallery):
     declared = api.batch(gallery, file_out(size=9 * MIB))[0]
     put_part(Upload.objects.get(pk=declared["id"]), 1, bytes(8 * MIB))
     api.cancel(declared["id"])
-    Discard.objects.update(not_before=timezone.now())
+    Discard.objects.update(not_before=clock.now())
 
     sweep.only("discards")
 
@@ -324,7 +323,7 @@ def test_a_discarded_session_is_aborted(api, gallery):
 def test_tidying_twice_and_what_is_gone_already_is_harmless(gallery):
     for _ in range(2):
         Discard.objects.create(
-            store="local", key=make_upload(gallery, State.CANCELLED).key, not_before=timezone.now()
+            store="local", key=make_upload(gallery, State.CANCELLED).key, not_before=clock.now()
         )
 
     sweep.only("discards")
@@ -340,7 +339,7 @@ def test_tidying_twice_and_what_is_gone_already_is_harmless(gallery):
 def test_a_deleted_photo_goes_after_a_day_its_objects_first(api, gallery, age, is_gone):
     photo, kept = make_photo(gallery), make_photo(gallery)
     api.delete(f"/photos/{photo.pk}")
-    Photo.objects.filter(pk=photo.pk).update(deleted_at=timezone.now() - age)
+    Photo.objects.filter(pk=photo.pk).update(deleted_at=clock.now() - age)
 
     sweep.sweep()
 
@@ -356,7 +355,7 @@ def test_a_deleted_gallery_leaves_nothing_in_the_store_after_a_day(api, gallery,
     make_photo(gallery, status=PhotoStatus.STAGED)
     other = make_photo(make_gallery(owner))
     api.delete(f"/galleries/{gallery.pk}")
-    Gallery.objects.filter(pk=gallery.pk).update(deleted_at=timezone.now() - age)
+    Gallery.objects.filter(pk=gallery.pk).update(deleted_at=clock.now() - age)
 
     sweep.sweep()
 
@@ -370,7 +369,7 @@ def test_a_deleted_gallery_leaves_nothing_in_the_store_after_a_day(api, gallery,
 
 @pytest.mark.parametrize("state", [State.UPLOADED, State.VERIFYING])
 def test_work_that_waits_is_rung_for(gallery, redis_server, state):
-    make_upload(gallery, state, lease_until=timezone.now() - SECOND)
+    make_upload(gallery, state, try_after=clock.now(), lease_until=clock.now() - SECOND)
 
     sweep.ring_if_work_waits()
 
@@ -378,7 +377,7 @@ def test_work_that_waits_is_rung_for(gallery, redis_server, state):
 
 
 def test_nothing_is_rung_for_when_nothing_waits(gallery, redis_server):
-    make_upload(gallery, State.UPLOADED, try_after=timezone.now() + timedelta(minutes=1))
+    make_upload(gallery, State.UPLOADED, try_after=clock.now() + timedelta(minutes=1))
     make_upload(gallery, State.VERIFYING)
     make_upload(gallery, State.SIGNED)
 
@@ -395,7 +394,7 @@ def bells(redis_server) -> int:
 
 
 def test_sweeping_twice_changes_nothing_more(gallery):
-    make_upload(gallery, State.SIGNED, active_at=timezone.now() - 2 * UPLOAD_LIFE)
+    make_upload(gallery, State.SIGNED, active_at=clock.now() - 2 * UPLOAD_LIFE)
     make_photo(gallery)
 
     sweep.sweep()
@@ -403,17 +402,6 @@ def test_sweeping_twice_changes_nothing_more(gallery):
     sweep.sweep()
 
     assert list(Upload.objects.order_by("pk").values_list("state", "version")) == once
-
-
-@pytest.fixture
-def later(monkeypatch):
-    """Sets the product's clock forward."""
-
-    def move(by: timedelta) -> None:
-        then = timezone.now() + by
-        monkeypatch.setattr(clock, "now", lambda: then)
-
-    return move
 
 
 def test_sessions_that_no_row_names_are_aborted_and_young_ones_left(gallery, later):
@@ -437,7 +425,7 @@ def test_an_open_attempt_keeps_the_renditions_that_no_row_names_yet(gallery) -> 
     stored = [rendition_key(photo_id, recipe.name, recipe.digest) for recipe in RECIPES]
     for key in stored:
         store_named("local").put_bytes(key, b"made a moment ago", content_type="image/jpeg")
-    Discard.objects.create(store="local", key=upload.key, session="", not_before=timezone.now())
+    Discard.objects.create(store="local", key=upload.key, session="", not_before=clock.now())
 
     sweep.only("discards")
 
@@ -449,7 +437,7 @@ def test_an_ended_attempt_leaves_neither_bound_copy_nor_renditions(gallery) -> N
     left = leftovers_of(upload.key)
     for key in left:
         store_named("local").put_bytes(key, b"left behind", content_type="image/jpeg")
-    Discard.objects.create(store="local", key=upload.key, session="", not_before=timezone.now())
+    Discard.objects.create(store="local", key=upload.key, session="", not_before=clock.now())
 
     sweep.only("discards")
 
