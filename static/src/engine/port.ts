@@ -58,7 +58,7 @@ export type RowView = {
   readonly retryable: boolean;
   readonly photoId: string | null;
   readonly kept: keyof KeptCounts;
-  readonly file: Blob | null; // for a local thumbnail: handed to the shelf with the file's first row, else null
+  readonly file: Blob | null; // for a local picture: handed to each page once, with a row that may be seen; else null
 };
 export type GalleryTally = {
   readonly galleryId: string;

@@ -48,9 +48,12 @@ test("a closed view is told nothing more, and one's closing does not close anoth
   expect(toldTo(told, "two", "rows").length).toBeGreaterThan(1);
 });
 
-test("a file is handed once to each viewer's shelf", async () => {
+test("a file is handed once to each viewer, whatever its views", async () => {
   const { world, told } = worldWithViewers();
-  for (const viewerId of ["one", "two"]) world.engine.handle(window(9, "shelf"), viewerId);
+  for (const viewerId of ["one", "two"]) {
+    world.engine.handle(window(9, "shelf"), viewerId);
+    world.engine.handle(window(9, "list"), viewerId);
+  }
 
   world.add(photos(3).map((file) => file.chosen()));
   await world.untilComplete();
@@ -61,6 +64,17 @@ test("a file is handed once to each viewer's shelf", async () => {
     );
     expect(rows.filter((row) => row.file !== null)).toHaveLength(3);
   }
+});
+
+test("no file is handed with rows that nobody can see", async () => {
+  const { world, told } = worldWithViewers();
+  world.add(photos(3).map((file) => file.chosen()));
+
+  world.engine.handle(window(5_000), "one");
+
+  const [report] = toldTo(told, "one", "rows");
+  expect(report).toMatchObject({ rows: [{ file: null }, { file: null }, { file: null }] });
+  await world.untilComplete();
 });
 
 test("live messages go to the viewers of their gallery; the socket stays open until the last has left", async () => {

@@ -20,6 +20,8 @@ export type ReporterPorts = {
 
 /** Four times a second is as often as anybody reads numbers. */
 const REPORT_EVERY_MS = 250;
+/** A larger window is asked for to know which files there are: nobody sees them all. */
+const MAX_ROWS_SEEN = 200;
 const MAX_CHANGED_NAMES = 100;
 
 type Window = {
@@ -31,8 +33,8 @@ type Window = {
 
 type Viewer = {
   readonly windows: Map<RowsView, Window>;
-  /** Files its shelf was handed: a handle costs the browser's other processes work each time it is told. */
-  handed: Set<string>;
+  /** Files it was handed, for their pictures: a handle costs the browser's other processes work each time. */
+  readonly handed: Set<string>;
   /** The gallery on its screen. */
   watchedId: string | null;
 };
@@ -69,7 +71,6 @@ export class Reporter {
   show(viewerId: ViewerId, window: Window): void {
     const viewer = this.#viewer(viewerId);
     const view = window.view ?? "list";
-    if (view === "shelf") viewer.handed = new Set();
     if (window.count === 0) viewer.windows.delete(view);
     else viewer.windows.set(view, window);
     this.#tellRows(viewerId, viewer, window, (galleryId) => this.#filesOf(galleryId, view));
@@ -168,7 +169,8 @@ export class Reporter {
     const { galleryId, fromIndex, count, view = "list" } = window;
     const files = filesOf(galleryId, view);
     const inWindow = files.slice(fromIndex, fromIndex + count);
-    const rows = inWindow.map((entry) => rowOf(entry, view === "shelf" ? handOnce(viewer, entry) : null));
+    const isSeen = view !== "open" && count <= MAX_ROWS_SEEN;
+    const rows = inWindow.map((entry) => rowOf(entry, isSeen ? handOnce(viewer, entry) : null));
     const report = { type: "rows", galleryId, view, fromIndex, rowCount: files.length, rows } as const;
     this.#ports.report(report, viewerId);
   }
@@ -181,7 +183,7 @@ function isAskable(entry: FileEntry): boolean {
 }
 
 function handOnce(viewer: Viewer, entry: FileEntry): Blob | null {
-  if (viewer.handed.has(entry.clientId)) return null;
+  if (entry.file === null || viewer.handed.has(entry.clientId)) return null;
   viewer.handed.add(entry.clientId);
   return entry.file;
 }

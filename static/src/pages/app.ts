@@ -9,6 +9,7 @@ import { guardDrops } from "../ui/drop-guard.ts";
 import { openFolderChooser } from "../ui/dropzone.ts";
 import { hideNotice, showNotice } from "../ui/notice.ts";
 import { showInTitle } from "../ui/page-title.ts";
+import { Previews, picturesFromWorker } from "../ui/previews.ts";
 import { fileNameOf, receiptCsv } from "../ui/receipt.ts";
 import { saveFile } from "../ui/save-file.ts";
 import { sentenceOf } from "../ui/sentences.ts";
@@ -18,12 +19,14 @@ import { isSending, unkeptCount, unsentCount } from "../ui/upload-words.ts";
 import { browserWakePort, WakeLock } from "../ui/wake-lock.ts";
 import { EngineWorker } from "./engine-worker.ts";
 import { GalleryPage } from "./gallery-page.ts";
+import { askForRememberedFolders } from "./remembered-folders.ts";
 import { listenForSignOut } from "./sign-out.ts";
 
 // Turbo's own bar brings a style sheet of its own, which the content policy refuses; the page is marked busy instead.
 config.drive.progressBarDelay = 2 ** 31 - 1;
 
 const engine = new EngineWorker(() => announce(sentenceOf("worker_failed")));
+const previews = new Previews(picturesFromWorker());
 const wakePort = browserWakePort();
 const wakeLock = wakePort === null ? null : new WakeLock(wakePort);
 let total: GalleryTally | null = null;
@@ -38,9 +41,9 @@ function showPage(): void {
   }
   leavePage();
   engine.pageShown();
-  dock ??= new UploadDock(dockRoot(), engine, { onContinue: () => {}, onChooseFolder: chooseFolder });
+  dock ??= new UploadDock(dockRoot(), engine, { onContinue: goOn, onChooseFolder: chooseFolder }, previews);
   const isGallery = main.dataset["page"] === "gallery";
-  shown = { main, page: isGallery ? new GalleryPage(main, engine) : null };
+  shown = { main, page: isGallery ? new GalleryPage(main, engine, previews) : null };
   dock.pageShown(main.dataset["galleryId"] ?? null);
   showProgressInTitle();
   if (total?.waitingFor === "sign_in" && document.body.dataset["user"] !== undefined) {
@@ -62,6 +65,14 @@ function dockRoot(): HTMLElement {
   return root;
 }
 
+async function goOn(): Promise<void> {
+  const accountId = document.body.dataset["user"];
+  if (accountId !== undefined) {
+    await askForRememberedFolders(accountId);
+    engine.send({ type: "roots_granted" });
+  }
+}
+
 function chooseFolder(galleryId: string): void {
   if (!openFolderChooser(galleryId)) {
     visit(`/galleries/${encodeURIComponent(galleryId)}/`);
@@ -75,10 +86,22 @@ function showProgressInTitle(): void {
   }
 }
 
+let isStorageAsked = false;
+
+/** Once a page: the browser is asked not to make room by throwing away photos that are not sent yet. */
+function keepStorage(): void {
+  if (!isStorageAsked && total !== null && unsentCount(total) > 0) {
+    isStorageAsked = true;
+    // Only secure pages have it, and a no changes nothing.
+    navigator.storage?.persist().catch(() => false);
+  }
+}
+
 engine.subscribe((report) => {
   switch (report.type) {
     case "tally":
       ({ total, isMirror } = report);
+      keepStorage();
       showProgressInTitle();
       // The tab that sends keeps the machine awake.
       wakeLock?.want(total !== null && isSending(total) && !isMirror);

@@ -9,6 +9,7 @@ import { setText } from "../ui/element.ts";
 import type { EngineLink } from "../ui/engine-link.ts";
 import { type Lightbox, openLightbox } from "../ui/lightbox.ts";
 import { PhotoWall } from "../ui/photo-wall.ts";
+import type { Previews } from "../ui/previews.ts";
 import { profileWords } from "../ui/profile-words.ts";
 import { formatBytes, photosOf } from "../ui/quantities.ts";
 import { RoomLine } from "../ui/room-line.ts";
@@ -40,13 +41,13 @@ export class GalleryPage {
   /** A photo the address asks for, until the wall has it. */
   #wantedPhotoId: string | null;
 
-  constructor(main: HTMLElement, engine: EngineLink) {
+  constructor(main: HTMLElement, engine: EngineLink, previews: Previews) {
     this.#main = main;
     this.#engine = engine;
     this.#id = main.dataset["galleryId"] ?? "";
     this.#url = main.dataset["galleryUrl"] ?? location.pathname;
     this.#wantedPhotoId = main.dataset["photoShown"] ?? null;
-    this.#shelf = new UploadShelf(partOf(main, "shelf"));
+    this.#shelf = new UploadShelf(partOf(main, "shelf"), previews);
     const profile = parseProfile(JSON.parse(main.dataset["profile"] ?? "null"));
     this.#profile = profile.ok ? profile.value : WIDEST_PROFILE;
     this.#room = new RoomLine(main, this.#profile.maxPhotos, () =>

@@ -5,6 +5,7 @@ import "../../css/states.css";
 import type { EngineReport, EngineRequest, GalleryTally, RowView } from "../engine/port.ts";
 import { element } from "../ui/element.ts";
 import type { EngineLink } from "../ui/engine-link.ts";
+import { Previews } from "../ui/previews.ts";
 import { ProblemList } from "../ui/problem-list.ts";
 import { rowWith, tallyWith } from "../ui/sample-uploads.ts";
 import { KNOWN_CODES } from "../ui/sentences.ts";
@@ -12,6 +13,7 @@ import { applyStoredTheme, listenForThemeSwitch } from "../ui/theme.ts";
 import { UploadDock } from "../ui/upload-dock.ts";
 import { UploadShelf } from "../ui/upload-shelf.ts";
 
+const previews = new Previews(() => Promise.resolve(null));
 const NO_CLICK = { onContinue: () => {}, onChooseFolder: () => {} };
 const ALL_KEPT = { bytes: 172, handle: 0, none: 0 };
 const NONE_KEPT = { bytes: 0, handle: 0, none: 172 };
@@ -144,7 +146,7 @@ function showDock(
   root.hidden = true;
   parent.append(element("h3", {}, name), root);
   const total = galleries[0] ?? null;
-  new UploadDock(root, engineSaying({ type: "tally", galleries, total, isMirror }, rows), NO_CLICK);
+  new UploadDock(root, engineSaying({ type: "tally", galleries, total, isMirror }, rows), NO_CLICK, previews);
   queueMicrotask(() => root.querySelector<HTMLElement>(".dock-toggle[aria-expanded=false]")?.click());
 }
 
@@ -170,7 +172,7 @@ function showDocks(main: HTMLElement): void {
 function showShelf(main: HTMLElement): void {
   const root = element("div", { class: "shelf" });
   sectionOf(main, "Photos on their way").append(root);
-  new UploadShelf(root).show(
+  new UploadShelf(root, previews).show(
     ROWS.filter((row) => !["removed", "done", "invalid"].includes(row.state)),
     ROWS.length,
   );

@@ -4,6 +4,7 @@ import type { RowView } from "../engine/port.ts";
 import { element } from "./element.ts";
 import { drawRow, type FileRow, makeRow, markSelected, type RowVerb, setTabStop } from "./file-row.ts";
 import { type ListKey, listKeyOf } from "./list-keys.ts";
+import type { Previews } from "./previews.ts";
 import { rowsInView, type Span } from "./visible-span.ts";
 
 const ROW_PX = 48;
@@ -22,6 +23,7 @@ export class FileList {
   readonly #space = element("div", { class: "file-list-space", role: "presentation" });
   readonly #rows = new Map<string, FileRow>();
   readonly #actions: FileListActions;
+  readonly #previews: Previews;
   readonly #selected = new Set<string>();
   #rowCount = 0;
   #asked: Span = { first: 0, end: 0 };
@@ -33,9 +35,11 @@ export class FileList {
   /** The row at `#current` takes the focus when it is drawn. */
   #wantsFocus = false;
   #frame = 0;
+  #isInView = false;
 
-  constructor(actions: FileListActions) {
+  constructor(actions: FileListActions, previews: Previews) {
     this.#actions = actions;
+    this.#previews = previews;
     this.element = element(
       "div",
       {
@@ -60,8 +64,7 @@ export class FileList {
     this.#rowCount = 0;
     this.#current = 0;
     this.#anchor = 0;
-    this.#rows.clear();
-    this.#space.replaceChildren();
+    this.#dropOthers(new Set());
     this.element.scrollTop = 0;
     this.clearSelection();
     this.#ask();
@@ -109,6 +112,7 @@ export class FileList {
       if (!shown.has(fileId)) {
         // The keyboard stays in the list when its row has left.
         this.#wantsFocus ||= row.box.contains(document.activeElement);
+        row.leavePicture();
         row.box.remove();
         this.#rows.delete(fileId);
       }
@@ -123,14 +127,26 @@ export class FileList {
       row.box.ariaRowIndex = String(index + 1);
     }
     drawRow(row, view);
+    if (view.file !== null) {
+      this.#previews.offer(view.fileId, view.file);
+    }
   }
 
   #add(view: RowView): FileRow {
     const row = makeRow(view);
     markSelected(row, this.#selected.has(view.fileId));
+    this.#showPicture(row);
     this.#rows.set(view.fileId, row);
     this.#space.append(row.box);
     return row;
+  }
+
+  /** A shut list shows no picture, so none is made for it. */
+  #showPicture(row: FileRow): void {
+    row.leavePicture();
+    if (this.#isInView) {
+      row.leavePicture = this.#previews.show(row.fileId, row.picture);
+    }
   }
 
   // Which rows are wanted.
@@ -144,6 +160,12 @@ export class FileList {
   #ask(): void {
     this.#frame = 0;
     const height = this.element.clientHeight;
+    if (height > 0 !== this.#isInView) {
+      this.#isInView = height > 0;
+      for (const row of this.#rows.values()) {
+        this.#showPicture(row);
+      }
+    }
     const span =
       height === 0
         ? { first: 0, end: ROWS_WHEN_SHUT }

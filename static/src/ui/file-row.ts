@@ -19,6 +19,8 @@ export type FileRow = {
   readonly buttons: Readonly<Record<RowVerb, HTMLButtonElement>>;
   /** Its place in the whole list, from 0. */
   index: number;
+  /** Ends the wait for its picture. */
+  leavePicture: () => void;
 };
 
 const NAME_CHARS = { narrow: 22, wide: 44 } as const;
@@ -55,7 +57,17 @@ export function makeRow(view: RowView): FileRow {
     element("span", { role: "gridcell", class: "file-size" }, formatBytes(view.sizeBytes)),
     element("div", { role: "gridcell", class: "file-buttons" }, ...Object.values(buttons)),
   );
-  return { fileId: view.fileId, box, check, picture, state, words, buttons, index: -1 };
+  return {
+    fileId: view.fileId,
+    box,
+    check,
+    picture,
+    state,
+    words,
+    buttons,
+    index: -1,
+    leavePicture: () => {},
+  };
 }
 
 function buttonsOf(name: string): FileRow["buttons"] {

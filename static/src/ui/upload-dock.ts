@@ -5,10 +5,11 @@ import { announce } from "./announcer.ts";
 import { DockGalleries } from "./dock-galleries.ts";
 import { element, setText } from "./element.ts";
 import type { EngineLink } from "./engine-link.ts";
-import { FileList } from "./file-list.ts";
+import { FileList, type FileListActions } from "./file-list.ts";
 import type { RowVerb } from "./file-row.ts";
 import { icon } from "./icons.ts";
 import { NOTHING_TOLD, nextMilestone } from "./milestones.ts";
+import type { Previews } from "./previews.ts";
 import { isTriedAgain, ProblemList, problemsToShow } from "./problem-list.ts";
 import { SelectionActions } from "./selection-actions.ts";
 import {
@@ -77,7 +78,7 @@ export class UploadDock {
   #selected: readonly string[] = [];
   #told = NOTHING_TOLD;
 
-  constructor(root: HTMLElement, engine: EngineLink, actions: DockActions) {
+  constructor(root: HTMLElement, engine: EngineLink, actions: DockActions, previews: Previews) {
     this.#root = root;
     this.#engine = engine;
     this.#galleries = new DockGalleries({
@@ -89,11 +90,12 @@ export class UploadDock {
       onClear: (code) => this.#tellShown({ type: "remove", code }),
       onChooseFolder: () => actions.onChooseFolder(this.#shownGalleryId ?? ""),
     });
-    this.#list = new FileList({
+    const listActions: FileListActions = {
       onWindow: ({ first, end }) => this.#askRows(first, end - first),
       onVerb: (type, fileIds) => this.#tellShown({ type, fileIds }),
       onSelect: (fileIds) => this.#showSelection(fileIds),
-    });
+    };
+    this.#list = new FileList(listActions, previews);
     this.#selection = new SelectionActions(
       (type) => {
         this.#tellShown({ type, fileIds: this.#selected });

@@ -3,6 +3,7 @@
 import type { RowView } from "../engine/port.ts";
 import { element, setText } from "./element.ts";
 import { icon, ring, turnRing } from "./icons.ts";
+import type { Previews } from "./previews.ts";
 import { formatCount, photosOf } from "./quantities.ts";
 import { shortenInTheMiddle } from "./short-name.ts";
 import { STATE_ICONS, shareSent, stateWords } from "./upload-words.ts";
@@ -13,16 +14,13 @@ const SHELF_ROWS = 2;
 const TILE_PX = { narrow: 96, wide: 120 } as const;
 const GAP_PX = { narrow: 4, wide: 8 } as const;
 const NARROW_PX = 700;
-const PICTURE_PX = 200;
-// Decoding is the browser's, off this thread, but two at a time keep memory and scrolling calm.
-const PICTURES_AT_ONCE = 2;
 const NAME_CHARS = 18;
 
 type ShelfTile = Readonly<{
   box: HTMLElement;
-  canvas: HTMLCanvasElement;
   badge: HTMLElement;
-  name: HTMLElement;
+  /** Ends the wait for its picture. */
+  leavePicture: () => void;
 }>;
 
 export class UploadShelf {
@@ -34,11 +32,11 @@ export class UploadShelf {
     "aria-label": "Photos on their way",
   });
   readonly #tiles = new Map<string, ShelfTile>();
-  readonly #toDraw: { file: Blob; tile: ShelfTile }[] = [];
-  #drawing = 0;
+  readonly #previews: Previews;
 
-  constructor(root: HTMLElement) {
+  constructor(root: HTMLElement, previews: Previews) {
     this.#root = root;
+    this.#previews = previews;
     root.replaceChildren(this.#line, this.#space);
     root.hidden = true;
   }
@@ -56,6 +54,7 @@ export class UploadShelf {
     const shown = new Set(rows.map((row) => row.fileId));
     for (const [fileId, tile] of this.#tiles) {
       if (!shown.has(fileId)) {
+        tile.leavePicture();
         tile.box.remove();
         this.#tiles.delete(fileId);
       }
@@ -67,6 +66,9 @@ export class UploadShelf {
 
   #draw(row: RowView): void {
     const tile = this.#tiles.get(row.fileId) ?? this.#add(row);
+    if (row.file !== null) {
+      this.#previews.offer(row.fileId, row.file);
+    }
     if (tile.box.dataset["tileState"] !== row.state) {
       tile.box.dataset["tileState"] = row.state;
       const picture = STATE_ICONS[row.state];
@@ -92,26 +94,14 @@ export class UploadShelf {
       shortenInTheMiddle(row.name, NAME_CHARS),
     );
     const box = element("div", { class: "shelf-tile", role: "listitem" }, canvas, name, badge);
-    const tile = { box, canvas, badge, name };
+    // Nothing is drawn for what this browser can't show: the tile keeps its name.
+    const leavePicture = this.#previews.show(row.fileId, canvas, () =>
+      box.toggleAttribute("data-drawn", true),
+    );
+    const tile = { box, badge, leavePicture };
     this.#tiles.set(row.fileId, tile);
     this.#space.append(box);
-    if (row.file !== null) {
-      this.#toDraw.push({ file: row.file, tile });
-      this.#drawNext();
-    }
     return tile;
-  }
-
-  #drawNext(): void {
-    const next = this.#drawing < PICTURES_AT_ONCE ? this.#toDraw.shift() : undefined;
-    if (next === undefined) {
-      return;
-    }
-    this.#drawing += 1;
-    drawPicture(next.file, next.tile).finally(() => {
-      this.#drawing -= 1;
-      this.#drawNext();
-    });
   }
 }
 
@@ -123,28 +113,4 @@ function lineOf(rows: readonly RowView[], rowCount: number): string {
   return others > 0
     ? `${photosOf(rowCount)} on the way, the first ${formatCount(rows.length)} here`
     : "On the way";
-}
-
-/** Nothing is drawn for what this browser can't show (HEIC, RAW): the tile keeps its name. */
-async function drawPicture(file: Blob, tile: ShelfTile): Promise<void> {
-  if (!tile.box.isConnected) {
-    return;
-  }
-  const bitmap = await bitmapOf(file);
-  if (bitmap === null) {
-    return;
-  }
-  tile.canvas.width = bitmap.width;
-  tile.canvas.height = bitmap.height;
-  tile.canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
-  bitmap.close();
-  tile.box.toggleAttribute("data-drawn", true);
-}
-
-async function bitmapOf(file: Blob): Promise<ImageBitmap | null> {
-  try {
-    return await createImageBitmap(file, { resizeWidth: PICTURE_PX, resizeQuality: "low" });
-  } catch {
-    return null;
-  }
 }
