@@ -74,6 +74,52 @@ describe("keeping", () => {
     expect(browser.steps).toHaveLength(1);
   });
 
+  test("of a file that is being copied copies it once", async () => {
+    const browser = await Browser.with({ fileCount: 1 });
+    const finishCopy = browser.holdCopies();
+    browser.addAll();
+    await browser.until(() => browser.steps.length === 1);
+
+    browser.addAll();
+    finishCopy();
+    await browser.quiet();
+
+    expect(browser.keptCount()).toBe(1);
+    expect(browser.steps).toHaveLength(1);
+  });
+
+  test("copies nothing that the store has already, unless it has to be sent again", async () => {
+    const browser = await Browser.with({ fileCount: 4 });
+    browser.sentNames.add(browser.name(1)).add(browser.name(2));
+    browser.addAll();
+    await browser.until(() => browser.keptCount() === 2);
+    expect(await browser.copiedNames()).toEqual([browser.name(0), browser.name(3)]);
+
+    browser.sentNames.delete(browser.name(2));
+    browser.keeper.drop(browser.key(0));
+    await browser.until(() => browser.keeper.isKept(browser.key(2)));
+
+    expect(await browser.copiedNames()).toEqual([browser.name(2), browser.name(3)]);
+  });
+
+  test("counts what an earlier visit kept, though it is chosen and copied before that is known", async () => {
+    const browser = await Browser.with({ fileCount: 3, fileBytes: 10 * KIB, quotaBytes: 300 * KIB });
+    const finishCopy = browser.holdCopies();
+    await browser.journal.keepBytes(browser.files.slice(0, 2));
+    browser.add(0);
+    await browser.until(() => browser.steps.length === 1);
+    browser.add(1);
+
+    browser.keeper.adopt(browser.key(0), 10 * KIB);
+    browser.keeper.adopt(browser.key(1), 10 * KIB);
+    finishCopy();
+    await browser.quiet();
+
+    expect(browser.keptCount()).toBe(2);
+    expect(await browser.copiedNames()).toEqual(browser.names.slice(0, 2));
+    expect(browser.steps).toEqual([[browser.name(0)]]);
+  });
+
   test("knows what an earlier visit kept, and frees it", async () => {
     const browser = await Browser.with({ fileCount: 2 });
     await browser.journal.keepBytes(browser.files.slice(0, 1));
@@ -135,7 +181,7 @@ describe("a file that is over", () => {
     await browser.until(() => browser.steps.length === 1);
 
     browser.keeper.drop(browser.key(0));
-    browser.keeper.add(browser.key(0), new Blob(["chosen again"]));
+    browser.add(0, new Blob(["chosen again"]));
     finishCopy();
     await browser.until(() => browser.keptCount() === 1);
 
@@ -272,12 +318,12 @@ describe("a file that cannot be kept", () => {
   test("because the journal broke is tried again with the next one", async () => {
     const browser = await Browser.with({ fileCount: 5 });
     browser.resultOf = () => "failed";
-    browser.keeper.add(browser.key(0), browser.file(0));
+    browser.add(0);
     await browser.quiet();
     expect(browser.steps).toHaveLength(1);
 
     browser.resultOf = () => null;
-    browser.keeper.add(browser.key(1), browser.file(1));
+    browser.add(1);
     await browser.until(() => browser.keptCount() === 2);
   });
 });
@@ -321,6 +367,8 @@ class Browser {
   readonly files: Keepable[] = [];
   /** Names of the files that were to be copied together. */
   readonly steps: string[][] = [];
+  /** The store has all of them. */
+  readonly sentNames = new Set<string>();
   changeCount = 0;
   refusalCount = 0;
   /** Deleted, and still on the disk. */
@@ -380,7 +428,15 @@ class Browser {
   }
 
   addAll(): void {
-    for (const { key, file } of this.files) this.keeper.add(key, file);
+    for (const { key, file } of this.files) this.#add(key, file);
+  }
+
+  add(index: number, file = this.file(index)): void {
+    this.#add(this.key(index), file);
+  }
+
+  #add(key: FileKey, file: Blob): void {
+    this.keeper.add(key, file, () => !this.sentNames.has(key.clientId));
   }
 
   keptCount(): number {

@@ -12,9 +12,10 @@ export type KeeperPorts = {
   readonly onChanged: () => void;
 };
 
-type Waiting = { readonly key: FileKey; readonly sizeBytes: number; readonly file: Blob };
-/** `file` is null where an earlier visit kept it. */
-type Kept = Omit<Waiting, "file"> & { readonly file: Blob | null };
+type Sized = { readonly key: FileKey; readonly sizeBytes: number };
+type Waiting = Sized & { readonly file: Blob; readonly isUnsent: () => boolean };
+/** `chosen` is null where an earlier visit kept it. */
+type Kept = Sized & { readonly chosen: Waiting | null };
 
 /** Browsers free the disk some time after bytes were deleted, when nobody can still hold them. */
 const FREED_AFTER_MS = 5 * SECOND_MS;
@@ -44,13 +45,19 @@ export class Keeper {
 
   /** Kept in an earlier visit. */
   adopt(key: FileKey, sizeBytes: number): void {
-    this.#enter({ key, sizeBytes, file: null });
+    if (this.isKept(key)) return;
+    this.#waiting.delete(textOf(key));
+    this.#enter({ key, sizeBytes, chosen: null });
   }
 
-  /** Its record is written, or being written. Does nothing for a file that is kept. */
-  add(key: FileKey, file: Blob): void {
-    if (this.#stopping.signal.aborted || this.isKept(key)) return;
-    this.#waiting.set(textOf(key), { key, sizeBytes: file.size, file });
+  /**
+   * Its record is written, or being written. Does nothing for a file that is kept. While `isUnsent` is false the store
+   * has all of it, and a copy would be made for nothing.
+   */
+  add(key: FileKey, file: Blob, isUnsent: () => boolean): void {
+    const isKnown = this.isKept(key) || this.#waiting.get(textOf(key))?.file === file;
+    if (this.#stopping.signal.aborted || isKnown) return;
+    this.#waiting.set(textOf(key), { key, sizeBytes: file.size, file, isUnsent });
     this.#wake();
   }
 
@@ -144,7 +151,9 @@ export class Keeper {
   }
 
   *#candidates(): Generator<Waiting> {
-    for (const file of this.#waiting.values()) if (file.sizeBytes < this.#refusedBytes) yield file;
+    for (const file of this.#waiting.values()) {
+      if (file.sizeBytes < this.#refusedBytes && file.isUnsent()) yield file;
+    }
   }
 
   #take(file: Waiting, result: KeepResult): void {
@@ -153,9 +162,9 @@ export class Keeper {
     if (result === "full" || result === "failed") return;
     if (isWanted) this.#waiting.delete(textOf(file.key));
     if (result !== "kept") return;
+    if (isWanted) this.#enter({ key: file.key, sizeBytes: file.sizeBytes, chosen: file });
     // It was over before its copy was complete.
-    if (isWanted) this.#enter(file);
-    else this.#free(file.key);
+    else if (!this.isKept(file.key)) this.#free(file.key);
   }
 
   /** The browser refused, and nothing smaller waits. */
@@ -166,10 +175,10 @@ export class Keeper {
   /** The records of all files must still find room, which they do in the place of the last copies. */
   #giveBack(): void {
     const again = new Map<string, Waiting>();
-    for (const { key, sizeBytes, file } of toGiveBack([...this.#kept.values()])) {
+    for (const { key, chosen } of toGiveBack([...this.#kept.values()])) {
       this.#leave(key);
       this.#free(key);
-      if (file !== null) again.set(textOf(key), { key, sizeBytes, file });
+      if (chosen !== null) again.set(textOf(key), chosen);
     }
     this.#waiting = new Map([...again, ...this.#waiting]);
     if (this.#kept.size > 0) this.#ceilingBytes = this.#keptBytes;

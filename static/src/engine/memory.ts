@@ -81,7 +81,7 @@ export class Memory {
 
   keptOf(entry: FileEntry): keyof KeptCounts {
     // What the store has whole needs no copy to go on.
-    if (entry.runner.state.name === "confirming") return "bytes";
+    if (!isUnsent(entry)) return "bytes";
     if (this.#keeper?.isKept(keyOf(entry)) === true) return "bytes";
     return this.#journal !== null && this.hasRoot(entry.rootId) ? "handle" : "none";
   }
@@ -159,9 +159,14 @@ export class Memory {
     if (forgotten.length > 0) void this.#journal?.forget(forgotten);
     if (entries.length > 0) await this.#journal?.remember(entries.map(recordOf));
     for (const entry of uncopied) {
-      if (entry.file !== null && isOpen(entry)) this.#keeper?.add(keyOf(entry), entry.file);
+      if (entry.file !== null && isOpen(entry))
+        this.#keeper?.add(keyOf(entry), entry.file, () => isUnsent(entry));
     }
   }
+}
+
+function isUnsent(entry: FileEntry): boolean {
+  return entry.runner.state.name !== "confirming";
 }
 
 export function keyOf(entry: FileEntry): FileKey {
