@@ -60,11 +60,14 @@ describe("what was remembered", () => {
       recordOf("a", { rootId: "wanted" }),
       recordOf("b", { rootId: "over", end: { kind: "removed" } }),
     ]);
+    journal.close();
 
-    const all = await readAll(journal);
+    const later = await opened();
+    await later.rememberRoots([rootOf("new")]);
+    const all = await readAll(later);
 
-    expect(all.roots.map(({ id }) => id)).toEqual(["wanted"]);
-    expect((await journal.roots()).map(({ id }) => id)).toEqual(["wanted"]);
+    expect(all.roots.map(({ id }) => id)).toEqual(["new", "wanted"]);
+    expect((await later.roots()).map(({ id }) => id)).toEqual(["new", "wanted"]);
   });
 
   test("is gone once it is forgotten, with its bytes", async () => {

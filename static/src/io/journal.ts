@@ -106,6 +106,8 @@ export async function wipeJournal(accountId: string): Promise<boolean> {
 export class Journal {
   readonly #name: string;
   readonly #db: IDBPDatabase<Schema>;
+  /** Written in this visit: the records of their files may be yet to come. */
+  readonly #newRootIds = new Set<string>();
 
   constructor(name: string, db: IDBPDatabase<Schema>) {
     this.#name = name;
@@ -128,6 +130,7 @@ export class Journal {
   }
 
   async rememberRoots(roots: readonly RootRecord[]): Promise<boolean> {
+    for (const { id } of roots) this.#newRootIds.add(id);
     return await this.#did((change) => roots.map((root) => change.objectStore("roots").put(root)));
   }
 
@@ -143,7 +146,7 @@ export class Journal {
   async readAll(): Promise<Journaled | null> {
     const read: Journaled[] = [];
     const failure = await this.#change(async (change) => {
-      read.push(await readAndTidy(change));
+      read.push(await readAndTidy(change, this.#newRootIds));
     });
     return failure === null ? (read[0] ?? null) : null;
   }
@@ -250,7 +253,7 @@ export class Journal {
   }
 }
 
-async function readAndTidy(change: Change): Promise<Journaled> {
+async function readAndTidy(change: Change, newRootIds: ReadonlySet<string>): Promise<Journaled> {
   const [records, recordKeys, byteKeys, rootRecords, galleries] = await Promise.all([
     change.objectStore("files").getAll(),
     change.objectStore("files").getAllKeys(),
@@ -261,7 +264,7 @@ async function readAndTidy(change: Change): Promise<Journaled> {
   const files = records.filter(isFileRecord).sort((one, other) => one.order - other.order);
   const open = files.filter(({ end }) => end === null);
   const openKeys = new Set(open.map((record) => textOf(storeKeyOf(record))));
-  const rootIds = new Set(open.map(({ rootId }) => rootId));
+  const rootIds = new Set<string | null>([...newRootIds, ...open.map(({ rootId }) => rootId)]);
   const keptKeys = byteKeys.filter((key) => openKeys.has(textOf(key)));
   const kept = new Set(keptKeys.map(textOf));
   const roots = rootRecords.filter(isRootRecord);
