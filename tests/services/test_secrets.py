@@ -228,7 +228,7 @@ def send_large(person: Person, row: dict[str, Any], large: bytes) -> None:
 
 
 def complete(person: Person, ids: list[str]) -> None:
-    ends_at = time.monotonic() + 40
+    ends_at = time.monotonic() + 60
     asks = {"uploads": [{"id": each} for each in ids]}
     while any(row["state"] in OPEN for row in person.call("POST", "/uploads/complete", asks)["uploads"]):
         assert time.monotonic() < ends_at
