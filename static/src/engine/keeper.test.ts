@@ -181,11 +181,11 @@ describe("a file that is over", () => {
     await browser.until(() => browser.steps.length === 1);
 
     browser.keeper.drop(browser.key(0));
-    browser.add(0, new Blob(["chosen again"]));
+    browser.add(0, new Blob(["x".repeat(KIB)]));
     finishCopy();
     await browser.until(() => browser.keptCount() === 1);
 
-    expect(await (await browser.journal.bytesOf(browser.key(0)))?.text()).toBe("chosen again");
+    expect(await (await browser.journal.bytesOf(browser.key(0)))?.text()).toBe("x".repeat(KIB));
   });
 
   test.each([1, 100])("makes room for the next ones, %i at a moment", async (overCount) => {
@@ -263,15 +263,34 @@ describe("where there is not room for all", () => {
     expect(await browser.copiedNames()).toEqual(browser.names.slice(10, 37));
   });
 
-  test("what it once refused is tried again when nothing is kept any more", async () => {
+  test("what it once refused is tried again some time after bytes were freed", async () => {
     const browser = await Browser.with({ fileCount: 100, fileBytes: 10 * KIB, quotaBytes: 300 * KIB });
     browser.says = null;
     browser.addAll();
     await browser.quiet();
 
     browser.quotaBytes = 10 ** 12;
-    for (let index = 0; index < 27; index += 1) browser.keeper.drop(browser.key(index));
-    await browser.until(() => browser.keptCount() === 73);
+    browser.keeper.drop(browser.key(0));
+    await browser.rounds(50);
+    expect(browser.keptCount()).toBe(27);
+    browser.clock.advance(5_000);
+    await browser.until(() => browser.keptCount() === 99);
+  });
+
+  test("a browser that frees late is not believed to be smaller for ever", async () => {
+    const browser = await Browser.with({ fileCount: 100, fileBytes: 10 * KIB, quotaBytes: 300 * KIB });
+    browser.says = null;
+    browser.addAll();
+    await browser.quiet();
+
+    browser.unfreedBytes = 100 * KIB;
+    for (let index = 0; index < 10; index += 1) browser.keeper.drop(browser.key(index));
+    await browser.rounds(50);
+    expect(browser.keptCount()).toBeLessThan(27);
+    browser.unfreedBytes = 0;
+    await browser.quiet();
+
+    expect(browser.keptCount()).toBe(27);
   });
 
   test("what the browser frees late is found without being told", async () => {

@@ -90,7 +90,6 @@ export class Keeper {
     if (kept === undefined) return false;
     this.#kept.delete(textOf(key));
     this.#keptBytes -= kept.sizeBytes;
-    if (this.#kept.size === 0) this.#ceilingBytes = Number.POSITIVE_INFINITY;
     return true;
   }
 
@@ -108,14 +107,14 @@ export class Keeper {
 
   /** There is room now, and may be more as soon as the browser has cleared away. */
   #goOn(): void {
-    this.#tryAll();
-    this.#cancelLook?.();
-    this.#cancelLook = this.#ports.clock.after(FREED_AFTER_MS, () => this.#tryAll());
-  }
-
-  #tryAll(): void {
     this.#refusedBytes = Number.POSITIVE_INFINITY;
     this.#wake();
+    this.#cancelLook?.();
+    this.#cancelLook = this.#ports.clock.after(FREED_AFTER_MS, () => {
+      this.#refusedBytes = Number.POSITIVE_INFINITY;
+      this.#ceilingBytes = Number.POSITIVE_INFINITY;
+      this.#wake();
+    });
   }
 
   #wake(): void {
@@ -143,8 +142,8 @@ export class Keeper {
     files.forEach((file, index) => {
       this.#take(file, results[index] ?? "failed");
     });
-    this.#ports.onChanged();
     if (this.#isFull(results)) this.#giveBack();
+    this.#ports.onChanged();
     // The disk is for sending too: it has at least as much time without this.
     await pause(clock, clock.nowMs() - startedMs, this.#stopping.signal);
     return !results.includes("failed");
@@ -174,12 +173,12 @@ export class Keeper {
 
   /** The records of all files must still find room, which they do in the place of the last copies. */
   #giveBack(): void {
-    const again = new Map<string, Waiting>();
-    for (const { key, chosen } of toGiveBack([...this.#kept.values()])) {
-      this.#leave(key);
-      this.#free(key);
-      if (chosen !== null) again.set(textOf(key), chosen);
-    }
+    const given = toGiveBack([...this.#kept.values()]);
+    const again = given.flatMap(({ key, chosen }) =>
+      chosen === null ? [] : [[textOf(key), chosen] as const],
+    );
+    for (const { key } of given) this.#leave(key);
+    void this.#ports.journal.dropBytes(given.map(({ key }) => key));
     this.#waiting = new Map([...again, ...this.#waiting]);
     if (this.#kept.size > 0) this.#ceilingBytes = this.#keptBytes;
   }

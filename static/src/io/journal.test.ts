@@ -90,7 +90,7 @@ describe("what was remembered", () => {
 describe("kept bytes", () => {
   test("are the file's, in a later visit too", async () => {
     const journal = await opened();
-    await journal.remember([recordOf("a")]);
+    await journal.remember([recordOf("a", { sizeBytes: 14 })]);
     expect(await journal.keepBytes([keepable("a", "the very bytes")])).toEqual(["kept"]);
     journal.close();
 
@@ -116,7 +116,10 @@ describe("kept bytes", () => {
 
   test("are not kept of a file that is not remembered, or over", async () => {
     const journal = await opened();
-    await journal.remember([recordOf("over", { end: { kind: "removed" } }), recordOf("open")]);
+    await journal.remember([
+      recordOf("over", { end: { kind: "removed" } }),
+      recordOf("open", { sizeBytes: 13 }),
+    ]);
 
     const results = await journal.keepBytes([keepable("over"), keepable("open"), keepable("unheard of")]);
 
@@ -172,25 +175,47 @@ describe("kept bytes", () => {
     async (name) => {
       const journal = await opened();
       await journal.remember([recordOf("a"), recordOf("gone"), recordOf("b")]);
-      const disk = refusing((file) => file.size === 4, name);
+      const disk = refusing((file) => file.size === 1, name);
 
-      const results = await journal.keepBytes([keepable("a"), keepable("gone", "gone"), keepable("b")]);
+      const results = await journal.keepBytes([keepable("a"), keepable("gone", "g"), keepable("b")]);
       disk.restore();
 
       expect(results).toEqual(["kept", "unreadable", "kept"]);
     },
   );
 
-  test("count only where the copy has every byte", async () => {
+  test.each([0, 9, 11])("are not kept of a file that has %i bytes of its ten", async (sizeBytes) => {
+    const journal = await opened();
+    await journal.remember([recordOf("a"), recordOf("changed")]);
+
+    const results = await journal.keepBytes([keepable("a"), keepable("changed", "c".repeat(sizeBytes))]);
+
+    expect(results).toEqual(["kept", "unreadable"]);
+    expect((await readAll(journal)).kept.has(keyOf("changed"))).toBe(false);
+  });
+
+  test("are not kept of a file that can no longer be read", async () => {
     const journal = await opened();
     await journal.remember([recordOf("a"), recordOf("gone")]);
-    const gone = new Blob([]);
-    Object.defineProperty(gone, "size", { value: 2000 });
+    const gone = keepable("gone", "g".repeat(10));
+    gone.file.slice = () => {
+      throw new DOMException("gone", "NotReadableError");
+    };
 
-    const results = await journal.keepBytes([keepable("a"), { key: keyOf("gone"), file: gone }]);
+    const results = await journal.keepBytes([keepable("a"), gone]);
 
     expect(results).toEqual(["kept", "unreadable"]);
     expect((await readAll(journal)).kept.has(keyOf("gone"))).toBe(false);
+  });
+
+  test("that are not all of the file are not handed out", async () => {
+    const journal = await opened();
+    await journal.remember([recordOf("a")]);
+    await journal.keepBytes([keepable("a")]);
+
+    await journal.remember([recordOf("a", { sizeBytes: 11 })]);
+
+    expect(await journal.bytesOf(keyOf("a"))).toBeNull();
   });
 });
 

@@ -2,6 +2,7 @@ import { type DBSchema, deleteDB, type IDBPDatabase, type IDBPTransaction, openD
 import type { RememberedEnd } from "../domain/file-machine.ts";
 import type { MediaType } from "../domain/sniff.ts";
 import { SECOND_MS } from "../kernel/units.ts";
+import { readBytes } from "./file-bytes.ts";
 
 export type FileKey = { readonly galleryId: string; readonly clientId: string };
 
@@ -164,8 +165,17 @@ export class Journal {
    * transaction unless one of them cannot be kept: then the others are kept one by one.
    */
   async keepBytes(files: readonly Keepable[]): Promise<readonly KeepResult[]> {
-    const failure = await this.#copy(files);
-    if (failure === null) return await this.#checked(files);
+    const expectedBytes = new Map<Keepable, number>();
+    const failure = await this.#change(async (change) => {
+      const copy = async (one: Keepable): Promise<void> => {
+        const record: unknown = await change.objectStore("files").get(storeKeyOf(one.key));
+        if (!isFileRecord(record) || record.end !== null) return;
+        expectedBytes.set(one, record.sizeBytes);
+        await change.objectStore("bytes").put(one.file, storeKeyOf(one.key));
+      };
+      await Promise.all(files.map(copy));
+    });
+    if (failure === null) return await this.#checked(files, expectedBytes);
     return files.length === 1 ? [resultOf(failure)] : await this.#keepOneByOne(files);
   }
 
@@ -177,8 +187,12 @@ export class Journal {
 
   async bytesOf(key: FileKey): Promise<Blob | null> {
     try {
-      const found: unknown = await this.#db.get("bytes", storeKeyOf(key));
-      return found instanceof Blob ? found : null;
+      const [record, copy]: readonly unknown[] = await Promise.all([
+        this.#db.get("files", storeKeyOf(key)),
+        this.#db.get("bytes", storeKeyOf(key)),
+      ]);
+      const isWhole = isFileRecord(record) && copy instanceof Blob && copy.size === record.sizeBytes;
+      return isWhole ? copy : null;
     } catch {
       return null;
     }
@@ -207,26 +221,21 @@ export class Journal {
     return results;
   }
 
-  #copy(files: readonly Keepable[]): Promise<unknown> {
-    return this.#change(async (change) => {
-      await Promise.all(
-        files.map(async ({ key, file }) => {
-          const record: unknown = await change.objectStore("files").get(storeKeyOf(key));
-          if (isFileRecord(record) && record.end === null)
-            await change.objectStore("bytes").put(file, storeKeyOf(key));
-        }),
-      );
-    });
-  }
-
-  /** Chromium completes the copy of a file that is gone from the disk, and has kept nothing of it (2026, Chromium 156). */
-  async #checked(files: readonly Keepable[]): Promise<readonly KeepResult[]> {
-    const copies = await Promise.all(files.map(({ key }) => this.bytesOf(key)));
-    const results = files.map(({ file }, index): KeepResult => {
-      const copy = copies[index] ?? null;
-      if (copy === null) return "unknown";
-      return copy.size === file.size ? "kept" : "unreadable";
-    });
+  /**
+   * Chromium completes the copy of a file that is gone from the disk, and has kept nothing of it (2026, Chromium 156).
+   * The file is looked at instead of the copy, whose disk is not freed as long as anybody might still read it.
+   */
+  async #checked(
+    files: readonly Keepable[],
+    expectedBytes: ReadonlyMap<Keepable, number>,
+  ): Promise<readonly KeepResult[]> {
+    const check = async (one: Keepable): Promise<KeepResult> => {
+      const bytes = expectedBytes.get(one);
+      if (bytes === undefined) return "unknown";
+      const isThere = one.file.size === bytes && (await readBytes(one.file, 0, Math.min(bytes, 1))) !== null;
+      return isThere ? "kept" : "unreadable";
+    };
+    const results = await Promise.all(files.map(check));
     const wrong = files.filter((_, index) => results[index] === "unreadable");
     if (wrong.length > 0) await this.dropBytes(wrong.map(({ key }) => key));
     return results;
