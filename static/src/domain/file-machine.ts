@@ -42,6 +42,8 @@ export type FileState =
       readonly name: "done";
       readonly photoId: string | null;
       readonly isDuplicate: boolean;
+      /** This very file was verified before it was chosen: no byte of it was sent. */
+      readonly wasHere?: boolean;
       readonly way: Way;
     }
   | {
@@ -288,7 +290,9 @@ function takeAnswer(state: FileState, row: RowNews): FileStep {
   if (isHeld(state)) return holdAgain(state, takeAnswer(state.held, row));
   if (state.name !== "queued" || state.awaits !== "row") return stay(state);
   if (meaningOf(row) === "bytes_needed") return offer(unsent(way, row.state !== "registered"));
-  return end({ ...state, way }, row);
+  const [next, commands] = end({ ...state, way }, row);
+  const wasHere = next.name === "done" && !next.isDuplicate && state.way.uploadId === null;
+  return [wasHere ? { ...next, wasHere } : next, commands];
 }
 
 /** Chosen, but the browser was gone before the server heard of it. */

@@ -67,7 +67,7 @@ export function tallyOf(files: Iterable<Counted>): Tally {
   let duplicateCount = 0;
   for (const { name, state } of files) {
     counts[state.name] += 1;
-    if (state.name === "done" && state.isDuplicate) duplicateCount += 1;
+    if (state.name === "done" && (state.isDuplicate || state.wasHere === true)) duplicateCount += 1;
     if (isCounted(state)) {
       bytesTotal += state.way.plan.fileBytes;
       bytesSent += state.way.sentBytes;

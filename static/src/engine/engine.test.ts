@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { MAX_RESENDS } from "../domain/failure.ts";
-import { MAX_BATCH_ITEMS } from "../domain/limits.ts";
+import { INSPECTED_BYTES, MAX_BATCH_ITEMS } from "../domain/limits.ts";
 import { MIB } from "../kernel/units.ts";
 import {
   BASE_URL,
@@ -181,18 +181,21 @@ test("nothing but refused files ends with none", async () => {
 
 test("photos that are verified already are done at once, without a byte", async () => {
   const world = new FakeWorld();
-  const files = photos(250);
+  const files = photos(500);
   world.add(chosen(files));
   await world.untilComplete();
   const putsBefore = world.puts.length;
+  const readBefore = files.map(({ readBytes }) => readBytes);
 
   world.startEngine();
   world.add(chosen(files));
   world.reports.length = 0;
   const tally = await world.untilComplete();
 
-  expect(tally).toMatchObject({ outcome: "all", percent: 100, doneCount: 250 });
+  expect(tally).toMatchObject({ outcome: "all", percent: 100, doneCount: 500, duplicateCount: 500 });
   expect(world.puts.length).toBe(putsBefore);
+  const reads = files.map(({ readBytes }, index) => readBytes - (readBefore[index] ?? 0));
+  expect(Math.max(...reads)).toBeLessThanOrEqual(INSPECTED_BYTES);
 });
 
 test("the same file picked twice is one file", async () => {
