@@ -162,7 +162,7 @@ export class FakeWorld {
       }),
       baseUrl: BASE_URL,
       clock,
-      memory: new Memory({ clock, opening: Promise.resolve(null), room: () => Promise.resolve(null) }),
+      memory: new Memory({ clock, open: () => Promise.resolve(null), room: () => Promise.resolve(null) }),
       network: this.#network(),
       openSocket: (url, handlers) => this.#openSocket(url, handlers),
       put: (...call) => whileAlive(life, () => this.#put(...call)),

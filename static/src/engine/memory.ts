@@ -10,7 +10,7 @@ import type { KeptCounts, Root } from "./port.ts";
 export type MemoryPorts = {
   readonly clock: Clock;
   /** Null where this browser keeps nothing: uploads go on, and end with the tab. */
-  readonly opening: Promise<Journal | null>;
+  readonly open: (onClosed: () => void) => Promise<Journal | null>;
   /** What this browser lets us use of its disk; null where it does not say. */
   readonly room: () => Promise<Room | null>;
 };
@@ -39,9 +39,9 @@ export class Memory {
   #forgotten: FileKey[] = [];
   #cancelWrite: Cancel | null = null;
 
-  constructor({ clock, opening, room }: MemoryPorts) {
+  constructor({ clock, open, room }: MemoryPorts) {
     this.#clock = clock;
-    this.#opening = opening.then((journal) => {
+    this.#opening = open(() => this.#lose()).then((journal) => {
       if (journal === null) return null;
       this.#journal = journal;
       this.#keeper = new Keeper({ clock, journal, room, onChanged: () => this.#onChanged() });
@@ -142,6 +142,14 @@ export class Memory {
     await store?.journal.wipe();
   }
 
+  /** Another tab wiped what was written down, or the browser took it away: uploads go on without. */
+  #lose(): void {
+    this.#keeper?.stop();
+    this.#journal = null;
+    this.#keeper = null;
+    this.#onChanged();
+  }
+
   #writeSoon(): void {
     this.#cancelWrite ??= this.#clock.after(WRITE_AFTER_MS, () => void this.#write());
   }
@@ -157,7 +165,9 @@ export class Memory {
     this.#forgotten = [];
     for (const entry of entries) this.#written.set(entry, signatureOf(entry));
     if (forgotten.length > 0) void this.#journal?.forget(forgotten);
-    if (entries.length > 0) await this.#journal?.remember(entries.map(recordOf));
+    const isWritten = entries.length === 0 || (await this.#journal?.remember(entries.map(recordOf))) === true;
+    // No room for now: each is written with its next change.
+    if (!isWritten) for (const entry of entries) this.#written.delete(entry);
     for (const entry of uncopied) {
       if (entry.file !== null && isOpen(entry))
         this.#keeper?.add(keyOf(entry), entry.file, () => isUnsent(entry));

@@ -1,7 +1,7 @@
 import "fake-indexeddb/auto";
 import { IDBFactory } from "fake-indexeddb";
 import { beforeEach, expect, test, vi } from "vitest";
-import { openJournal } from "../io/journal.ts";
+import { openJournal, wipeJournal } from "../io/journal.ts";
 import { MIB } from "../kernel/units.ts";
 import { FakeWorld, GALLERY_ID, photoBytes } from "./fake-world.ts";
 import { Memory } from "./memory.ts";
@@ -20,11 +20,13 @@ class Browser extends FakeWorld {
   /** Starts the engine with what this browser remembers; the one before is dead from now on. */
   async visit(): Promise<void> {
     this.#open?.();
-    const journal = await openJournal("owner", { onClosed: () => {} });
-    this.#open = () => journal?.close();
     const memory = new Memory({
       clock: this.clock,
-      opening: Promise.resolve(journal),
+      open: async (onClosed) => {
+        const journal = await openJournal("owner", { onClosed });
+        this.#open = () => journal?.close();
+        return journal;
+      },
       room: () => Promise.resolve(null),
     });
     this.reports.length = 0;
@@ -242,4 +244,16 @@ test("signed out, nothing is sent any more and nothing is remembered", async () 
   await browser.visit();
   await browser.pass(5_000);
   expect(browser.hasTally(GALLERY_ID)).toBe(false);
+});
+
+test("what another tab wiped no longer counts as kept, and uploads go on", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.add(some(3));
+  await browser.untilKept(3);
+  await wipeJournal("owner");
+
+  await browser.until(() => browser.tally().kept.none === 3);
+  browser.onPut = () => "none";
+  expect(await browser.untilComplete()).toMatchObject({ doneCount: 3 });
 });

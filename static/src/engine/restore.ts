@@ -1,5 +1,6 @@
 import { type FileEvent, rememberedFile } from "../domain/file-machine.ts";
-import type { UploadRow } from "../domain/wire.ts";
+import { MAX_BATCH_ITEMS } from "../domain/limits.ts";
+import type { SignItem, UploadRow } from "../domain/wire.ts";
 import type { UploadApi } from "../io/upload-api.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { HOUR_MS } from "../kernel/units.ts";
@@ -9,7 +10,7 @@ import type { Memory, RememberedFile, RememberedGallery } from "./memory.ts";
 import { readPages } from "./pages.ts";
 
 export type RestorePorts = {
-  readonly api: Pick<UploadApi, "listUploads">;
+  readonly api: Pick<UploadApi, "listUploads" | "sign">;
   readonly catalogue: Catalogue;
   readonly clock: Clock;
   readonly connection: Connection;
@@ -81,27 +82,47 @@ export class Restore {
   async #ask(gallery: GalleryEntry): Promise<void> {
     const { api, connection } = this.#ports;
     const unheard = new Set(gallery.files);
+    const rows = new Map<FileEntry, UploadRow>();
     const failure = await readPages(
       (cursor) => connection.call(() => api.listUploads(gallery.id, cursor)),
       (page) => {
-        for (const row of page.uploads) this.#tell(gallery, row, unheard);
+        for (const row of page.uploads) {
+          const entry = this.#entryOf(gallery, row);
+          if (entry === null) continue;
+          unheard.delete(entry);
+          rows.set(entry, row);
+          this.#tell(entry, row);
+        }
       },
     );
     if (failure === null) {
       for (const entry of unheard) this.#ports.dispatch(entry, { type: "unregistered" });
+      await this.#lookFor(
+        [...rows].filter(([entry, row]) => mayBeStored(entry, row)).map(([entry]) => entry),
+      );
     } else if (GONE_CODES.has(failure.code)) {
       this.#ports.onGone(gallery);
     }
   }
 
-  #tell(gallery: GalleryEntry, row: UploadRow, unheard: Set<FileEntry>): void {
-    const entry = this.#entryOf(gallery, row);
-    if (entry === null) return;
-    unheard.delete(entry);
+  #tell(entry: FileEntry, row: UploadRow): void {
     const { state } = entry.runner;
     const isAnswer = state.name === "queued" || state.name === "paused" || state.name === "waiting";
     if (isAnswer) this.#ports.dispatch(entry, { type: "registered", row });
     this.#ports.dispatch(entry, { type: "row", row });
+  }
+
+  /** Their last byte may have arrived just before the browser died: the store is asked before a person is. */
+  async #lookFor(entries: readonly FileEntry[]): Promise<void> {
+    const { api, connection } = this.#ports;
+    for (let first = 0; first < entries.length; first += MAX_BATCH_ITEMS) {
+      const some = entries.slice(first, first + MAX_BATCH_ITEMS);
+      const answer = await connection.call(() => api.sign(some.map(lookOf)));
+      some.forEach((entry, index) => {
+        const row = answer.ok ? answer.value[index] : undefined;
+        if (row !== undefined && row.state !== null) this.#ports.dispatch(entry, { type: "row", row });
+      });
+    }
   }
 
   /**
@@ -115,4 +136,14 @@ export class Restore {
     const isUnheard = namesake?.runner.state.way.uploadId === null;
     return isUnheard && row.state === "cancelled" ? (namesake ?? null) : null;
   }
+}
+
+function mayBeStored(entry: FileEntry, row: UploadRow): boolean {
+  const { state } = entry.runner;
+  const isNeeded = state.name === "waiting" && state.why === "file_needed";
+  return isNeeded && (row.state === "signed" || row.state === "uploading");
+}
+
+function lookOf(entry: FileEntry): SignItem {
+  return { id: entry.runner.state.way.uploadId ?? "", afterFailure: true, crc32: null, parts: [] };
 }

@@ -43,7 +43,7 @@ function engineStarter(baseUrl: string, accountId: string | null): StartEngine {
       api: new HttpUploadApi({ baseUrl, clock: systemClock, fetch: (input, init) => fetch(input, init) }),
       baseUrl,
       clock: systemClock,
-      memory: new Memory({ clock: systemClock, opening: openMemory(accountId), room: browserRoom }),
+      memory: new Memory({ clock: systemClock, open: journalOf(accountId), room: browserRoom }),
       network: browserNetwork(self),
       onFreed,
       openSocket: openWebSocket,
@@ -53,7 +53,6 @@ function engineStarter(baseUrl: string, accountId: string | null): StartEngine {
     });
 }
 
-/** What another tab wiped is gone: its owner has signed out, and this tab is told so. */
-async function openMemory(accountId: string | null): Promise<Journal | null> {
-  return accountId === null ? null : await openJournal(accountId, { onClosed: () => {} });
+function journalOf(accountId: string | null): (onClosed: () => void) => Promise<Journal | null> {
+  return async (onClosed) => (accountId === null ? null : await openJournal(accountId, { onClosed }));
 }
