@@ -194,20 +194,6 @@ describe("kept bytes", () => {
     expect((await readAll(journal)).kept.has(keyOf("changed"))).toBe(false);
   });
 
-  test("are not kept of a file that can no longer be read", async () => {
-    const journal = await opened();
-    await journal.remember([recordOf("a"), recordOf("gone")]);
-    const gone = keepable("gone", "g".repeat(10));
-    gone.file.slice = () => {
-      throw new DOMException("gone", "NotReadableError");
-    };
-
-    const results = await journal.keepBytes([keepable("a"), gone]);
-
-    expect(results).toEqual(["kept", "unreadable"]);
-    expect((await readAll(journal)).kept.has(keyOf("gone"))).toBe(false);
-  });
-
   test("that are not all of the file are not handed out", async () => {
     const journal = await opened();
     await journal.remember([recordOf("a")]);

@@ -2,7 +2,6 @@ import { type DBSchema, deleteDB, type IDBPDatabase, type IDBPTransaction, openD
 import type { RememberedEnd } from "../domain/file-machine.ts";
 import type { MediaType } from "../domain/sniff.ts";
 import { SECOND_MS } from "../kernel/units.ts";
-import { readBytes } from "./file-bytes.ts";
 
 export type FileKey = { readonly galleryId: string; readonly clientId: string };
 
@@ -165,17 +164,11 @@ export class Journal {
    * transaction unless one of them cannot be kept: then the others are kept one by one.
    */
   async keepBytes(files: readonly Keepable[]): Promise<readonly KeepResult[]> {
-    const expectedBytes = new Map<Keepable, number>();
+    let results: readonly KeepResult[] = [];
     const failure = await this.#change(async (change) => {
-      const copy = async (one: Keepable): Promise<void> => {
-        const record: unknown = await change.objectStore("files").get(storeKeyOf(one.key));
-        if (!isFileRecord(record) || record.end !== null) return;
-        expectedBytes.set(one, record.sizeBytes);
-        await change.objectStore("bytes").put(one.file, storeKeyOf(one.key));
-      };
-      await Promise.all(files.map(copy));
+      results = await Promise.all(files.map((one) => copyOne(change, one)));
     });
-    if (failure === null) return await this.#checked(files, expectedBytes);
+    if (failure === null) return results;
     return files.length === 1 ? [resultOf(failure)] : await this.#keepOneByOne(files);
   }
 
@@ -221,26 +214,6 @@ export class Journal {
     return results;
   }
 
-  /**
-   * Chromium completes the copy of a file that is gone from the disk, and has kept nothing of it (2026, Chromium 156).
-   * The file is looked at instead of the copy, whose disk is not freed as long as anybody might still read it.
-   */
-  async #checked(
-    files: readonly Keepable[],
-    expectedBytes: ReadonlyMap<Keepable, number>,
-  ): Promise<readonly KeepResult[]> {
-    const check = async (one: Keepable): Promise<KeepResult> => {
-      const bytes = expectedBytes.get(one);
-      if (bytes === undefined) return "unknown";
-      const isThere = one.file.size === bytes && (await readBytes(one.file, 0, Math.min(bytes, 1))) !== null;
-      return isThere ? "kept" : "unreadable";
-    };
-    const results = await Promise.all(files.map(check));
-    const wrong = files.filter((_, index) => results[index] === "unreadable");
-    if (wrong.length > 0) await this.dropBytes(wrong.map(({ key }) => key));
-    return results;
-  }
-
   async #did(work: (change: Change) => readonly Promise<unknown>[]): Promise<boolean> {
     return (await this.#change((change) => Promise.all(work(change)))) === null;
   }
@@ -260,6 +233,15 @@ export class Journal {
       return error;
     }
   }
+}
+
+async function copyOne(change: Change, { key, file }: Keepable): Promise<KeepResult> {
+  const record: unknown = await change.objectStore("files").get(storeKeyOf(key));
+  if (!isFileRecord(record) || record.end !== null) return "unknown";
+  // A file that was gone when first asked for its size says 0, and is copied as such (2026, Chromium 156).
+  if (file.size !== record.sizeBytes) return "unreadable";
+  await change.objectStore("bytes").put(file, storeKeyOf(key));
+  return "kept";
 }
 
 async function readAndTidy(change: Change, newRootIds: ReadonlySet<string>): Promise<Journaled> {
@@ -368,7 +350,7 @@ function nameOfError(error: unknown): string {
   return error instanceof Error ? error.name : "";
 }
 
-/** Chromium calls a file that changed since it was chosen a DataError. */
+/** Chromium calls a file that changed or vanished since it was chosen a DataError. */
 const UNREADABLE_ERRORS: ReadonlySet<string> = new Set(["DataError", "NotReadableError", "NotFoundError"]);
 
 function resultOf(failure: unknown): KeepResult {
