@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { API_BACKOFF, backoffMs, retryAfterMs } from "./retry.ts";
+import { API_BACKOFF, backoffMs, probePauseMs, probeWithinMs, retryAfterMs } from "./retry.ts";
 
 test("the pause is anywhere below a ceiling that doubles up to its limit", () => {
   fc.assert(
@@ -31,4 +31,14 @@ test.each([
   ["Sat, 21 Nov 2026 11:59:00 GMT", 0],
 ])("Retry-After %s means %s ms", (header, expectedMs) => {
   expect(retryAfterMs(header, Date.parse("2026-11-21T12:00:00Z"))).toBe(expectedMs);
+});
+
+test("a network that is away is asked for again within five seconds for the first half minute, then less often", () => {
+  const longest = (attempt: number) => probePauseMs(attempt, 1) + probeWithinMs(attempt);
+  const attempts = Array.from({ length: 60 }, (_, attempt) => attempt);
+
+  expect(Math.max(...attempts.slice(0, 8).map(longest))).toBeLessThan(5_000);
+  expect(Math.max(...attempts.slice(0, 16).map(longest))).toBeLessThanOrEqual(7_000);
+  expect(longest(59)).toBe(50_000);
+  expect(attempts.map(probeWithinMs)).toEqual(attempts.map(probeWithinMs).toSorted((a, b) => a - b));
 });

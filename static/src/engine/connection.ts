@@ -1,5 +1,5 @@
 import { type Failure, failureHere } from "../domain/failure.ts";
-import { API_BACKOFF, backoffMs } from "../domain/retry.ts";
+import { API_BACKOFF, backoffMs, probePauseMs, probeWithinMs } from "../domain/retry.ts";
 import type { Network } from "../io/network.ts";
 import type { ApiResult, UploadApi } from "../io/upload-api.ts";
 import type { Cancel, Clock } from "../kernel/clock.ts";
@@ -11,13 +11,15 @@ import type { Slots } from "./slots.ts";
 export type ConnectionStatus = "open" | "hiccup" | "offline" | "sign_in";
 
 export type ConnectionPorts = {
-  readonly api: Pick<UploadApi, "session">;
+  readonly api: Pick<UploadApi, "session" | "hangUp">;
   readonly clock: Clock;
   readonly random: () => number;
   readonly network: Network;
   readonly slots: Slots;
   readonly ownOrigin: string;
   readonly onStatus: (status: ConnectionStatus) => void;
+  /** Nothing came through, and now something does: what was on its way meanwhile may wait on dead sockets. */
+  readonly onReconnected: () => void;
 };
 
 /** A server that fails at one and the same call while it answers others will not do better for ever. */
@@ -37,12 +39,15 @@ export class Connection {
   #waiting: (() => void)[] = [];
   #cancelProbe: Cancel = () => {};
   #isProbing = false;
+  /** An answer to a probe of an earlier turn says nothing of the network there is now. */
+  #probeTurn = 0;
+  /** Nothing came back, unlike from a server that asks for time or for somebody to sign in. */
+  #isCutOff = false;
   /** Whose uploads these are; undefined until somebody is signed in. */
   #userId: string | undefined;
 
   constructor(ports: ConnectionPorts) {
     this.#ports = ports;
-    ports.network.onOnline(() => this.#probeNow());
     ports.network.onOffline(() => this.#goOffline());
     void this.#probe();
   }
@@ -65,11 +70,11 @@ export class Connection {
           await this.#rest(brokenCount);
           break;
         case "network":
-          this.#lose(null);
+          this.#lose();
           break;
         case "busy":
           this.#ports.slots.rest(this.#ports.ownOrigin, answer.failure.retryAfterMs);
-          this.#lose(answer.failure.retryAfterMs);
+          this.#giveTime(answer.failure.retryAfterMs);
           break;
         case "sign_in":
           this.#signOut();
@@ -88,6 +93,22 @@ export class Connection {
   /** Somebody has signed in again, in this window or another. */
   retrySession(): void {
     if (this.#status === "sign_in") this.#probeNow();
+  }
+
+  /** Nothing moves though it should: is anybody there? */
+  doubt(): void {
+    if (this.#status === "open") void this.#probe();
+  }
+
+  /** The network is another, or was away: what is being asked is asked anew, as soon as anybody answers. */
+  renew(): void {
+    this.#attempt = 0;
+    this.#probeTurn += 1;
+    this.#isProbing = false;
+    if (this.#status === "open") this.#become("hiccup");
+    this.#isCutOff = true;
+    this.#ports.api.hangUp();
+    this.#probeNow();
   }
 
   async #once<Value>(send: () => Promise<ApiResult<Value>>): Promise<ApiResult<Value>> {
@@ -119,6 +140,7 @@ export class Connection {
   #become(status: ConnectionStatus): void {
     if (this.#status === status) return;
     this.#status = status;
+    if (status === "open" && this.#isCutOff) this.#reconnect();
     // Whoever listens hears that the way is open before the first waiting call is answered.
     this.#ports.onStatus(status);
     if (status !== "open") return;
@@ -127,10 +149,25 @@ export class Connection {
     for (const goOn of waiting) goOn();
   }
 
-  #lose(retryAfterMs: number | null): void {
+  /** What was asked before the network was lost may wait for half a minute on a socket that is dead. */
+  #reconnect(): void {
+    this.#isCutOff = false;
+    this.#ports.api.hangUp();
+    this.#ports.onReconnected();
+  }
+
+  #lose(): void {
+    this.#isCutOff = true;
     if (this.#status !== "open") return;
     this.#become(this.#ports.network.isOnline() ? "hiccup" : "offline");
-    this.#probeLater(retryAfterMs);
+    this.#probeLater();
+  }
+
+  #giveTime(retryAfterMs: number | null): void {
+    if (this.#status !== "open") return;
+    this.#become("hiccup");
+    if (retryAfterMs === null) this.#probeLater();
+    else this.#probeIn(retryAfterMs);
   }
 
   #signOut(): void {
@@ -142,12 +179,14 @@ export class Connection {
 
   #goOffline(): void {
     if (this.#status === "sign_in") return;
+    this.#isCutOff = true;
     this.#become("offline");
     this.#probeIn(OFFLINE_LOOK_MS);
   }
 
-  #probeLater(retryAfterMs: number | null): void {
-    const delayMs = retryAfterMs ?? backoffMs(API_BACKOFF, this.#attempt, this.#ports.random());
+  #probeLater(): void {
+    const pauseMs = this.#isCutOff ? probePauseMs : pauseOfBusyMs;
+    const delayMs = pauseMs(this.#attempt, this.#ports.random());
     this.#attempt += 1;
     this.#probeIn(delayMs);
   }
@@ -171,7 +210,9 @@ export class Connection {
       return;
     }
     this.#isProbing = true;
-    const answer = await this.#ports.api.session();
+    const turn = this.#probeTurn;
+    const answer = await this.#ports.api.session(probeWithinMs(this.#attempt));
+    if (turn !== this.#probeTurn) return;
     this.#isProbing = false;
     if (answer.ok) this.#knowUser(answer.value.userId);
     else this.#stayAway(answer.failure.kind);
@@ -193,7 +234,12 @@ export class Connection {
       this.#signOut();
       return;
     }
+    this.#isCutOff = kind === "network";
     if (this.#status !== "sign_in") this.#become("offline");
-    this.#probeLater(null);
+    this.#probeLater();
   }
+}
+
+function pauseOfBusyMs(attempt: number, random: number): number {
+  return backoffMs(API_BACKOFF, attempt, random);
 }

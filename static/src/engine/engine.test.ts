@@ -648,6 +648,106 @@ test("a network that claims to be there and is not is asked less and less often"
   expect(tally.outcome).toBe("all");
 });
 
+/** Milliseconds of the world's time until the next byte arrives at the store. */
+async function untilNextPut(world: FakeWorld): Promise<number> {
+  const [sinceMs, before] = [world.clock.nowMs(), world.puts.length];
+  await world.until(() => world.puts.length > before);
+  return world.clock.nowMs() - sinceMs;
+}
+
+test("online again, the first byte leaves within five seconds, though every socket before is dead", async () => {
+  const world = new FakeWorld();
+  const files = [photo(1, 112 * MIB), ...photos(30).slice(2)];
+  world.add(chosen(files));
+  await world.until(() => world.puts.length > 2);
+  world.isBlackHole = true;
+  await world.pass(3_000);
+  world.goOffline();
+  await world.pass(20_000);
+  world.isBlackHole = false;
+
+  world.goOnline();
+
+  expect(await untilNextPut(world)).toBeLessThan(5_000);
+  expect(await world.untilComplete()).toMatchObject({ outcome: "all", failedCount: 0 });
+  for (const file of files) expect(world.hasStored(file)).toBe(true);
+});
+
+test.each([
+  [20_000, 5_000],
+  [60_000, 5_000],
+  [300_000, 40_000],
+])(
+  "a network that swallows everything for %i ms and never says so: the next byte leaves within %i ms",
+  async (awayMs, withinMs) => {
+    const world = new FakeWorld();
+    world.add(chosen([photo(1, 112 * MIB), ...photos(30).slice(2)]));
+    await world.until(() => world.puts.length > 2);
+    world.isBlackHole = true;
+    await world.pass(awayMs);
+
+    world.isBlackHole = false;
+
+    expect(await untilNextPut(world)).toBeLessThan(withinMs);
+    expect(await world.untilComplete()).toMatchObject({ outcome: "all", failedCount: 0 });
+  },
+);
+
+test("woken from sleep, what was on its way is sent again at once", async () => {
+  const world = new FakeWorld();
+  world.add(chosen([photo(1, 112 * MIB), ...photos(30).slice(2)]));
+  await world.until(() => world.puts.length > 2);
+  world.isBlackHole = true;
+  await world.pass(1_000);
+  world.clock.sleep(3_600_000);
+  world.isBlackHole = false;
+
+  expect(await untilNextPut(world)).toBeLessThan(5_000);
+  expect(await world.untilComplete()).toMatchObject({ outcome: "all", failedCount: 0 });
+});
+
+test("signatures that a sleep has outlived are made anew, not tried", async () => {
+  const world = new FakeWorld();
+  const puts: string[] = [];
+  world.onPut = (url) => {
+    puts.push(url);
+    return "none";
+  };
+  world.add(chosen(photos(60)));
+  await world.until(() => puts.length > 3);
+  world.isBlackHole = true;
+  await world.pass(1_000);
+  const signedBefore = world.clock.nowMs() + 900_000;
+  puts.length = 0;
+  world.clock.sleep(3_600_000);
+  world.isBlackHole = false;
+
+  await world.untilComplete();
+
+  expect(puts.filter((url) => Number(new URL(url).searchParams.get("until")) <= signedBefore)).toEqual([]);
+});
+
+test("a store that answers slowly is not taken for a dead network", async () => {
+  const world = new FakeWorld();
+  world.add(chosen([photo(1, 112 * MIB)]));
+  await world.until(() => world.puts.length > 2);
+  world.onPutMs = 25_000;
+
+  await world.untilComplete();
+
+  expect(world.abortedPutCount).toBe(0);
+});
+
+test("one call that is lost interrupts no body on its way", async () => {
+  const world = new FakeWorld();
+  world.onCall = first(1, "lost", (path) => path.endsWith("/complete"));
+
+  world.add(chosen([...photos(60), photo(70, 112 * MIB)]));
+  await world.untilComplete();
+
+  expect(world.abortedPutCount).toBe(0);
+});
+
 test("files chosen while there is no network wait for it", async () => {
   const world = new FakeWorld();
   world.goOffline();

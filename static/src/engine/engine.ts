@@ -29,6 +29,7 @@ import { Confirmations } from "./confirmations.ts";
 import { Connection, type ConnectionStatus } from "./connection.ts";
 import { idOf } from "./held-files.ts";
 import { Inspector } from "./inspector.ts";
+import { LineWatch } from "./line-watch.ts";
 import type { Memory } from "./memory.ts";
 import type { ChosenFile, EngineRequest } from "./port.ts";
 import { receiptOf } from "./receipt.ts";
@@ -59,6 +60,8 @@ const REGISTER_AT_ONCE_MS = 10;
 const REGISTER_GATHER_MS = 250;
 const COMPLETE_GATHER_MS = 1_000;
 const CANCEL_GATHER_MS = 20;
+/** A body that has not moved for so long when the network is back is on a socket that is dead. */
+const STILL_MS = 5_000;
 
 /** The upload as it was when its file was removed, and how often it was said in vain. */
 type Cancellation = { readonly entry: FileEntry; readonly uploadId: string; readonly attempt: number };
@@ -81,6 +84,7 @@ export class Engine {
   readonly #reopener: Batcher<FileEntry>;
   readonly #completer: Batcher<FileEntry>;
   readonly #canceller: Batcher<Cancellation>;
+  readonly #lineWatch: LineWatch;
   readonly #confirmations = new Map<string, Confirmations>();
   /** Resolves when what an earlier visit left is in the catalogue. */
   readonly #restored: Promise<void>;
@@ -109,6 +113,7 @@ export class Engine {
       random,
       slots,
       onStatus: (status) => this.#onStatus(status),
+      onReconnected: () => this.#transfers.cutOff(STILL_MS),
     });
     const sources = new Sources((entry) => memory.find(entry));
     this.#inspector = new Inspector({
@@ -171,8 +176,13 @@ export class Engine {
       onRestored: (gallery) => this.#takeRestored(gallery),
       onGone: (gallery) => this.#dropGallery(gallery),
     }).begin();
-    network.onOnline(() => {
-      for (const confirmations of this.#confirmations.values()) confirmations.reopenNow();
+    this.#lineWatch = new LineWatch({
+      clock,
+      network,
+      isWanted: () => this.#hasOpenFiles(),
+      silentMs: () => this.#transfers.silentMs,
+      onSilence: () => this.#connection.doubt(),
+      onRenewed: () => this.#renew(),
     });
   }
 
@@ -546,6 +556,17 @@ export class Engine {
 
   // What happens.
 
+  #hasOpenFiles(): boolean {
+    return [...this.#catalogue.galleries.values()].some((gallery) => openCount(gallery) > 0);
+  }
+
+  /** Whatever is in flight is sent and asked anew, on sockets of the network that is there now. */
+  #renew(): void {
+    this.#connection.renew();
+    this.#transfers.cutOff(0);
+    for (const confirmations of this.#confirmations.values()) confirmations.reopenNow();
+  }
+
   #onStatus(status: ConnectionStatus): void {
     for (const gallery of this.#catalogue.galleries.values()) {
       for (const entry of gallery.files) {
@@ -573,6 +594,7 @@ export class Engine {
     if (open === 0) this.#settle(gallery);
     else {
       this.#openConfirmations(gallery.id);
+      this.#lineWatch.watch();
       if (gallery.runner.state.name === "complete") gallery.runner.dispatch({ type: "sending" });
     }
     // The last of a round does not wait for company.

@@ -3,7 +3,7 @@
 import { crc32, crc32Hex } from "../domain/crc32.ts";
 import { planParts, rangeOfPart } from "../domain/part-plan.ts";
 import type { Network } from "../io/network.ts";
-import type { PutOutcome, PutPart } from "../io/part-put.ts";
+import { type PutOutcome, type PutPart, STALL_MS } from "../io/part-put.ts";
 import type { SocketHandlers } from "../io/progress-socket.ts";
 import { HttpUploadApi } from "../io/upload-api.ts";
 import { ManualClock } from "../kernel/clock.ts";
@@ -129,6 +129,10 @@ export class FakeWorld {
   /** Bodies that were on their way when the engine let go of them. */
   abortedPutCount = 0;
   isOnline = true;
+  /** How long a body is on its way. */
+  onPutMs = 50;
+  /** Whatever is sent or asked now is never answered, even if the network comes back; only who gives up is free. */
+  isBlackHole = false;
   engine: Engine;
   /** So much of a chunk is kept; the rest is lost on its way, and 308 says so. */
   keepOfChunk: (bytes: number) => number = (bytes) => bytes;
@@ -312,6 +316,7 @@ export class FakeWorld {
     this.#enter(url.origin);
     try {
       await this.#later(20);
+      if (this.isBlackHole) await neverUnless(init?.signal ?? null);
       if (!this.isOnline) throw new TypeError("Failed to fetch");
       this.calls.push({ path: url.pathname + url.search, body });
       return this.#answer(url, init ?? {}, body);
@@ -636,7 +641,8 @@ export class FakeWorld {
     try {
       const bytes = new Uint8Array(await body.arrayBuffer());
       watch.onMoved(Math.floor(body.size / 2));
-      await this.#laterOr(50, watch.signal);
+      await this.#laterOr(this.onPutMs, watch.signal);
+      if (this.isBlackHole && (await this.#isSwallowed(watch.signal))) return { kind: "stalled" };
       if (watch.signal.aborted) {
         this.abortedPutCount += 1;
         return { kind: "aborted" };
@@ -649,6 +655,12 @@ export class FakeWorld {
       this.#bufferedBytes -= body.size;
     }
   };
+
+  /** The watchdog of a body that does not move; false where it was withdrawn before. */
+  async #isSwallowed(signal: AbortSignal): Promise<boolean> {
+    await this.#laterOr(STALL_MS, signal);
+    return !signal.aborted;
+  }
 
   #laterOr(delayMs: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
@@ -733,6 +745,12 @@ export class FakeWorld {
   dropAllSockets(): void {
     for (const socket of this.sockets.splice(0)) socket.handlers.onClose();
   }
+}
+
+function neverUnless(signal: AbortSignal | null): Promise<never> {
+  return new Promise((_, reject) => {
+    signal?.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")));
+  });
 }
 
 async function whileAlive<Answer>(life: Life, ask: () => Promise<Answer>): Promise<Answer> {

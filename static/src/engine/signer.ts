@@ -24,7 +24,8 @@ export type SignAnswer =
   | {
       readonly kind: "request";
       readonly request: SignedRequest;
-      readonly expiresAtMs: number;
+      /** By the system's clock: a signature grows old while the machine sleeps. */
+      readonly expiresAtWallMs: number;
       /** So many bytes of the piece the store has; the request is for the rest. */
       readonly skipBytes: number;
     }
@@ -132,8 +133,8 @@ export class Signer {
   #hand(group: readonly Waiting[], transfer: Transfer, entry: FileEntry, row: UploadRow): void {
     this.#ports.onRow(entry, row);
     this.#ports.onTransfer(entry, transfer);
-    const nowMs = this.#ports.clock.nowMs();
-    for (const { ask, answer } of group) answer(answerFor(ask, transfer, nowMs));
+    const nowWallMs = this.#ports.clock.wallMs();
+    for (const { ask, answer } of group) answer(answerFor(ask, transfer, nowWallMs));
   }
 }
 
@@ -150,17 +151,17 @@ function itemOf(group: readonly Waiting[]): SignItem {
   };
 }
 
-function answerFor(ask: SignAsk, transfer: Transfer, nowMs: number): SignAnswer {
+function answerFor(ask: SignAsk, transfer: Transfer, nowWallMs: number): SignAnswer {
   switch (transfer.lane) {
     case "put":
       return ask.partNumber === null
-        ? requestUntil(transfer.request, transfer.expiresInS, nowMs)
+        ? requestUntil(transfer.request, transfer.expiresInS, nowWallMs)
         : NOTHING_TO_SEND;
     case "multipart": {
       const partNumber = ask.partNumber ?? 1;
       if (transfer.storedParts.includes(partNumber)) return { kind: "stored" };
       const part = transfer.parts.find(({ number }) => number === partNumber);
-      return part === undefined ? LEFT_OUT : requestUntil(part.request, transfer.expiresInS, nowMs);
+      return part === undefined ? LEFT_OUT : requestUntil(part.request, transfer.expiresInS, nowWallMs);
     }
     case "resumable":
       return chunkFor(ask, transfer);
@@ -174,10 +175,10 @@ function chunkFor(ask: SignAsk, session: Session): SignAnswer {
 
 /** A session outlives the upload itself. */
 export function answerOf(chunk: Chunk): SignAnswer {
-  return chunk.kind === "request" ? { ...chunk, expiresAtMs: Number.POSITIVE_INFINITY } : chunk;
+  return chunk.kind === "request" ? { ...chunk, expiresAtWallMs: Number.POSITIVE_INFINITY } : chunk;
 }
 
-function requestUntil(request: SignedRequest, expiresInS: number, nowMs: number): SignAnswer {
-  const expiresAtMs = nowMs + expiresInS * SECOND_MS - EXPIRY_MARGIN_MS;
-  return { kind: "request", request, expiresAtMs, skipBytes: 0 };
+function requestUntil(request: SignedRequest, expiresInS: number, nowWallMs: number): SignAnswer {
+  const expiresAtWallMs = nowWallMs + expiresInS * SECOND_MS - EXPIRY_MARGIN_MS;
+  return { kind: "request", request, expiresAtWallMs, skipBytes: 0 };
 }

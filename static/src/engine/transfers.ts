@@ -55,13 +55,19 @@ type Job = {
   /** A resumable session takes one piece after the other; its offset follows from what the store answers. */
   session: Session | null;
   /** When the server is asked again. */
-  sessionUntilMs: number;
+  sessionUntilWallMs: number;
   /** A piece has failed for now: nothing more is begun, and the file rests when what is on its way has ended. */
   hasFailed: boolean;
 };
 
-/** What follows a try: nothing more, another with what is known, or one after the server has looked. */
-type Ending = "over" | "again" | "failed";
+/**
+ * What follows a try: nothing more, another with what is known, one after the server has looked; and `failed` is such
+ * a try as well, and counts.
+ */
+type Ending = "over" | "again" | "look" | "failed";
+
+/** A body on its way. */
+type Flight = { readonly controller: AbortController; movedAtMs: number };
 
 const ABORTED: PutOutcome = { kind: "aborted" };
 
@@ -79,6 +85,7 @@ export class Transfers {
   #readyCount = 0;
   /** The last large file went so: pieces of the next that are read before its lane is known would be read again. */
   #usesSessions = false;
+  readonly #flights = new Set<Flight>();
   readonly #movingCounts = new Map<FileEntry, number>();
 
   constructor(ports: TransferPorts) {
@@ -98,7 +105,7 @@ export class Transfers {
       isLooking: false,
       hasLooked: false,
       session: null,
-      sessionUntilMs: 0,
+      sessionUntilWallMs: 0,
       hasFailed: false,
     };
     this.#jobs.set(entry, job);
@@ -130,6 +137,20 @@ export class Transfers {
     return (this.#movingCounts.get(entry) ?? 0) > 0;
   }
 
+  /** Milliseconds since any body has moved; null where none is on its way. */
+  get silentMs(): number | null {
+    const movedAtMs = Math.max(...Array.from(this.#flights, (flight) => flight.movedAtMs));
+    return this.#flights.size === 0 ? null : this.#ports.clock.nowMs() - movedAtMs;
+  }
+
+  /** Bodies that have not moved for so long end; the server is asked what arrived, and the rest is sent anew. */
+  cutOff(stillForMs: number): void {
+    const nowMs = this.#ports.clock.nowMs();
+    for (const { controller, movedAtMs } of [...this.#flights]) {
+      if (nowMs - movedAtMs >= stillForMs) controller.abort();
+    }
+  }
+
   /** What a signature says of the upload as a whole. */
   take(entry: FileEntry, transfer: Transfer): void {
     const fileBytes = entry.runner.state.way.plan.fileBytes;
@@ -152,7 +173,7 @@ export class Transfers {
     this.#usesSessions = true;
     if (job !== undefined) {
       job.session = session;
-      job.sessionUntilMs = this.#ports.clock.nowMs() + SESSION_SIGNED_MS;
+      job.sessionUntilWallMs = this.#ports.clock.wallMs() + SESSION_SIGNED_MS;
       job.nextPart = 1;
     }
     this.#takePlan(entry, plan, wholePieces(plan, session.offset), true);
@@ -293,7 +314,7 @@ export class Transfers {
       const ending = await this.#try(piece, body, crc, afterFailure);
       if (ending === "over") return;
       if (ending === "failed") tryCount += 1;
-      afterFailure = ending === "failed";
+      afterFailure = ending !== "again";
     }
     piece.job.hasFailed = true;
   }
@@ -328,7 +349,7 @@ export class Transfers {
 
   /** A session is signed once for all its pieces. Null where the server is to be asked (again). */
   #nextChunk({ job, plan, partNumber }: Piece): SignAnswer | null {
-    const isFresh = this.#ports.clock.nowMs() <= job.sessionUntilMs;
+    const isFresh = this.#ports.clock.wallMs() <= job.sessionUntilWallMs;
     return job.session !== null && isFresh ? answerOf(chunkOf(plan, partNumber, job.session)) : null;
   }
 
@@ -341,7 +362,7 @@ export class Transfers {
       case "partial":
         return this.#goOnFrom(piece, outcome.storedBytes);
       case "aborted":
-        return "over";
+        return piece.job.controller.signal.aborted ? "over" : "look";
       case "expired":
         return "again";
       case "throttled":
@@ -386,7 +407,7 @@ export class Transfers {
     if (release === null) return ABORTED;
     try {
       if (piece.job.hasFailed) return ABORTED;
-      if (this.#ports.clock.nowMs() > signed.expiresAtMs) return { kind: "expired" };
+      if (this.#ports.clock.wallMs() > signed.expiresAtWallMs) return { kind: "expired" };
       const startedAtMs = this.#ports.clock.nowMs();
       const outcome = await this.#put(piece, { ...signed.request, url: url.href }, body);
       this.#tellSlots(url.origin, startedAtMs, outcome);
@@ -405,6 +426,9 @@ export class Transfers {
 
   async #put(piece: Piece, request: SignedRequest, body: Blob): Promise<PutOutcome> {
     const { entry, controller } = piece.job;
+    const flight: Flight = { controller: new AbortController(), movedAtMs: this.#ports.clock.nowMs() };
+    const signal = AbortSignal.any([controller.signal, flight.controller.signal]);
+    this.#flights.add(flight);
     this.#countMoving(entry, 1);
     this.#ports.onSending(entry);
     let countedBytes = 0;
@@ -413,11 +437,13 @@ export class Transfers {
       countedBytes = Math.max(countedBytes, bytes);
     };
     const onMoved = (bytes: number): void => {
-      if (controller.signal.aborted) return;
+      flight.movedAtMs = this.#ports.clock.nowMs();
+      if (signal.aborted) return;
       count(Math.min(bytes, body.size));
       if (piece.plan.partCount === 1) this.#ports.dispatch(entry, { type: "moved", bytes });
     };
-    const outcome = await this.#ports.put(request, body, { signal: controller.signal, onMoved });
+    const outcome = await this.#ports.put(request, body, { signal, onMoved });
+    this.#flights.delete(flight);
     this.#countMoving(entry, -1);
     if (outcome.kind === "stored") count(body.size);
     return outcome;

@@ -44,6 +44,8 @@ export class ProgressSocket {
   #attempt = 0;
   #cancelReopen: Cancel = () => {};
   #isClosed = false;
+  /** Counts the sockets: what one from before says is not heard. */
+  #turn = 0;
 
   constructor(url: string, ports: SocketPorts, listener: SocketListener) {
     this.#url = url;
@@ -63,12 +65,17 @@ export class ProgressSocket {
     return true;
   }
 
-  /** The network is back: try now instead of when the pause is over. */
+  /** The network is another one: a socket of the one before may be dead without saying so. */
   reopenNow(): void {
-    if (this.#isClosed || this.#socket !== null) return;
+    if (this.#isClosed) return;
     this.#cancelReopen();
     this.#attempt = 0;
+    const before = this.#socket;
+    const wasOpen = this.#isOpen;
+    this.#isOpen = false;
     this.#open();
+    before?.close();
+    if (wasOpen) this.#listener.onClose();
   }
 
   close(): void {
@@ -80,19 +87,25 @@ export class ProgressSocket {
   }
 
   #open(): void {
+    this.#turn += 1;
+    const turn = this.#turn;
+    const isOurs = (): boolean => turn === this.#turn && !this.#isClosed;
     this.#socket = this.#ports.open(this.#url, {
       onOpen: () => {
-        if (this.#isClosed) return;
+        if (!isOurs()) return;
         this.#isOpen = true;
         this.#listener.onOpen();
       },
-      onText: (text) => this.#take(text),
-      onClose: () => this.#lose(),
+      onText: (text) => {
+        if (isOurs()) this.#take(text);
+      },
+      onClose: () => {
+        if (isOurs()) this.#lose();
+      },
     });
   }
 
   #take(text: string): void {
-    if (this.#isClosed) return;
     // A server that closes right after opening does not bring the pause back to its beginning; one that talks does.
     this.#attempt = 0;
     const message = parseSocketMessage(jsonOf(text));
@@ -101,7 +114,6 @@ export class ProgressSocket {
 
   #lose(): void {
     this.#socket = null;
-    if (this.#isClosed) return;
     const wasOpen = this.#isOpen;
     this.#isOpen = false;
     const delayMs = backoffMs(API_BACKOFF, this.#attempt, 0.5 + this.#ports.random() / 2);

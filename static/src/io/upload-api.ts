@@ -43,7 +43,7 @@ export type StoredUpload = { readonly row: UploadRow; readonly stored: StoredByt
 
 /** What the engine asks of the server; every call is safe to repeat. */
 export interface UploadApi {
-  session(): Promise<ApiResult<Session>>;
+  session(withinMs?: number): Promise<ApiResult<Session>>;
   register(galleryId: string, files: readonly DeclaredFile[]): Promise<ApiResult<readonly UploadRow[]>>;
   sign(items: readonly SignItem[]): Promise<ApiResult<readonly UploadRow[]>>;
   complete(items: readonly CompleteItem[]): Promise<ApiResult<readonly UploadRow[]>>;
@@ -58,6 +58,8 @@ export interface UploadApi {
   ): Promise<ApiResult<PhotoPage>>;
   gallery(galleryId: string): Promise<ApiResult<GalleryRow>>;
   report(galleryId: string, reports: readonly ProgressReport[]): Promise<ApiResult<null>>;
+  /** Whatever is being asked ends at once, as if the network were gone. */
+  hangUp(): void;
 }
 
 type Ports = { readonly baseUrl: string; readonly fetch: typeof fetch; readonly clock: Clock };
@@ -70,14 +72,16 @@ const BUSY_STATUSES: ReadonlySet<number> = new Set([408, 429, 502, 503, 504]);
 /** The API over fetch, with the session's cookie and the CSRF token that a Worker cannot read from it. */
 export class HttpUploadApi implements UploadApi {
   readonly #ports: Ports;
+  readonly #asking = new Set<AbortController>();
   #csrfToken: string | null = null;
 
   constructor(ports: Ports) {
     this.#ports = ports;
   }
 
-  async session(): Promise<ApiResult<Session>> {
-    const answer = understood(await this.#send({ method: "GET", path: "/api/session" }), parseSession);
+  async session(withinMs = ANSWER_TIMEOUT_MS): Promise<ApiResult<Session>> {
+    const call: Call = { method: "GET", path: "/api/session" };
+    const answer = understood(await this.#send(call, withinMs), parseSession);
     if (answer.ok) this.#csrfToken = answer.value.csrfToken;
     return answer;
   }
@@ -132,6 +136,10 @@ export class HttpUploadApi implements UploadApi {
     return answer.ok ? succeeded(null) : answer;
   }
 
+  hangUp(): void {
+    for (const controller of this.#asking) controller.abort();
+  }
+
   async #bulk(path: string, body: unknown): Promise<ApiResult<readonly UploadRow[]>> {
     const answer = understood(await this.#post(path, body), parseUploadPage);
     return answer.ok ? succeeded(answer.value.uploads) : answer;
@@ -149,19 +157,21 @@ export class HttpUploadApi implements UploadApi {
     return session.ok ? await this.#send({ method: "POST", path, body }) : session;
   }
 
-  async #send(call: Call): Promise<ApiResult<unknown>> {
-    const timeout = new AbortController();
-    const cancelTimeout = this.#ports.clock.after(ANSWER_TIMEOUT_MS, () => timeout.abort());
+  async #send(call: Call, withinMs = ANSWER_TIMEOUT_MS): Promise<ApiResult<unknown>> {
+    const controller = new AbortController();
+    const cancelTimeout = this.#ports.clock.after(withinMs, () => controller.abort());
+    this.#asking.add(controller);
     try {
       const response = await this.#ports.fetch(
         new URL(call.path, this.#ports.baseUrl),
-        this.#init(call, timeout.signal),
+        this.#init(call, controller.signal),
       );
       return await answerOf(response);
     } catch {
       // fetch tells nothing of why: no route, no name, a timeout and a closed lid all look alike.
       return failedWith({ kind: "network" });
     } finally {
+      this.#asking.delete(controller);
       cancelTimeout();
     }
   }
