@@ -1,0 +1,72 @@
+// Pure: which files are one press of the shutter: a camera's RAW, its JPEG or HEIC, and an editor's notes beside them.
+
+export type ShotPart = {
+  /** Folder and name without endings: what the files of one shot have in common. */
+  readonly key: string;
+  readonly kind: "raw" | "picture" | "sidecar" | "other";
+};
+
+const RAW_ENDINGS: ReadonlySet<string> = new Set(
+  "3fr arw cr2 cr3 crw dcr dng erf fff iiq kdc mef mos mrw nef nrw orf pef raf raw rw2 rwl sr2 srf srw x3f".split(
+    " ",
+  ),
+);
+/** What cameras write beside a RAW. A PNG or TIFF of that name was made by a person. */
+const PICTURE_ENDINGS: ReadonlySet<string> = new Set("jpg jpeg jpe heic heif hif".split(" "));
+const SIDECAR_ENDING = "xmp";
+/** The order in which the parts of a shot are sent: what can be seen soonest comes first. */
+const RANKS: Readonly<Record<ShotPart["kind"], number>> = { picture: 0, sidecar: 1, other: 2, raw: 3 };
+
+export function shotPartOf(path: string): ShotPart {
+  const whole = path.normalize("NFC").toLowerCase();
+  const [stem, ending] = splitEnding(whole);
+  const kind = kindOf(ending);
+  // Some editors write IMG_1.xmp, others IMG_1.CR3.xmp.
+  const [innerStem, innerEnding] = splitEnding(stem);
+  const isDouble = kind === "sidecar" && ["raw", "picture"].includes(kindOf(innerEnding));
+  return { key: isDouble ? innerStem : stem, kind };
+}
+
+function splitEnding(path: string): readonly [stem: string, ending: string] {
+  const dot = path.lastIndexOf(".");
+  return dot <= path.lastIndexOf("/") + 1 ? [path, ""] : [path.slice(0, dot), path.slice(dot + 1)];
+}
+
+function kindOf(ending: string): ShotPart["kind"] {
+  if (RAW_ENDINGS.has(ending)) return "raw";
+  if (PICTURE_ENDINGS.has(ending)) return "picture";
+  return ending === SIDECAR_ENDING ? "sidecar" : "other";
+}
+
+/** Groups in the order of their first files; whatever belongs to no RAW is a group of its own. */
+export function groupShots<File>(
+  files: readonly File[],
+  partOf: (file: File) => ShotPart,
+): readonly (readonly File[])[] {
+  const rawKeys = new Set(files.map(partOf).flatMap(({ key, kind }) => (kind === "raw" ? [key] : [])));
+  const shots = new Map<string, File[]>();
+  const groups: File[][] = [];
+  for (const file of files) {
+    const { key, kind } = partOf(file);
+    const known = kind === "other" ? undefined : shots.get(key);
+    if (known !== undefined) {
+      known.push(file);
+      continue;
+    }
+    const group = [file];
+    groups.push(group);
+    if (kind !== "other" && rawKeys.has(key)) shots.set(key, group);
+  }
+  return groups;
+}
+
+/** The same files, each shot together, its picture before its RAW. */
+export function inOrderOfSending<File>(
+  files: readonly File[],
+  partOf: (file: File) => ShotPart,
+): readonly File[] {
+  const rank = (file: File): number => RANKS[partOf(file).kind];
+  return groupShots(files, partOf).flatMap((group) =>
+    group.length === 1 ? group : [...group].sort((one, other) => rank(one) - rank(other)),
+  );
+}
