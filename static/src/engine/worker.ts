@@ -29,6 +29,7 @@ self.onmessage = ({ data: request }: MessageEvent<EngineRequest>) => {
 function startTab({ accountId, baseUrl }: Hello): Tab {
   return new Tab({
     accountId,
+    clock: systemClock,
     viewerId: crypto.randomUUID(),
     locks: new TabLocks(navigator.locks ?? null),
     openChannel: openBroadcastChannel,
@@ -43,7 +44,11 @@ function engineStarter(baseUrl: string, accountId: string | null): StartEngine {
       api: new HttpUploadApi({ baseUrl, clock: systemClock, fetch: (input, init) => fetch(input, init) }),
       baseUrl,
       clock: systemClock,
-      memory: new Memory({ clock: systemClock, open: journalOf(accountId), room: browserRoom }),
+      memory: new Memory({
+        clock: systemClock,
+        open: journalOf(navigator.locks === undefined ? null : accountId),
+        room: browserRoom,
+      }),
       network: browserNetwork(self),
       onFreed,
       openSocket: openWebSocket,

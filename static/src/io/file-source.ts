@@ -1,9 +1,18 @@
 // Runs in the page: what a person picked, dropped or pasted, as files with their paths.
 
-export type PickedFile = { readonly file: File; readonly relativePath: string };
+import { type DroppedRoot, rootOf } from "./roots.ts";
+
+export type PickedFile = {
+  readonly file: File;
+  readonly relativePath: string;
+  /** What was dropped whole and holds this file. */
+  readonly root?: DroppedRoot;
+};
 
 /** Small enough that handing a group to the Worker blocks no frame. */
 const GROUP_FILES = 200;
+/** A person is asked once for each of them in a later visit: for hundreds of single files nobody would click. */
+const MAX_ROOTS = 20;
 /** Systems write these into folders by themselves; nobody chose them. */
 const SYSTEM_FILES: ReadonlySet<string> = new Set(["thumbs.db", "desktop.ini"]);
 
@@ -22,20 +31,26 @@ export function pickedFromPaste(transfer: DataTransfer): readonly PickedFile[] {
  * only then, while the walk through folders may take its time.
  */
 export function pickedFromDrop(transfer: DataTransfer): AsyncGenerator<readonly PickedFile[]> {
-  const entries = Array.from(transfer.items, (item) => item.webkitGetAsEntry()).filter(
-    (entry) => entry !== null,
-  );
-  const files = entries.length === 0 ? Array.from(transfer.files) : [];
-  return walk(entries, files);
+  const items = Array.from(transfer.items);
+  const dropped = items.flatMap((item) => droppedFrom(item, items.length <= MAX_ROOTS));
+  const files = dropped.length === 0 ? Array.from(transfer.files) : [];
+  return walk(dropped, files);
+}
+
+type Dropped = { readonly entry: FileSystemEntry; readonly root: Promise<DroppedRoot | null> };
+
+function droppedFrom(item: DataTransferItem, isRemembered: boolean): Dropped[] {
+  const entry = item.webkitGetAsEntry();
+  return entry === null ? [] : [{ entry, root: isRemembered ? rootOf(item) : Promise.resolve(null) }];
 }
 
 async function* walk(
-  entries: readonly FileSystemEntry[],
+  dropped: readonly Dropped[],
   files: readonly File[],
 ): AsyncGenerator<readonly PickedFile[]> {
   yield* inGroups(files.map((file) => picked(file, "")));
   let group: PickedFile[] = [];
-  for await (const found of filesBelow(entries)) {
+  for await (const found of filesOf(dropped)) {
     group.push(found);
     if (group.length === GROUP_FILES) {
       yield group;
@@ -43,6 +58,13 @@ async function* walk(
     }
   }
   if (group.length > 0) yield group;
+}
+
+async function* filesOf(dropped: readonly Dropped[]): AsyncGenerator<PickedFile> {
+  for (const { entry, root } of dropped) {
+    const known = await root;
+    for await (const found of filesBelow([entry])) yield known === null ? found : { ...found, root: known };
+  }
 }
 
 /** Depth first, in the order given. What cannot be read (a broken link, a closed folder) ends nothing. */

@@ -4,6 +4,22 @@ declare global {
     queryPermission(descriptor: { readonly mode: "read" }): Promise<PermissionState>;
     requestPermission(descriptor: { readonly mode: "read" }): Promise<PermissionState>;
   }
+  interface DataTransferItem {
+    getAsFileSystemHandle?(): Promise<FileSystemHandle | null>;
+  }
+}
+
+/** A dropped folder or file, under a name of its own. */
+export type DroppedRoot = { readonly id: string; readonly handle: FileSystemHandle };
+
+/** Asked inside the event of the drop. Null where the browser gives none: then only copied bytes outlive the page. */
+export async function rootOf(item: DataTransferItem): Promise<DroppedRoot | null> {
+  try {
+    const handle = (await item.getAsFileSystemHandle?.()) ?? null;
+    return handle === null ? null : { id: crypto.randomUUID(), handle };
+  } catch {
+    return null;
+  }
 }
 
 export type KnownFile = { readonly sizeBytes: number; readonly lastModifiedMs: number };

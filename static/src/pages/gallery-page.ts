@@ -2,7 +2,7 @@
 
 import { type Profile, WIDEST_PROFILE } from "../domain/profile.ts";
 import { parseProfile } from "../domain/wire.ts";
-import type { ChosenFile, EngineReport, GalleryTally } from "../engine/port.ts";
+import type { ChosenFile, EngineReport, GalleryTally, Root } from "../engine/port.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { listenForPhotos } from "../ui/dropzone.ts";
 import { setText } from "../ui/element.ts";
@@ -14,7 +14,7 @@ import { profileWords } from "../ui/profile-words.ts";
 import { formatBytes, photosOf } from "../ui/quantities.ts";
 import { RoomLine } from "../ui/room-line.ts";
 import { UploadShelf } from "../ui/upload-shelf.ts";
-import { openCount, outcomeOf } from "../ui/upload-words.ts";
+import { openCount, outcomeOf, verifiedWords } from "../ui/upload-words.ts";
 import { readPhotoPage, type WallOrder, type WallPhoto } from "../ui/wall-photo.ts";
 import { type ReadFiles, readChosenFiles } from "./chosen-files.ts";
 import { Leftovers } from "./leftovers.ts";
@@ -87,6 +87,9 @@ export class GalleryPage {
   }
 
   #start(): void {
+    this.#main.querySelector("[data-action='receipt']")?.addEventListener("click", () => {
+      this.#engine.send({ type: "receipt", galleryId: this.#id });
+    });
     this.#ends.push(
       this.#engine.subscribe((report) => this.#onReport(report)),
       listenForPhotoSteps((photoId) => this.#stepTo(photoId)),
@@ -135,7 +138,7 @@ export class GalleryPage {
 
   #listenForFiles(): () => void {
     const add = (reading: ReadFiles): void => {
-      void readChosenFiles(reading, (files) => this.#add(files));
+      void readChosenFiles(reading, (files, roots) => this.#add(files, roots));
     };
     return listenForPhotos(this.#main, {
       drop: (data) => add({ from: "drop", data }),
@@ -144,13 +147,14 @@ export class GalleryPage {
     });
   }
 
-  #add(files: readonly ChosenFile[]): void {
+  #add(files: readonly ChosenFile[], roots: readonly Root[]): void {
     this.#publishing?.filesAdded();
     this.#engine.send({
       type: "add",
       galleryId: this.#id,
       title: this.#main.dataset["galleryTitle"] ?? "",
       files,
+      roots,
       profile: this.#profile,
     });
   }
@@ -209,6 +213,7 @@ export class GalleryPage {
       void this.#publishing?.countStaged();
     }
     setText(partOf(finish, "finish-words"), outcomeOf(tally));
+    setText(partOf(finish, "finish-verified"), verifiedWords(tally));
   }
 
   #showPhase(phase: GalleryPhase, outcome: GalleryOutcome): void {
