@@ -151,8 +151,8 @@ describe("kept bytes", () => {
 
   test("are those of the others where one file does not fit", async () => {
     const journal = await opened();
-    const keys = ["a", "large", "larger", "b"];
-    await journal.remember(keys.map((id) => recordOf(id)));
+    const [large, larger] = [recordOf("large", { sizeBytes: 1001 }), recordOf("larger", { sizeBytes: 1002 })];
+    await journal.remember([recordOf("a"), large, larger, recordOf("b")]);
     const room = withRoomFor(1000);
 
     const results = await journal.keepBytes([
@@ -174,7 +174,7 @@ describe("kept bytes", () => {
     "are those of the others where the disk refuses one with a %s",
     async (name) => {
       const journal = await opened();
-      await journal.remember([recordOf("a"), recordOf("gone"), recordOf("b")]);
+      await journal.remember([recordOf("a"), recordOf("gone", { sizeBytes: 1 }), recordOf("b")]);
       const disk = refusing((file) => file.size === 1, name);
 
       const results = await journal.keepBytes([keepable("a"), keepable("gone", "g"), keepable("b")]);
