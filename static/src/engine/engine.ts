@@ -27,7 +27,7 @@ import {
 } from "./catalogue.ts";
 import { Confirmations } from "./confirmations.ts";
 import { Connection, type ConnectionStatus } from "./connection.ts";
-import { idOf } from "./held-files.ts";
+import { heldKey, idOf } from "./held-files.ts";
 import { Inspector } from "./inspector.ts";
 import { LineWatch } from "./line-watch.ts";
 import type { Memory } from "./memory.ts";
@@ -40,6 +40,7 @@ import { Slots } from "./slots.ts";
 import { Sources } from "./sources.ts";
 import type { Add } from "./tab-words.ts";
 import { Transfers } from "./transfers.ts";
+import { FILES_AT_ONCE } from "./trickle.ts";
 
 export type EnginePorts = {
   readonly api: UploadApi;
@@ -238,14 +239,22 @@ export class Engine {
     if (files.length > 0) this.#add({ ...add, type: "add", files });
   }
 
-  /** What other tabs must hold as well, so that it can be read when this one has died. */
-  held(): Add[] {
-    return Array.from(this.#catalogue.galleries.values(), ({ id, title, profile, files }) => ({
-      galleryId: id,
-      title,
-      profile,
-      files: files.flatMap((entry) => (isOver(entry) ? [] : chosenOf(entry))),
-    })).filter(({ files }) => files.length > 0);
+  /** Some of the files that other tabs must hold as well, to go on with when this one has died; not those in `held`. */
+  nextToHold(held: ReadonlySet<string>): Add | null {
+    for (const gallery of this.#catalogue.galleries.values()) {
+      const isHeld = ({ clientId }: FileEntry): boolean => held.has(heldKey(gallery.id, clientId));
+      const wanted = gallery.files.filter((entry) => !isHeld(entry) && this.#isOursAlone(entry));
+      const files = wanted.flatMap(chosenOf).slice(0, FILES_AT_ONCE);
+      const { id, title, profile } = gallery;
+      if (files.length > 0) return { galleryId: id, title, profile, files };
+    }
+    return null;
+  }
+
+  /** Without this tab, nothing would end it: not even what has been sent whole, where no one else knows of it. */
+  #isOursAlone(entry: FileEntry): boolean {
+    const isSent = entry.runner.state.name === "confirming";
+    return !isOver(entry) && (isSent || this.#memory.keptOf(entry) === "none");
   }
 
   /** Sends nothing any more. */

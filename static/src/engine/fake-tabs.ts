@@ -104,6 +104,7 @@ export class FakeTab {
     const { world } = browser;
     this.#tab = new Tab({
       accountId,
+      clock: world.clock,
       viewerId,
       locks: new TabLocks(browser.locksOf(this.#life)),
       openChannel: browser.channelsOf(this.#life),

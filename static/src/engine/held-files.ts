@@ -1,6 +1,7 @@
 import { clientIdOf } from "../domain/client-id.ts";
 import type { ChosenFile, Root } from "./port.ts";
 import type { Add } from "./tab-words.ts";
+import { FILES_AT_ONCE } from "./trickle.ts";
 
 type HeldGallery = {
   /** As it was added last. */
@@ -34,6 +35,19 @@ export class HeldFiles {
     }));
   }
 
+  /** Some that are not in `known`, with their folders; null where there are none. */
+  next(known: ReadonlySet<string>): Add | null {
+    for (const [galleryId, { add, files, roots }] of this.#galleries) {
+      const unknown = [...files].filter(([fileId]) => !known.has(heldKey(galleryId, fileId)));
+      const some = unknown.slice(0, FILES_AT_ONCE).map(([, chosen]) => chosen);
+      const rootIds = new Set(some.map(({ rootId }) => rootId));
+      if (some.length > 0) {
+        return { ...add, files: some, roots: [...roots.values()].filter(({ id }) => rootIds.has(id)) };
+      }
+    }
+    return null;
+  }
+
   #gallery(add: Add): HeldGallery {
     const known = this.#galleries.get(add.galleryId);
     if (known !== undefined) return known;
@@ -41,6 +55,15 @@ export class HeldFiles {
     this.#galleries.set(add.galleryId, gallery);
     return gallery;
   }
+}
+
+/** One file may be chosen for several galleries. */
+export function heldKey(galleryId: string, fileId: string): string {
+  return `${galleryId}/${fileId}`;
+}
+
+export function heldKeysOf({ galleryId, files }: Add): string[] {
+  return files.map((chosen) => heldKey(galleryId, idOf(chosen)));
 }
 
 export function idOf({ file, relativePath }: ChosenFile): string {

@@ -1,11 +1,12 @@
 import type { Channel, OpenChannel } from "../io/tab-channel.ts";
 import type { TabLocks } from "../io/tab-lock.ts";
+import type { Clock } from "../kernel/clock.ts";
 import type { Engine } from "./engine.ts";
+import { heldKey, heldKeysOf } from "./held-files.ts";
 import type { Inheritance } from "./mirror.ts";
 import type { EngineReport } from "./port.ts";
 import type { Report, ViewerId } from "./reporter.ts";
 import {
-  type Add,
   type Call,
   callsName,
   type Deed,
@@ -14,14 +15,16 @@ import {
   type PageRequest,
   type ToViewer,
 } from "./tab-words.ts";
+import { Trickle } from "./trickle.ts";
 
-export type LedEngine = Pick<Engine, "attach" | "forget" | "handle" | "held">;
+export type LedEngine = Pick<Engine, "attach" | "forget" | "handle" | "nextToHold">;
 /** A file is over, or this browser keeps its bytes: no tab needs to hold it any more. */
 export type OnFreed = (galleryId: string, fileId: string) => void;
 export type StartEngine = (report: Report, onFreed: OnFreed) => LedEngine;
 
 export type Neighbours = {
   readonly accountId: string;
+  readonly clock: Clock;
   readonly locks: Pick<TabLocks, "whenGone">;
   readonly openChannel: OpenChannel;
 };
@@ -35,7 +38,14 @@ export type HubPorts = {
   readonly neighbours: Neighbours | null;
 };
 
-type Viewer = { readonly line: Channel<ToViewer>; readonly outbox: Outbox; lastTaken: number };
+type Viewer = {
+  readonly line: Channel<ToViewer>;
+  readonly outbox: Outbox;
+  lastTaken: number;
+  /** Files that it holds as well: whoever leads next has them, also those that were chosen elsewhere. */
+  readonly held: Set<string>;
+  readonly sharing: Trickle;
+};
 
 /** The tab that leads: its engine, its own page and the mirrors in other tabs. */
 export class Hub {
@@ -65,14 +75,19 @@ export class Hub {
 
   #handle(request: PageRequest, viewerId: ViewerId): void {
     this.#engine.handle(request, viewerId);
-    if (request.type === "add") this.#share(request, viewerId);
+    if (request.type !== "add") return;
+    const chooser = this.#viewers.get(viewerId);
+    if (chooser !== undefined) for (const key of heldKeysOf(request)) chooser.held.add(key);
+    for (const { sharing } of this.#viewers.values()) sharing.start();
   }
 
-  /** Whoever leads next has the files, also those that were chosen elsewhere. */
-  #share(add: Add, from: ViewerId): void {
-    for (const [viewerId, { line }] of this.#viewers) {
-      if (viewerId !== from) line.say({ type: "hold", add });
-    }
+  #shareNext(viewerId: ViewerId): boolean {
+    const viewer = this.#viewers.get(viewerId);
+    const add = viewer === undefined ? null : this.#engine.nextToHold(viewer.held);
+    if (viewer === undefined || add === null) return false;
+    for (const key of heldKeysOf(add)) viewer.held.add(key);
+    viewer.line.say({ type: "hold", add });
+    return true;
   }
 
   #callNeighbours(neighbours: Neighbours): void {
@@ -88,15 +103,17 @@ export class Hub {
     viewer.line.say({ type: "joined" });
     if (!isNew) return;
     if (this.#lastTally !== null) viewer.outbox.tell(this.#lastTally);
-    for (const add of this.#engine.held()) viewer.line.say({ type: "hold", add });
+    viewer.sharing.start();
   }
 
-  #meet({ accountId, locks, openChannel }: Neighbours, viewerId: ViewerId, nextNumber: number): Viewer {
+  #meet(neighbours: Neighbours, viewerId: ViewerId, nextNumber: number): Viewer {
+    const { accountId, clock, locks, openChannel } = neighbours;
     const line = openChannel<ToViewer, FromViewer>(lineName(accountId, viewerId), (word) =>
       this.#hear(viewerId, word),
     );
     const outbox = new Outbox((reports) => line.say({ type: "reports", reports }));
-    const viewer = { line, outbox, lastTaken: nextNumber - 1 };
+    const sharing = new Trickle(clock, () => this.#shareNext(viewerId));
+    const viewer = { line, outbox, lastTaken: nextNumber - 1, held: new Set<string>(), sharing };
     this.#viewers.set(viewerId, viewer);
     locks.whenGone(viewerId, () => this.#forget(viewerId));
     return viewer;
@@ -154,7 +171,10 @@ export class Hub {
   /** As often as sums are told. */
   #tellFreed(): void {
     for (const [galleryId, fileIds] of this.#freed) {
-      for (const { line } of this.#viewers.values()) line.say({ type: "let_go", galleryId, fileIds });
+      for (const { line, held } of this.#viewers.values()) {
+        for (const fileId of fileIds) held.delete(heldKey(galleryId, fileId));
+        line.say({ type: "let_go", galleryId, fileIds });
+      }
     }
     this.#freed = new Map();
   }

@@ -1,5 +1,6 @@
 import type { Channel, OpenChannel } from "../io/tab-channel.ts";
-import { HeldFiles } from "./held-files.ts";
+import type { Clock } from "../kernel/clock.ts";
+import { HeldFiles, heldKeysOf } from "./held-files.ts";
 import type { EngineReport } from "./port.ts";
 import type { ViewerId } from "./reporter.ts";
 import {
@@ -15,9 +16,11 @@ import {
   type ToViewer,
   type ViewRequest,
 } from "./tab-words.ts";
+import { Trickle } from "./trickle.ts";
 
 export type MirrorPorts = {
   readonly accountId: string;
+  readonly clock: Clock;
   readonly viewerId: ViewerId;
   readonly openChannel: OpenChannel;
   readonly tellPage: (reports: readonly EngineReport[]) => void;
@@ -39,6 +42,9 @@ export class Mirror {
   readonly #ports: MirrorPorts;
   readonly #held = new HeldFiles();
   readonly #views = new Map<string, ViewRequest>();
+  readonly #attaching: Trickle;
+  /** Files that this leader was given from here. */
+  #attached = new Set<string>();
   #untaken: NumberedDeed[] = [];
   #lastNumber = 0;
   #calls: Channel<Call> | null = null;
@@ -47,6 +53,7 @@ export class Mirror {
 
   constructor(ports: MirrorPorts) {
     this.#ports = ports;
+    this.#attaching = new Trickle(ports.clock, () => this.#attachNext());
   }
 
   /** Looks for the leader. Before this, what is asked waits. */
@@ -73,6 +80,7 @@ export class Mirror {
 
   /** This tab leads from now on: it mirrors nothing any more. */
   end(): Inheritance {
+    this.#attaching.stop();
     this.#calls?.close();
     this.#line?.close();
     return {
@@ -119,9 +127,19 @@ export class Mirror {
 
   #tellAll(): void {
     this.#isJoined = true;
-    for (const add of this.#held.all()) this.#line?.say({ type: "attach", add });
+    this.#attached = new Set();
+    this.#attaching.start();
     for (const request of this.#views.values()) this.#line?.say({ type: "view", request });
     for (const numbered of this.#untaken) this.#line?.say({ type: "deed", ...numbered });
+  }
+
+  /** What the leader before had and its heir has not, as of a choice made just before it died. */
+  #attachNext(): boolean {
+    const add = this.#isJoined ? this.#held.next(this.#attached) : null;
+    if (add === null) return false;
+    for (const key of heldKeysOf(add)) this.#attached.add(key);
+    this.#line?.say({ type: "attach", add });
+    return true;
   }
 
   #forgetTaken(number: number): void {

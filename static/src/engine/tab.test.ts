@@ -120,7 +120,7 @@ test("a tab opened after the photos were chosen can go on with them too", async 
   leader.send(adding(photos(30)));
   await world.until(() => world.puts.length >= 10);
   const late = browser.openTab();
-  await world.turn();
+  await world.pass(10);
 
   leader.die();
   await world.until(() => isComplete(late));
@@ -128,6 +128,34 @@ test("a tab opened after the photos were chosen can go on with them too", async 
   expect(late.tally(GALLERY_ID)?.doneCount).toBeGreaterThan(0);
   expect([...world.rows.values()].every(({ state }) => state === "verified")).toBe(true);
   expect(world.rows.size).toBe(30);
+});
+
+test("what a third tab chose just before the leader died reaches the next one", async () => {
+  const { world, browser, leader, mirror } = await twoTabs();
+  const third = browser.openTab();
+  await world.turn();
+  third.send(adding(photos(250)));
+  await world.turn();
+  expect(browser.said).toContain("taken");
+  expect(browser.said).not.toContain("hold");
+
+  leader.die();
+  await world.until(() => isComplete(mirror) && mirror.tally(GALLERY_ID)?.doneCount === 250);
+
+  expect(world.rows.size).toBe(250);
+});
+
+test("many files are handed on a few at a time, and only to who does not hold them", async () => {
+  const { world, browser, leader, mirror } = await twoTabs();
+  world.isOnline = false;
+  leader.send(adding(photos(250)));
+  mirror.send(adding(photos(300).slice(250)));
+  await world.pass(10);
+  const first = browser.said.filter((type) => type === "hold").length;
+  await world.pass(5_000);
+
+  expect(first).toBe(1);
+  expect(browser.said.filter((type) => type === "hold")).toHaveLength(3);
 });
 
 test("what was removed does not come back with the next leader", async () => {

@@ -1,5 +1,6 @@
 import type { OpenChannel } from "../io/tab-channel.ts";
 import type { TabLocks } from "../io/tab-lock.ts";
+import type { Clock } from "../kernel/clock.ts";
 import { Hub, type Neighbours, type StartEngine } from "./hub.ts";
 import { type Inheritance, Mirror } from "./mirror.ts";
 import type { EngineReport } from "./port.ts";
@@ -8,6 +9,7 @@ import type { PageRequest } from "./tab-words.ts";
 export type TabPorts = {
   /** Null where nobody is signed in: then each tab is on its own. */
   readonly accountId: string | null;
+  readonly clock: Clock;
   /** Names this tab among all. */
   readonly viewerId: string;
   readonly locks: TabLocks;
@@ -41,9 +43,9 @@ export class Tab {
   }
 
   #takePart(mirror: Mirror, accountId: string): void {
-    const { locks, openChannel, viewerId } = this.#ports;
+    const { clock, locks, openChannel, viewerId } = this.#ports;
     void locks.leadWhenFree(accountId).then((lead) => {
-      this.#lead(mirror, lead === "alone" ? null : { accountId, locks, openChannel });
+      this.#lead(mirror, lead === "alone" ? null : { accountId, clock, locks, openChannel });
     });
     void locks.beThere(viewerId).then(() => {
       if (this.#role === mirror) mirror.start();
