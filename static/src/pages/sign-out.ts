@@ -1,5 +1,6 @@
 // Signing out ends this account's uploads and forgets them here, before the form is sent.
 
+import { askInPlace } from "../ui/notice.ts";
 import { photosOf } from "../ui/quantities.ts";
 
 type Uploads = { readonly signOut: () => Promise<void> };
@@ -10,13 +11,15 @@ export function listenForSignOut(uploads: Uploads, unsentCount: () => number): v
     const form = event.target;
     if (!(form instanceof HTMLFormElement) || !form.matches("[action$='/accounts/logout/']")) return;
     event.preventDefault();
-    if (!isMeant(unsentCount())) return;
-    void uploads.signOut().then(() => form.submit());
+    const leave = (): void => void uploads.signOut().then(() => form.submit());
+    const count = unsentCount();
+    if (count === 0) leave();
+    else askInPlace(questionAbout(count), "Sign out anyway", leave);
   });
 }
 
-function isMeant(unsentCount: number): boolean {
-  if (unsentCount === 0) return true;
-  const are = unsentCount === 1 ? "is" : "are";
-  return window.confirm(`${photosOf(unsentCount)} ${are} not sent yet, and will not be. Sign out?`);
+function questionAbout(count: number): string {
+  return count === 1
+    ? "1 photo is not sent yet, and is forgotten here when you sign out."
+    : `${photosOf(count)} are not sent yet, and are forgotten here when you sign out.`;
 }

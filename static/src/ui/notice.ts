@@ -10,6 +10,26 @@ export function showNotice(sentence: string): void {
   line.append(element("p", {}, sentence));
 }
 
+/** A question in the same place: it goes away with either answer, and with whatever is said next. */
+export function askInPlace(question: string, yes: string, onYes: () => void): void {
+  hideNotice();
+  const stay = element("button", { type: "button", class: "button button-small" }, "Stay");
+  const go = element("button", { type: "button", class: "button button-small button-lamp" }, yes);
+  const line = element(
+    "div",
+    { class: "notice notice-now", role: "alertdialog", "aria-label": question },
+    element("p", {}, question),
+    element("div", { class: "notice-actions" }, stay, go),
+  );
+  stay.addEventListener("click", hideNotice);
+  go.addEventListener("click", () => {
+    hideNotice();
+    onYes();
+  });
+  document.querySelector("main")?.prepend(line);
+  stay.focus();
+}
+
 export function hideNotice(): void {
   document.querySelector(".notice-now")?.remove();
 }
