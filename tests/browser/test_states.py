@@ -67,4 +67,4 @@ def test_the_list_is_walked_and_selected_by_keyboard(page) -> None:
     page.keyboard.press("Escape")
     page.get_by_text("17 files selected").wait_for(state="hidden")
     page.keyboard.press("Tab")
-    assert "Pause" in page.evaluate("document.activeElement.ariaLabel")
+    assert "Hold" in page.evaluate("document.activeElement.ariaLabel")

@@ -2,6 +2,7 @@
 
 import type { GalleryTally } from "../engine/port.ts";
 import { element, setText } from "./element.ts";
+import { type IconName, icon } from "./icons.ts";
 import { figuresOf, unsentCount } from "./upload-words.ts";
 
 export type GalleryActions = Readonly<{
@@ -50,18 +51,18 @@ export class DockGalleries {
     line.pause.hidden = !isSending || tally.paused;
     line.resume.hidden = !isSending || !tally.paused;
     line.cancel.hidden = !isSending;
-    for (const button of [line.pause, line.resume, line.cancel]) {
-      button.ariaLabel = `${button.textContent}: ${tally.title}`;
-    }
+    line.pause.ariaLabel = `Hold ${tally.title}`;
+    line.resume.ariaLabel = `Go on with ${tally.title}`;
+    line.cancel.ariaLabel = `Stop ${tally.title}`;
   }
 
   #add(galleryId: string): Line {
     const name = element("button", { type: "button", class: "dock-gallery", dir: "auto" });
     name.addEventListener("click", () => this.#actions.onShow(galleryId));
     const figures = element("span");
-    const pause = this.#button("Pause", "pause", galleryId);
-    const resume = this.#button("Resume", "resume", galleryId);
-    const cancel = this.#button("Cancel", "cancel", galleryId);
+    const pause = this.#button("pause", "pause", galleryId);
+    const resume = this.#button("play", "resume", galleryId);
+    const cancel = this.#button("close", "cancel", galleryId);
     const box = element("li", {}, name, figures, pause, resume, cancel);
     const line = { box, name, figures, pause, resume, cancel };
     this.#lines.set(galleryId, line);
@@ -69,11 +70,11 @@ export class DockGalleries {
     return line;
   }
 
-  #button(label: string, verb: "pause" | "resume" | "cancel", galleryId: string): HTMLButtonElement {
+  #button(picture: IconName, verb: "pause" | "resume" | "cancel", galleryId: string): HTMLButtonElement {
     const button = element(
       "button",
-      { type: "button", class: "button button-small button-plain", hidden: true },
-      label,
+      { type: "button", class: "button button-small button-icon", hidden: true },
+      icon(picture),
     );
     button.addEventListener("click", () => this.#actions.onVerb(verb, galleryId));
     return button;

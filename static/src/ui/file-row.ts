@@ -72,8 +72,9 @@ export function makeRow(view: RowView): FileRow {
 
 function buttonsOf(name: string): FileRow["buttons"] {
   return {
-    pause: iconButton("pause", "pause", `Pause ${name}`),
-    resume: iconButton("resume", "play", `Resume ${name}`),
+    // Pause and Resume are the names of the dock's own buttons, which people ask for by voice.
+    pause: iconButton("pause", "pause", `Hold ${name}`),
+    resume: iconButton("resume", "play", `Go on with ${name}`),
     retry: iconButton("retry", "retry", `Retry ${name}`),
     keep_both: element(
       "button",

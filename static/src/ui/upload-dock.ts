@@ -75,6 +75,8 @@ export class UploadDock {
   readonly #record = plainButton("Download the record of this upload");
   #tallies: readonly GalleryTally[] = [];
   #shownGalleryId: string | null = null;
+  /** The gallery whose page is shown, which tells the end of its upload itself. */
+  #pageGalleryId: string | null = null;
   #selected: readonly string[] = [];
   #told = NOTHING_TOLD;
 
@@ -110,6 +112,7 @@ export class UploadDock {
 
   /** A page has been shown: what has ended well is no longer said on the next one. */
   pageShown(galleryId: string | null): void {
+    this.#pageGalleryId = galleryId;
     if (galleryId !== null && this.#tallies.some((tally) => tally.galleryId === galleryId)) {
       this.#showGallery(galleryId);
     }
@@ -119,6 +122,7 @@ export class UploadDock {
     ) {
       this.#hide();
     }
+    this.#drawPanel();
     this.#tellHeight();
   }
 
@@ -202,10 +206,7 @@ export class UploadDock {
     this.#drawLine(total, isMirror ? promiseOfMirror(total) : promiseOf(total));
     this.#drawButtons(total);
     this.#galleries.show(galleries, this.#shownGalleryId);
-    const shown = galleries.find((tally) => tally.galleryId === this.#shownGalleryId);
-    if (shown !== undefined) {
-      this.#drawPanel(shown);
-    }
+    this.#drawPanel();
     const { told, sentence } = nextMilestone(this.#told, total);
     this.#told = told;
     if (sentence !== "") {
@@ -269,13 +270,17 @@ export class UploadDock {
     }
   }
 
-  #drawPanel(shown: GalleryTally): void {
+  #drawPanel(): void {
+    const shown = this.#tallies.find((tally) => tally.galleryId === this.#shownGalleryId);
+    if (shown === undefined) {
+      return;
+    }
     this.#problems.show(problemsToShow(shown));
     setLine(this.#kept, unsentCount(shown) === 0 ? "" : keptWords(shown.kept));
     setLine(this.#changed, changedWords(shown.changedNames));
     const isOver = openCount(shown) === 0 && shown.doneCount > 0;
     setText(this.#verified, isOver ? verifiedWords(shown) : "");
-    this.#receipt.hidden = !isOver;
+    this.#receipt.hidden = !isOver || this.#shownGalleryId === this.#pageGalleryId;
   }
 
   #showSelection(fileIds: ReadonlySet<string>): void {
