@@ -2,7 +2,8 @@ import "fake-indexeddb/auto";
 import { IDBFactory } from "fake-indexeddb";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Room } from "../domain/keep-plan.ts";
-import { type FileKey, type Journal, type Keepable, type KeepResult, openJournal } from "../io/journal.ts";
+import { type Journal, type Keepable, type KeepResult, openJournal } from "../io/journal.ts";
+import type { FileKey, FileRecord } from "../io/journal-records.ts";
 import { ManualClock } from "../kernel/clock.ts";
 import { Keeper } from "./keeper.ts";
 
@@ -535,11 +536,7 @@ class Browser {
   }
 }
 
-function recordOf(
-  key: FileKey,
-  order: number,
-  sizeBytes: number,
-): Parameters<Journal["remember"]>[0][number] {
+function recordOf(key: FileKey, order: number, sizeBytes: number): FileRecord {
   return {
     ...key,
     order,

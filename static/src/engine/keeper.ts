@@ -1,5 +1,6 @@
 import { nextToKeep, type Room, roomFor, toGiveBack } from "../domain/keep-plan.ts";
-import type { FileKey, Journal, KeepResult } from "../io/journal.ts";
+import type { Journal, KeepResult } from "../io/journal.ts";
+import type { FileKey } from "../io/journal-records.ts";
 import { type Cancel, type Clock, pause } from "../kernel/clock.ts";
 import { SECOND_MS } from "../kernel/units.ts";
 

@@ -1,6 +1,7 @@
 import type { RememberedEnd } from "../domain/file-machine.ts";
 import type { Room } from "../domain/keep-plan.ts";
-import type { FileKey, FileRecord, GalleryRecord, Journal } from "../io/journal.ts";
+import type { Journal } from "../io/journal.ts";
+import type { FileKey, FileRecord, GalleryRecord } from "../io/journal-records.ts";
 import { fileIn } from "../io/roots.ts";
 import type { Cancel, Clock } from "../kernel/clock.ts";
 import { type FileEntry, type GalleryEntry, isOpen } from "./catalogue.ts";

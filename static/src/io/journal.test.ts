@@ -1,7 +1,8 @@
 import "fake-indexeddb/auto";
 import { forceCloseDatabase, IDBFactory } from "fake-indexeddb";
 import { beforeEach, describe, expect, test } from "vitest";
-import { type FileKey, type FileRecord, type Journal, openJournal, wipeJournal } from "./journal.ts";
+import { type Journal, openJournal, wipeJournal } from "./journal.ts";
+import type { FileKey, FileRecord } from "./journal-records.ts";
 
 const ACCOUNT = "7";
 const NAME = `safelight-uploads-${ACCOUNT}`;

@@ -1,36 +1,14 @@
 import { type DBSchema, deleteDB, type IDBPDatabase, type IDBPTransaction, openDB } from "idb";
-import type { RememberedEnd } from "../domain/file-machine.ts";
-import type { MediaType } from "../domain/sniff.ts";
 import { SECOND_MS } from "../kernel/units.ts";
-
-export type FileKey = { readonly galleryId: string; readonly clientId: string };
-
-/** What is written down of one file. */
-export type FileRecord = FileKey & {
-  /** Its place in the order in which files were chosen. */
-  readonly order: number;
-  readonly name: string;
-  readonly relativePath: string;
-  readonly sizeBytes: number;
-  readonly lastModifiedMs: number;
-  readonly type: MediaType | null;
-  readonly uploadId: string | null;
-  readonly rootId: string | null;
-  readonly allowsDuplicate: boolean;
-  /** Null while it is not over. */
-  readonly end: RememberedEnd | null;
-};
-
-export type GalleryRecord = {
-  readonly id: string;
-  readonly title: string;
-  readonly isPaused: boolean;
-  /** Wall clock. */
-  readonly endedAtMs: number | null;
-};
-
-/** A folder or file that was dropped; its permission has to be asked for again in a later visit. */
-export type RootRecord = { readonly id: string; readonly handle: FileSystemHandle };
+import {
+  type FileKey,
+  type FileRecord,
+  type GalleryRecord,
+  isFileRecord,
+  isGalleryRecord,
+  isRootRecord,
+  type RootRecord,
+} from "./journal-records.ts";
 
 /** What earlier visits left. */
 export type Journaled = {
@@ -357,47 +335,4 @@ function resultOf(failure: unknown): KeepResult {
   const name = nameOfError(failure);
   if (name === "QuotaExceededError") return "full";
   return UNREADABLE_ERRORS.has(name) ? "unreadable" : "failed";
-}
-
-// Who can write into this browser's disk can write anything; what is not ours is skipped.
-
-function isFileRecord(value: unknown): value is FileRecord {
-  if (!isObject(value)) return false;
-  return (
-    ["galleryId", "clientId", "name", "relativePath"].every((field) => typeof value[field] === "string") &&
-    ["order", "sizeBytes", "lastModifiedMs"].every((field) => Number.isFinite(value[field])) &&
-    ["type", "uploadId", "rootId"].every((field) => isTextOrNull(value[field])) &&
-    typeof value["allowsDuplicate"] === "boolean" &&
-    (value["end"] === null || isEnd(value["end"]))
-  );
-}
-
-function isEnd(value: unknown): value is RememberedEnd {
-  if (!isObject(value)) return false;
-  const isDone =
-    value["kind"] === "done" && isTextOrNull(value["photoId"]) && typeof value["isDuplicate"] === "boolean";
-  return isDone || value["kind"] === "removed";
-}
-
-function isGalleryRecord(value: unknown): value is GalleryRecord {
-  if (!isObject(value)) return false;
-  const { id, title, isPaused, endedAtMs } = value;
-  return (
-    typeof id === "string" &&
-    typeof title === "string" &&
-    typeof isPaused === "boolean" &&
-    (endedAtMs === null || Number.isFinite(endedAtMs))
-  );
-}
-
-function isRootRecord(value: unknown): value is RootRecord {
-  return isObject(value) && isObject(value["handle"]) && typeof value["handle"]["kind"] === "string";
-}
-
-function isTextOrNull(value: unknown): boolean {
-  return value === null || typeof value === "string";
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
 }
