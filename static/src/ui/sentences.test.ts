@@ -22,7 +22,22 @@ const CODES_OF_THE_ENGINE = [
   "duplicate",
 ];
 
+/** What a person can do, or that there is nothing to do. */
+const NEXT_STEP =
+  /\b(add|ask|choose|delete|download|load|open|publish|retry|save|shorten|sign in|start|wait|go(?:es)? on|left out|look for|already|stays?|keep both|is shown|are shown|by itself)\b/i;
+
 describe("a sentence", () => {
+  test.each(codesOfThePage())("is there for %s of docs/protocol.md", (code) => {
+    expect(hasSentence(code)).toBe(true);
+  });
+
+  test("names a next step", () => {
+    const codes = [...codesOfTheServer(), ...codesOfThePage(), ...CODES_OF_THE_ENGINE];
+    const sentences = codes.flatMap((code) => [sentenceOf(code), sentenceAbout(code, 2)]);
+
+    expect([...new Set(sentences)].filter((sentence) => !NEXT_STEP.test(sentence))).toEqual([]);
+  });
+
   test.each(codesOfTheServer())("is there for %s of the server", (code) => {
     expect(hasSentence(code)).toBe(true);
   });
@@ -52,6 +67,15 @@ describe("a sentence", () => {
     expect(sentenceAbout("gallery_full", 212)).toBe("This gallery is full. 212 were left out.");
   });
 });
+
+/** The table of codes that programs of others rely on. */
+function codesOfThePage(): string[] {
+  const page = readFileSync("docs/protocol.md", "utf8");
+  const table = page.slice(page.indexOf("\n## Codes\n")).split("\n## ")[1] ?? "";
+  const codes = Array.from(table.matchAll(/^\| `([a-z_]+)` \|/gm), ([, code]) => code ?? "");
+  if (codes.length === 0) throw new Error("docs/protocol.md has no table of codes");
+  return codes;
+}
 
 function codesOfTheServer(): string[] {
   const files = ["galleries", "uploads"].flatMap((app) =>

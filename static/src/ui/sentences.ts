@@ -23,12 +23,12 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
       `${photosOf(count)} of a kind that can't be shown here. Save them as JPEG or TIFF, then add them.`,
   },
   empty_file: {
-    one: "This file is empty.",
+    one: "This file is empty. Copy it from the camera again, then add it.",
     many: (count) =>
       `${filesOf(count)} ${count === 1 ? "is" : "are"} empty and ${count === 1 ? "was" : "were"} left out.`,
   },
   file_too_large: {
-    one: "This file is larger than this gallery takes.",
+    one: "This file is larger than this gallery takes, so it was left out.",
     many: (count) => `${filesOf(count)} larger than this gallery takes were left out.`,
   },
   too_many_pixels: {
@@ -88,9 +88,8 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
       "Too many photos of this gallery wait to be published. Wait for them or cancel them, then publish.",
   },
   gallery_deleted: {
-    one: "This gallery was deleted.",
-    many: (count) =>
-      `This gallery was deleted; ${photosOf(count)} ${count === 1 ? "was" : "were"} not added.`,
+    one: "This gallery was deleted. Add the photo to another one.",
+    many: (count) => `This gallery was deleted; ${photosOf(count)} were not added. Add them to another one.`,
   },
   not_found: {
     one: "This upload is no longer known here. Add the file again.",
@@ -177,8 +176,8 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
     many: (count) => `${filesOf(count)} waited too long. Choose them again.`,
   },
   cancelled: {
-    one: "Cancelled.",
-    many: (count) => `${filesOf(count)} cancelled.`,
+    one: "Cancelled. Choose the file again to add it.",
+    many: (count) => `${filesOf(count)} cancelled. Choose them again to add them.`,
   },
   too_late: {
     one: "This photo was already safe, so it stays.",
@@ -206,8 +205,9 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
       `${filesOf(count)} were begun before and are not here yet. Where nothing sends them now, choose them again to go on.`,
   },
   restore_expired: {
-    one: "This photo was deleted more than 24 hours ago and can't be brought back.",
-    many: (count) => `${photosOf(count)} were deleted more than 24 hours ago and can't be brought back.`,
+    one: "This photo was deleted more than 24 hours ago and can't be brought back. Add its file again.",
+    many: (count) =>
+      `${photosOf(count)} were deleted more than 24 hours ago and can't be brought back. Add their files again.`,
   },
   unsupported_type: {
     one: "This kind of file can't be added. Save it as JPEG, then add it.",
