@@ -6,6 +6,7 @@ import {
   newGallery,
 } from "../domain/gallery-machine.ts";
 import { type Profile, WIDEST_PROFILE } from "../domain/profile.ts";
+import { groupShots, type ShotPart, shotPartOf } from "../domain/shots.ts";
 import type { MediaType } from "../domain/sniff.ts";
 import { type Speed, standingStill } from "../domain/speed.ts";
 import { isEnded, type StateWord } from "../domain/tally.ts";
@@ -17,6 +18,7 @@ export type FileEntry = {
   readonly gallery: GalleryEntry;
   readonly name: string;
   readonly relativePath: string;
+  readonly shot: ShotPart;
   readonly sizeBytes: number;
   readonly lastModifiedMs: number;
   /** Its place among all files that were ever chosen here. */
@@ -101,6 +103,7 @@ export class Catalogue {
     const entry: FileEntry = {
       ...facts,
       gallery,
+      shot: shotPartOf(facts.relativePath),
       needsPermission: false,
       partCrcs: new Map(),
       runner: new Runner(fileMachine, initial, (command) => this.#perform(entry, command)),
@@ -143,11 +146,16 @@ export class Catalogue {
     return true;
   }
 
-  /** Files by id, in every gallery where such a file was chosen. */
+  /** Files by id, in every gallery where such a file was chosen; a shot is one row, so all of it is meant. */
   filesWith(fileIds: readonly string[], galleryId: string | undefined): FileEntry[] {
-    return this.galleriesWith(galleryId).flatMap((gallery) =>
-      fileIds.flatMap((fileId) => gallery.byClientId.get(fileId) ?? []),
-    );
+    return this.galleriesWith(galleryId).flatMap((gallery) => {
+      const wanted = new Set(fileIds.flatMap((fileId) => gallery.byClientId.get(fileId) ?? []));
+      return wanted.size === 0
+        ? []
+        : shotsOf(gallery.files)
+            .filter((shot) => shot.some((entry) => wanted.has(entry)))
+            .flat();
+    });
   }
 
   galleriesWith(galleryId: string | undefined): GalleryEntry[] {
@@ -155,6 +163,11 @@ export class Catalogue {
     const found = this.galleries.get(galleryId);
     return found === undefined ? [] : [found];
   }
+}
+
+/** What is one row each: a file, or all files of one shot. */
+export function shotsOf(files: readonly FileEntry[]): readonly (readonly FileEntry[])[] {
+  return groupShots(files, (entry) => entry.shot);
 }
 
 function count(gallery: GalleryEntry, word: StateWord, change: number): void {

@@ -57,6 +57,12 @@ export type RowView = {
   readonly reasons: readonly string[]; // machine codes, e.g. "not_an_image", "file_too_large", "duplicate"; ui/ makes sentences
   readonly retryable: boolean;
   readonly photoId: string | null;
+  /** Where the row is a shot of several files, RAW and JPEG: whatever is asked of the row is asked of them all. */
+  readonly parts?: readonly {
+    readonly fileId: string;
+    readonly name: string;
+    readonly state: UploadStateWord;
+  }[];
   readonly kept: keyof KeptCounts;
   readonly file: Blob | null; // for a local picture: handed to each page once, with a row that may be seen; else null
 };

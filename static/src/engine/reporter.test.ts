@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { FakeWorld, GALLERY_ID, photos } from "./fake-world.ts";
-import type { EngineReport } from "./port.ts";
+import { FakeFile, FakeWorld, GALLERY_ID, photo, photoBytes, photos } from "./fake-world.ts";
+import type { EngineReport, RowView } from "./port.ts";
 import type { ViewerId } from "./reporter.ts";
 
 const OTHER_GALLERY = "22222222-2222-4222-8222-222222222222";
@@ -106,4 +106,56 @@ test("who is forgotten is told nothing more", async () => {
   await world.untilComplete();
 
   expect(told.slice(before).filter(({ to }) => to === "one")).toEqual([]);
+});
+
+function shotOf(): { readonly jpeg: FakeFile; readonly raw: FakeFile } {
+  return {
+    jpeg: new FakeFile("IMG_1.JPG", photoBytes(2000, 1)),
+    raw: new FakeFile("IMG_1.CR3", photoBytes(9000, 2)),
+  };
+}
+
+test("a RAW and its JPEG are one row, which is as far as the slower of the two", async () => {
+  const { world, told } = worldWithViewers();
+  const { jpeg, raw } = shotOf();
+  let lastRow: RowView | undefined;
+  const states = new Set<string>();
+  world.onReport = (report, to) => {
+    told.push({ report, to });
+    if (report.type === "rows") [lastRow] = report.rows;
+    states.add([lastRow?.state, ...(lastRow?.parts ?? []).map(({ state }) => state)].join(" "));
+  };
+  world.engine.handle(window(9), "one");
+
+  world.add([jpeg.chosen("day/IMG_1.JPG"), raw.chosen("day/IMG_1.CR3"), photo(2).chosen("day/IMG_2.JPG")]);
+  const tally = await world.untilComplete();
+
+  expect(lastRow).toMatchObject({
+    name: "IMG_1.JPG + CR3",
+    sizeBytes: 11_000,
+    sentBytes: 11_000,
+    state: "done",
+    parts: [{ name: "IMG_1.JPG" }, { name: "IMG_1.CR3" }],
+  });
+  expect(toldTo(told, "one", "rows").at(-1)).toMatchObject({ rowCount: 2 });
+  expect(tally).toMatchObject({ chosenCount: 3, doneCount: 3 });
+  const isBehind = [...states].some((words) => /^(?!done)\S+ done (?!done)\S+$/.test(words));
+  expect([isBehind, [...states].filter((words) => /^done .*(?<!done)$/.test(words))]).toEqual([true, []]);
+});
+
+test("what is asked of a row is asked of its whole shot", async () => {
+  const { world } = worldWithViewers();
+  const { jpeg, raw } = shotOf();
+  world.add([jpeg.chosen(), raw.chosen(), photo(2).chosen()]);
+  world.engine.handle({ ...window(9), view: "list" }, "one");
+  let fileId = "";
+  world.onReport = (report) => {
+    if (report.type === "rows") fileId ||= report.rows[0]?.fileId ?? "";
+  };
+  world.engine.handle(window(9), "one");
+
+  world.engine.handle({ type: "remove", galleryId: GALLERY_ID, fileIds: [fileId] }, "one");
+  const tally = await world.untilComplete();
+
+  expect(tally).toMatchObject({ removedCount: 2, doneCount: 1 });
 });

@@ -2,7 +2,7 @@ import type { FileState } from "../domain/file-machine.ts";
 import { nextSpeed, secondsLeft } from "../domain/speed.ts";
 import { percentOf, tallyOf, troublesOf } from "../domain/tally.ts";
 import type { Cancel, Clock } from "../kernel/clock.ts";
-import { type FileEntry, type GalleryEntry, isOpen, openCount } from "./catalogue.ts";
+import { type FileEntry, type GalleryEntry, isOpen, openCount, shotsOf } from "./catalogue.ts";
 import type { EngineReport, GalleryTally, KeptCounts, RowsView, RowView } from "./port.ts";
 
 /** A page that sees these uploads: one in each tab. */
@@ -39,8 +39,11 @@ type Viewer = {
   watchedId: string | null;
 };
 
-/** The files of a view, looked up once for all the windows on it. */
-type FilesOf = (galleryId: string, view: RowsView) => readonly FileEntry[];
+/** What a row stands for: a file, or the files of one shot; the first of them gave it its name. */
+type Shot = readonly FileEntry[];
+
+/** The shots of a view, looked up once for all the windows on it. */
+type ShotsOf = (galleryId: string, view: RowsView) => readonly Shot[];
 
 /** The shelf shows what is still to become a photo of the wall. */
 const OFF_VIEW: Readonly<Record<RowsView, ReadonlySet<FileState["name"]>>> = {
@@ -48,6 +51,21 @@ const OFF_VIEW: Readonly<Record<RowsView, ReadonlySet<FileState["name"]>>> = {
   shelf: new Set(["removed", "done", "invalid"]),
   open: new Set(["removed", "done", "invalid"]),
 };
+
+/** A shot is where the part of it is that has the longest way to go. */
+const LEAST_ADVANCED_FIRST: readonly FileState["name"][] = [
+  "failed",
+  "invalid",
+  "waiting",
+  "paused",
+  "inspecting",
+  "queued",
+  "signing",
+  "uploading",
+  "confirming",
+  "done",
+  "removed",
+];
 
 /** Tells its viewers what has changed: sums all of them, rows and live messages only who looks at them. */
 export class Reporter {
@@ -73,7 +91,7 @@ export class Reporter {
     const view = window.view ?? "list";
     if (window.count === 0) viewer.windows.delete(view);
     else viewer.windows.set(view, window);
-    this.#tellRows(viewerId, viewer, window, (galleryId) => this.#filesOf(galleryId, view));
+    this.#tellRows(viewerId, viewer, window, (galleryId) => this.#shotsOf(galleryId, view));
   }
 
   /** Answers the gallery this viewer watched before. */
@@ -119,15 +137,15 @@ export class Reporter {
   }
 
   #tellAllRows(): void {
-    const found = new Map<string, readonly FileEntry[]>();
-    const filesOf: FilesOf = (galleryId, view) => {
+    const found = new Map<string, readonly Shot[]>();
+    const shotsOfView: ShotsOf = (galleryId, view) => {
       const key = `${view} ${galleryId}`;
-      const files = found.get(key) ?? this.#filesOf(galleryId, view);
-      found.set(key, files);
-      return files;
+      const shots = found.get(key) ?? this.#shotsOf(galleryId, view);
+      found.set(key, shots);
+      return shots;
     };
     for (const [viewerId, viewer] of this.#viewers) {
-      for (const window of viewer.windows.values()) this.#tellRows(viewerId, viewer, window, filesOf);
+      for (const window of viewer.windows.values()) this.#tellRows(viewerId, viewer, window, shotsOfView);
     }
   }
 
@@ -160,18 +178,22 @@ export class Reporter {
     return counts;
   }
 
-  #filesOf(galleryId: string, view: RowsView): readonly FileEntry[] {
+  #shotsOf(galleryId: string, view: RowsView): readonly Shot[] {
     const files = this.#ports.galleries.get(galleryId)?.files ?? [];
-    return files.filter((entry) => !OFF_VIEW[view].has(entry.runner.state.name));
+    const isOn = (entry: FileEntry): boolean => !OFF_VIEW[view].has(entry.runner.state.name);
+    // Who counts files needs each of them.
+    if (view === "open") return files.filter(isOn).map((entry) => [entry]);
+    const shots = shotsOf(files.filter(({ runner }) => runner.state.name !== "removed"));
+    return shots.filter((shot) => shot.some(isOn));
   }
 
-  #tellRows(viewerId: ViewerId, viewer: Viewer, window: Window, filesOf: FilesOf): void {
+  #tellRows(viewerId: ViewerId, viewer: Viewer, window: Window, shotsOfView: ShotsOf): void {
     const { galleryId, fromIndex, count, view = "list" } = window;
-    const files = filesOf(galleryId, view);
-    const inWindow = files.slice(fromIndex, fromIndex + count);
+    const shots = shotsOfView(galleryId, view);
+    const inWindow = shots.slice(fromIndex, fromIndex + count);
     const isSeen = view !== "open" && count <= MAX_ROWS_SEEN;
-    const rows = inWindow.map((entry) => rowOf(entry, isSeen ? handOnce(viewer, entry) : null));
-    const report = { type: "rows", galleryId, view, fromIndex, rowCount: files.length, rows } as const;
+    const rows = inWindow.flatMap((shot) => rowOfShot(shot, isSeen ? viewer : null) ?? []);
+    const report = { type: "rows", galleryId, view, fromIndex, rowCount: shots.length, rows } as const;
     this.#ports.report(report, viewerId);
   }
 }
@@ -186,6 +208,33 @@ function handOnce(viewer: Viewer, entry: FileEntry): Blob | null {
   if (entry.file === null || viewer.handed.has(entry.clientId)) return null;
   viewer.handed.add(entry.clientId);
   return entry.file;
+}
+
+function rowOfShot(shot: Shot, viewer: Viewer | null): RowView | null {
+  const [first] = shot;
+  if (first === undefined) return null;
+  const row = rowOf(first, viewer === null ? null : handOnce(viewer, first));
+  return shot.length === 1 ? row : { ...row, ...sumsOf(shot) };
+}
+
+/** One row for all: its bytes, and the state, with its reasons, of the part that is least advanced. */
+function sumsOf(shot: Shot): Partial<RowView> {
+  const rows = shot.map((entry) => rowOf(entry, null));
+  const place = ({ state }: RowView): number => LEAST_ADVANCED_FIRST.indexOf(state);
+  const last = rows.reduce((one, other) => (place(other) < place(one) ? other : one));
+  return {
+    name: [rows[0]?.name ?? "", ...rows.slice(1).map(({ name }) => endingOf(name))].join(" + "),
+    sizeBytes: rows.reduce((sum, row) => sum + row.sizeBytes, 0),
+    sentBytes: rows.reduce((sum, row) => sum + row.sentBytes, 0),
+    state: last.state,
+    reasons: last.reasons,
+    retryable: rows.some(({ retryable }) => retryable),
+    parts: rows.map(({ fileId, name, state }) => ({ fileId, name, state })),
+  };
+}
+
+function endingOf(name: string): string {
+  return name.slice(name.lastIndexOf(".") + 1);
 }
 
 function rowOf(entry: FileEntry, file: Blob | null): RowView {
