@@ -12,6 +12,7 @@ from tests.builders import jpeg
 from tests.fault_gate.gate import FaultGate
 from tests.lanes.conftest import Stage
 from uploads.lanes.base import SignedRequest, lanes_of
+from uploads.store_calls import threads_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,7 @@ COMMENT_BYTES = 60_000
 def gate(swift: SwiftServer) -> Iterator[FaultGate]:
     with FaultGate.start(swift.endpoint) as gate:
         yield gate
+    threads_of.cache_clear()  # some may wait still for what the gate held
 
 
 @pytest.fixture

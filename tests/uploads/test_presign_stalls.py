@@ -13,6 +13,7 @@ from tests.faults.at_once import at_once
 from uploads.lanes.base import lanes_of
 from uploads.models import Upload
 from uploads.states import State
+from uploads.store_calls import threads_of
 
 # The promise of docs/storage.md.
 KNOWN_WITHIN_S = 10.0
@@ -41,6 +42,7 @@ def stalled_store(settings) -> Iterator[str]:
         lanes_of("s3")  # made once a process
         yield "s3"
     forget_stores()
+    threads_of.cache_clear()  # some may wait still
 
 
 def waiting_files(gallery, store) -> list[Upload]:

@@ -8,7 +8,7 @@ import pytest
 from galleries.errors import StorageUnavailable
 from tests.faults.at_once import at_once
 from uploads import store_calls
-from uploads.store_calls import AT_ONCE, ask_all
+from uploads.store_calls import AT_ONCE, ask_all, threads_of
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ def stalled() -> Iterator[Callable[[], str]]:
 
     yield ask
     is_over.set()
+    threads_of.cache_clear()
 
 
 @pytest.fixture
