@@ -56,6 +56,8 @@ export type GalleryEntry = {
   endedAtMs: number | null;
   /** Bytes that a store has acknowledged in this session, and of single requests those on their way. */
   movedBytes: number;
+  /** Of parts on their way, which count as sent when they are stored. */
+  underwayBytes: number;
   speed: Speed;
 };
 
@@ -93,7 +95,8 @@ export class Catalogue {
       changedNames: [],
       endedAtMs: null,
       movedBytes: 0,
-      speed: standingStill(nowMs, 0),
+      underwayBytes: 0,
+      speed: standingStill(nowMs),
     };
     this.galleries.set(id, entry);
     return entry;

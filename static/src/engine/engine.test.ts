@@ -1240,6 +1240,39 @@ test("reports come at most four times a second", async () => {
   expect(tallies.length).toBeLessThanOrEqual(2 + (world.clock.nowMs() / 1000) * 4);
 });
 
+test("at a constant rate the time left runs down steadily and is right at half of the way", async () => {
+  const world = new FakeWorld();
+  world.onPutMs = 2_000;
+  world.add(chosen([photo(1, 400 * MIB)]));
+  await world.untilComplete();
+  const endMs = world.clock.nowMs();
+
+  const told = world.secondsLeftTold;
+
+  const half = told.find(({ atMs }) => atMs >= endMs / 2);
+  const trueS = (endMs - (half?.atMs ?? 0)) / 1000;
+  expect(half?.secondsLeft).toBeGreaterThan(trueS * 0.8);
+  expect(half?.secondsLeft).toBeLessThan(trueS * 1.2);
+  const steady = told.filter(({ atMs }) => atMs < endMs - 5_000);
+  const moves = steady.slice(1).map(({ secondsLeft }, index) => {
+    const before = steady[index]?.secondsLeft ?? secondsLeft;
+    return Math.abs(secondsLeft - before) / before;
+  });
+  expect(Math.max(...moves)).toBeLessThanOrEqual(0.2);
+});
+
+test("while paused there is no time left to tell", async () => {
+  const world = new FakeWorld();
+  world.onPutMs = 2_000;
+  world.add(chosen([photo(1, 400 * MIB)]));
+  await world.until(() => world.hasTally() && world.tally().secondsLeft !== null);
+
+  world.send({ type: "pause" });
+  await world.pass(1_000);
+
+  expect(world.tally()).toMatchObject({ secondsLeft: null, bytesPerS: null });
+});
+
 test("two galleries at once have one sum", async () => {
   const world = new FakeWorld();
   const other = "22222222-2222-4222-8222-222222222222";

@@ -146,6 +146,9 @@ export class Engine {
       onMoved: (entry, bytes) => {
         entry.gallery.movedBytes += bytes;
       },
+      onUnderway: (entry, change) => {
+        entry.gallery.underwayBytes += change;
+      },
     });
     this.#registrar = this.#batcher(
       () => (this.#transfers.isBusy ? REGISTER_GATHER_MS : REGISTER_AT_ONCE_MS),

@@ -107,6 +107,8 @@ export class FakeWorld {
   readonly calls: { readonly path: string; readonly body: Json }[] = [];
   readonly puts: { readonly url: string; readonly bytes: number }[] = [];
   readonly reports: EngineReport[] = [];
+  /** Of the sum of all galleries, whenever it was known. */
+  readonly secondsLeftTold: { readonly atMs: number; readonly secondsLeft: number }[] = [];
   /** Who is told; `reports` has all, whoever it was. */
   onReport: Report = () => {};
   readonly sockets: { readonly url: string; readonly handlers: SocketHandlers }[] = [];
@@ -174,6 +176,7 @@ export class FakeWorld {
       report: (report, to) => {
         if (life.isOver) return;
         this.reports.push(report);
+        this.#noteSecondsLeft(report);
         this.onReport(report, to);
       },
       ...changes,
@@ -186,6 +189,11 @@ export class FakeWorld {
     this.#life.isOver = true;
     this.#life = { isOver: false };
     return this.#life;
+  }
+
+  #noteSecondsLeft(report: EngineReport): void {
+    const secondsLeft = report.type === "tally" ? (report.total?.secondsLeft ?? null) : null;
+    if (secondsLeft !== null) this.secondsLeftTold.push({ atMs: this.clock.nowMs(), secondsLeft });
   }
 
   // What tests do and see.

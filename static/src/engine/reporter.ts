@@ -1,6 +1,6 @@
 import type { FileState } from "../domain/file-machine.ts";
-import { nextSpeed, secondsLeft } from "../domain/speed.ts";
-import { percentOf, tallyOf, troublesOf } from "../domain/tally.ts";
+import { nextSpeed } from "../domain/speed.ts";
+import { percentOf, type Tally, tallyOf, troublesOf } from "../domain/tally.ts";
 import type { Cancel, Clock } from "../kernel/clock.ts";
 import { type FileEntry, type GalleryEntry, isOpen, openCount, shotsOf } from "./catalogue.ts";
 import type { EngineReport, GalleryTally, KeptCounts, RowsView, RowView } from "./port.ts";
@@ -150,9 +150,10 @@ export class Reporter {
   }
 
   #tallyOf(gallery: GalleryEntry): GalleryTally {
-    const isBusy = openCount(gallery) > 0;
-    gallery.speed = nextSpeed(gallery.speed, this.#lastMs, gallery.movedBytes);
+    const waitingFor = openCount(gallery) > 0 ? this.#ports.waitingFor() : null;
+    const isRunning = openCount(gallery) > 0 && !gallery.isPaused && waitingFor === null;
     const tally = tallyOf(gallery.files.map((entry) => ({ name: entry.name, state: entry.runner.state })));
+    this.#measure(gallery, tally, isRunning);
     const state = gallery.runner.state;
     return {
       galleryId: gallery.id,
@@ -160,14 +161,27 @@ export class Reporter {
       phase: state.name,
       outcome: state.name === "complete" ? state.outcome : null,
       ...tally,
-      bytesPerS: isBusy ? gallery.speed.bytesPerS : null,
-      secondsLeft: isBusy ? secondsLeft(gallery.speed, tally.bytesTotal - tally.bytesSent) : null,
+      bytesPerS: isRunning ? gallery.speed.bytesPerS : null,
+      secondsLeft: isRunning ? gallery.speed.secondsLeft : null,
       paused: gallery.isPaused,
       kept: this.#keptCounts(gallery),
       askableCount: gallery.files.filter(isAskable).length,
       changedNames: gallery.changedNames.slice(-MAX_CHANGED_NAMES),
-      waitingFor: isBusy ? this.#ports.waitingFor() : null,
+      waitingFor,
     };
+  }
+
+  #measure(gallery: GalleryEntry, tally: Tally, isRunning: boolean): void {
+    const countedFiles = tally.chosenCount - tally.failedCount - tally.removedCount;
+    gallery.speed = nextSpeed(gallery.speed, {
+      atMs: this.#lastMs,
+      isRunning,
+      movedBytes: gallery.movedBytes,
+      bytesLeft: tally.bytesTotal - tally.bytesSent - gallery.underwayBytes,
+      doneFiles: tally.doneCount,
+      filesLeft: countedFiles - tally.doneCount,
+      confirmingFiles: tally.files.confirming,
+    });
   }
 
   #keptCounts(gallery: GalleryEntry): KeptCounts {

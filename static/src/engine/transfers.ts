@@ -29,6 +29,8 @@ export type TransferPorts = {
   readonly onStill: (entry: FileEntry) => void;
   /** Bytes of this gallery's round that were not on their way before. */
   readonly onMoved: (entry: FileEntry, bytes: number) => void;
+  /** Bytes of parts that are on their way and not counted as sent yet: more of them, or less. */
+  readonly onUnderway: (entry: FileEntry, change: number) => void;
 };
 
 /** Pieces read, signed or on their way at one time: the slots of an origin, and some ahead. */
@@ -432,20 +434,24 @@ export class Transfers {
     this.#countMoving(entry, 1);
     this.#ports.onSending(entry);
     let countedBytes = 0;
+    const isPart = piece.plan.partCount > 1;
     const count = (bytes: number): void => {
-      if (bytes > countedBytes) this.#ports.onMoved(entry, bytes - countedBytes);
-      countedBytes = Math.max(countedBytes, bytes);
+      if (bytes <= countedBytes) return;
+      this.#ports.onMoved(entry, bytes - countedBytes);
+      if (isPart) this.#ports.onUnderway(entry, bytes - countedBytes);
+      countedBytes = bytes;
     };
     const onMoved = (bytes: number): void => {
       flight.movedAtMs = this.#ports.clock.nowMs();
       if (signal.aborted) return;
       count(Math.min(bytes, body.size));
-      if (piece.plan.partCount === 1) this.#ports.dispatch(entry, { type: "moved", bytes });
+      if (!isPart) this.#ports.dispatch(entry, { type: "moved", bytes });
     };
     const outcome = await this.#ports.put(request, body, { signal, onMoved });
     this.#flights.delete(flight);
     this.#countMoving(entry, -1);
     if (outcome.kind === "stored") count(body.size);
+    if (isPart) this.#ports.onUnderway(entry, -countedBytes);
     return outcome;
   }
 
