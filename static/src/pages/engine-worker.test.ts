@@ -49,7 +49,8 @@ beforeEach(() => {
 function show(accountId: string | null): void {
   if (accountId === null) delete document.body.dataset["user"];
   else document.body.dataset["user"] = accountId;
-  document.body.innerHTML = "<form method='post' action='/accounts/logout/'><button>Sign out</button></form>";
+  document.body.innerHTML =
+    "<form method='post' action='/accounts/logout/'><button>Sign out</button></form><main></main>";
   uploads.pageShown();
 }
 
@@ -57,6 +58,11 @@ function signOutHere(): Event {
   const event = new Event("submit", { bubbles: true, cancelable: true });
   document.querySelector("form")?.dispatchEvent(event);
   return event;
+}
+
+function press(name: string): void {
+  const buttons = [...document.querySelectorAll<HTMLButtonElement>("main button")];
+  buttons.find((button) => button.textContent === name)?.click();
 }
 
 test("whoever is signed in has an engine on every page, and one only", () => {
@@ -119,13 +125,15 @@ test("an engine that does not answer is not waited for", async () => {
 test("with photos on their way a person is asked first, and may stay", () => {
   show("7");
   unsent = 3;
-  const asked = vi.fn(() => false);
-  vi.stubGlobal("confirm", asked);
-
   signOutHere();
+  expect(document.querySelector("[role=alertdialog]")?.textContent).toContain("3 photos are not sent yet");
 
-  expect(asked).toHaveBeenCalledWith("3 photos are not sent yet, and will not be. Sign out?");
+  press("Stay");
   expect(workers[0]?.heard.map(({ type }) => type)).toEqual(["hello"]);
+  signOutHere();
+  press("Sign out anyway");
+
+  expect(workers[0]?.heard.at(-1)).toEqual({ type: "sign_out" });
 });
 
 test("signed out in another tab: nothing starts again until a page shows who is there", () => {
