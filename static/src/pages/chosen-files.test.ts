@@ -24,6 +24,28 @@ test("files are handed on, and what was said before is not said any more", async
   expect(document.querySelector("main")?.textContent).toBe("");
 });
 
+test("the JPEG of a shot goes before its RAW, and notes about it stay on the disk", async () => {
+  const names: string[] = [];
+  const files = ["a.CR3", "a.JPG", "a.xmp", "b.jpg", "a.CR3.xmp"].map(photo);
+
+  await readChosenFiles({ from: "input", input: inputWith(...files) }, (chosen) =>
+    names.push(...chosen.map(({ file }) => file.name)),
+  );
+
+  expect(names).toEqual(["a.JPG", "a.CR3", "b.jpg"]);
+  expect(document.querySelector("main")?.textContent).toBe(
+    "2 files with edits (XMP) stay on your disk: galleries keep photos.",
+  );
+});
+
+test("where there are nothing but notes, they are told alone", async () => {
+  await readChosenFiles({ from: "input", input: inputWith(photo("a.XMP")) }, () => {});
+
+  expect(document.querySelector("main")?.textContent).toBe(
+    "1 file with edits (XMP) stays on your disk: galleries keep photos.",
+  );
+});
+
 function photo(name: string): File {
   return Object.assign(new File(["x"], name), { webkitRelativePath: "" });
 }
