@@ -978,6 +978,21 @@ test("removing a file stops it within a tenth of a second and cancels it on the 
   expect(world.rowViews()).toEqual([]);
 });
 
+test("removing a file aborts its bodies at that very moment, and no other file's", async () => {
+  const world = new FakeWorld();
+  world.onPutMs = 5_000;
+  world.add(chosen([photo(1, 24 * MIB), photo(2, 24 * MIB)]));
+  await world.until(() => world.peakBodyCount === 6);
+  const [row] = world.rowViews();
+
+  world.send({ type: "remove", fileIds: [row?.fileId ?? ""] });
+  await world.turn();
+
+  expect(world.abortedPutCount).toBe(3);
+  await world.until(() => world.tally().doneCount === 1);
+  expect(world.abortedPutCount).toBe(3);
+});
+
 test("a removed file that is picked again is uploaded", async () => {
   const world = new FakeWorld();
   const file = photo(1, 40 * MIB);
