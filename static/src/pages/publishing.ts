@@ -193,8 +193,10 @@ export class Publishing {
     this.#panel.show(state);
     this.#drawButton();
     this.#ports.onPhase(phaseOf(state), outcomeOf(state));
-    if (state.name === "complete" && before?.name !== "complete") {
+    if (state.name !== before?.name) {
       announce(lineOf(state));
+    }
+    if (state.name === "complete") {
       void this.countStaged();
     }
   }

@@ -22,7 +22,7 @@ type Button = Readonly<{ words: string; isMain?: boolean; press: () => void }>;
 export class PublishPanel {
   readonly #root: HTMLElement;
   readonly #actions: PublishActions;
-  readonly #line = element("p", { class: "publication-line", role: "status" });
+  readonly #line = element("p", { class: "publication-line" });
   readonly #reasons = element("ul", { class: "publication-reasons" });
   readonly #names = element("ul");
   readonly #disclosure = element("details", {}, element("summary", {}, "Which files"), this.#names);
