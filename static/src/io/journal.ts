@@ -94,30 +94,28 @@ export class Journal {
 
   /** One transaction: all of them are written, or false. */
   async remember(files: readonly FileRecord[]): Promise<boolean> {
-    return await this.#did((change) => files.map((record) => change.objectStore("files").put(record)));
+    return await this.#did(files, (change, record) => change.objectStore("files").put(record));
   }
 
   /** The records and the bytes. */
   async forget(keys: readonly FileKey[]): Promise<boolean> {
-    return await this.#did((change) =>
-      keys.flatMap((key) => [
-        change.objectStore("files").delete(storeKeyOf(key)),
-        change.objectStore("bytes").delete(storeKeyOf(key)),
-      ]),
-    );
+    return await this.#did(keys, async (change, key) => {
+      await change.objectStore("files").delete(storeKeyOf(key));
+      await change.objectStore("bytes").delete(storeKeyOf(key));
+    });
   }
 
   async rememberRoots(roots: readonly RootRecord[]): Promise<boolean> {
     for (const { id } of roots) this.#newRootIds.add(id);
-    return await this.#did((change) => roots.map((root) => change.objectStore("roots").put(root)));
+    return await this.#did(roots, (change, root) => change.objectStore("roots").put(root));
   }
 
   async rememberGallery(gallery: GalleryRecord): Promise<boolean> {
-    return await this.#did((change) => [change.objectStore("galleries").put(gallery)]);
+    return await this.#did([gallery], (change) => change.objectStore("galleries").put(gallery));
   }
 
   async forgetGallery(id: string): Promise<boolean> {
-    return await this.#did((change) => [change.objectStore("galleries").delete(id)]);
+    return await this.#did([id], (change) => change.objectStore("galleries").delete(id));
   }
 
   /** Null where it cannot be read. What nobody will ask for again is deleted on the way. */
@@ -151,9 +149,7 @@ export class Journal {
   }
 
   async dropBytes(keys: readonly FileKey[]): Promise<boolean> {
-    return await this.#did((change) =>
-      keys.map((key) => change.objectStore("bytes").delete(storeKeyOf(key))),
-    );
+    return await this.#did(keys, (change, key) => change.objectStore("bytes").delete(storeKeyOf(key)));
   }
 
   async bytesOf(key: FileKey): Promise<Blob | null> {
@@ -175,7 +171,7 @@ export class Journal {
 
   /** See `wipeJournal`. Everything is deleted before the database is, which another tab may hold up. */
   async wipe(withinMs = DELETE_WITHIN_MS): Promise<boolean> {
-    const isEmpty = await this.#did((change) => STORES.map((store) => change.objectStore(store).clear()));
+    const isEmpty = await this.#did(STORES, (change, store) => change.objectStore(store).clear());
     this.#db.close();
     return (await deleteWithin(this.#name, withinMs)) || isEmpty;
   }
@@ -192,8 +188,15 @@ export class Journal {
     return results;
   }
 
-  async #did(work: (change: Change) => readonly Promise<unknown>[]): Promise<boolean> {
-    return (await this.#change((change) => Promise.all(work(change)))) === null;
+  async #did<Item>(
+    items: readonly Item[],
+    apply: (change: Change, item: Item) => Promise<unknown>,
+  ): Promise<boolean> {
+    const failure = await this.#change((change) =>
+      // Each in a function of its own: what one of them throws leaves none of the others unheard.
+      Promise.all(items.map(async (item) => await apply(change, item))),
+    );
+    return failure === null;
   }
 
   /**
