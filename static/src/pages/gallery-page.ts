@@ -176,6 +176,7 @@ export class GalleryPage {
       case "live":
         this.#store.heard(report.message);
         this.#publishing?.heard(report.message);
+        this.#leftovers?.heard(report.message);
         break;
       case "receipt":
       case "flight_record":

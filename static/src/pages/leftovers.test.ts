@@ -1,5 +1,62 @@
-import { expect, test } from "vitest";
-import { groupsOf } from "./leftovers.ts";
+// @vitest-environment happy-dom
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { groupsOf, Leftovers } from "./leftovers.ts";
+
+let rows: { id: string; name: string; error: unknown }[] = [];
+let root: HTMLElement;
+let leftovers: Leftovers;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  // Pages of two, as the server gives them of a thousand.
+  vi.stubGlobal("fetch", async (path: string) => {
+    const from = Number(new URL(path, "http://here").searchParams.get("cursor") || 0);
+    const next = from + 2 < rows.length ? String(from + 2) : null;
+    return Response.json({ uploads: rows.slice(from, from + 2), next_cursor: next });
+  });
+  root = document.createElement("section");
+  leftovers = new Leftovers(root, "g");
+});
+
+afterEach(() => {
+  leftovers.end();
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+function begun(count: number): typeof rows {
+  return Array.from({ length: count }, (_, index) => ({ id: `${index}`, name: `${index}.jpg`, error: null }));
+}
+
+test("what was begun elsewhere is counted to the last", async () => {
+  rows = begun(5);
+
+  await leftovers.read();
+
+  expect([root.hidden, root.textContent]).toEqual([false, expect.stringContaining("5 files were begun")]);
+});
+
+test("what another device goes on sending is no longer told as missing", async () => {
+  rows = begun(2);
+  await leftovers.read();
+
+  rows = [];
+  leftovers.heard({ type: "uploads", previous: 1, version: 2, uploads: [] });
+  await vi.advanceTimersByTimeAsync(1_000);
+
+  expect(root.hidden).toBe(true);
+});
+
+test("once this visit uploads by itself, the dock tells", async () => {
+  rows = begun(2);
+  await leftovers.read();
+
+  leftovers.end();
+  leftovers.heard({ type: "uploads", previous: 1, version: 2, uploads: [] });
+  await vi.advanceTimersByTimeAsync(1_000);
+
+  expect(root.hidden).toBe(true);
+});
 
 test("what an earlier visit left is told by its reason", () => {
   const groups = groupsOf([

@@ -7,6 +7,7 @@ import { sentenceOf } from "../ui/sentences.ts";
 import { fieldOf, getJson, sendJson } from "./site-api.ts";
 
 const PAGE_SIZE = 1_000;
+const READ_AFTER_MS = 1_000;
 // The API takes this many in one call.
 const BATCH = 100;
 const NAMES_SHOWN = 100;
@@ -20,6 +21,7 @@ export class Leftovers {
   readonly #list: ProblemList;
   #groups: ReadonlyMap<string, Group> = new Map();
   #isOver = false;
+  #timer = 0;
 
   constructor(root: HTMLElement, galleryId: string) {
     this.#root = root;
@@ -36,14 +38,21 @@ export class Leftovers {
   /** This visit uploads by itself: the dock tells from now on. */
   end(): void {
     this.#isOver = true;
+    clearTimeout(this.#timer);
     this.#root.hidden = true;
   }
 
+  /** Another device may be sending what is missing here. */
+  heard(message: unknown): void {
+    if (fieldOf(message, "type") === "uploads" && !this.#isOver) {
+      clearTimeout(this.#timer);
+      this.#timer = window.setTimeout(() => this.read(), READ_AFTER_MS);
+    }
+  }
+
   async read(): Promise<void> {
-    const query = `state=failed&state=registered&state=signed&limit=${PAGE_SIZE}`;
-    const answer = await getJson(`/api/galleries/${this.#galleryId}/uploads?${query}`);
-    const rows = answer.ok ? fieldOf(answer.value, "uploads") : null;
-    if (Array.isArray(rows) && !this.#isOver) {
+    const rows = await listMissing(this.#galleryId);
+    if (rows !== null && !this.#isOver) {
       this.#groups = groupsOf(rows);
       this.#show();
     }
@@ -72,6 +81,22 @@ export class Leftovers {
     }
     await this.read();
   }
+}
+
+async function listMissing(galleryId: string): Promise<readonly unknown[] | null> {
+  const states = "state=failed&state=registered&state=signed";
+  const rows: unknown[] = [];
+  for (let cursor: unknown = ""; cursor !== null; ) {
+    const page = `limit=${PAGE_SIZE}&cursor=${encodeURIComponent(String(cursor))}`;
+    const answer = await getJson(`/api/galleries/${galleryId}/uploads?${states}&${page}`);
+    const found = answer.ok ? fieldOf(answer.value, "uploads") : null;
+    if (!Array.isArray(found)) {
+      return null;
+    }
+    rows.push(...found);
+    cursor = answer.ok ? (fieldOf(answer.value, "next_cursor") ?? null) : null;
+  }
+  return rows;
 }
 
 /** What the gallery has already is no trouble left behind. */

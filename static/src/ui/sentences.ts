@@ -200,9 +200,9 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
     many: () => "The gallery changed since the download began. Start it again.",
   },
   begun_before: {
-    one: "This file was begun before and is not here yet. Where nothing sends it now, choose it again to go on.",
+    one: "This file was begun on another device, or before. Where nothing sends it now, choose it again here to go on.",
     many: (count) =>
-      `${filesOf(count)} were begun before and are not here yet. Where nothing sends them now, choose them again to go on.`,
+      `${filesOf(count)} were begun on another device, or before. Where nothing sends them now, choose them again here to go on.`,
   },
   restore_expired: {
     one: "This photo was deleted more than 24 hours ago and can't be brought back. Add its file again.",
