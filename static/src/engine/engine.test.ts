@@ -1288,6 +1288,27 @@ test("while paused there is no time left to tell", async () => {
   expect(world.tally()).toMatchObject({ secondsLeft: null, bytesPerS: null });
 });
 
+test("the flight record tells what went wrong and names no address, no token and no file", async () => {
+  const world = new FakeWorld();
+  world.onPut = first(4, "too_many", () => true);
+  world.verdict = (row) => (row.name === "IMG_0002.JPG" ? "damaged_photo" : null);
+  world.add(chosen(photos(20)));
+  await world.until(() => world.puts.length > 3);
+  world.goOffline();
+  await world.pass(5_000);
+  world.goOnline();
+  await world.untilComplete();
+
+  world.send({ type: "flight_record" });
+
+  const last = world.reports.at(-1);
+  const text = last?.type === "flight_record" ? last.text : "";
+  for (const word of ["throttled", "offline", "online", "reconnected", "failed", "minute", "damaged_photo"]) {
+    expect(text).toContain(`"${word}"`);
+  }
+  expect(text).not.toMatch(/https?:|crc=|token|IMG_|\/put/);
+});
+
 test("two galleries at once have one sum", async () => {
   const world = new FakeWorld();
   const other = "22222222-2222-4222-8222-222222222222";

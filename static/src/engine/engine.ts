@@ -9,7 +9,7 @@ import { backoffMs, STORE_BACKOFF } from "../domain/retry.ts";
 import { troublesOf } from "../domain/tally.ts";
 import type { CompleteItem, DeclaredFile, GalleryRow, SocketMessage, UploadRow } from "../domain/wire.ts";
 import type { Network } from "../io/network.ts";
-import type { PutPart } from "../io/part-put.ts";
+import type { PutOutcome, PutPart } from "../io/part-put.ts";
 import type { OpenSocket } from "../io/progress-socket.ts";
 import type { UploadApi } from "../io/upload-api.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -27,6 +27,7 @@ import {
 } from "./catalogue.ts";
 import { Confirmations } from "./confirmations.ts";
 import { Connection, type ConnectionStatus } from "./connection.ts";
+import { FlightRecord } from "./flight-record.ts";
 import { heldKey, idOf } from "./held-files.ts";
 import { Inspector } from "./inspector.ts";
 import { LineWatch } from "./line-watch.ts";
@@ -86,6 +87,7 @@ export class Engine {
   readonly #completer: Batcher<FileEntry>;
   readonly #canceller: Batcher<Cancellation>;
   readonly #lineWatch: LineWatch;
+  readonly #record: FlightRecord;
   readonly #confirmations = new Map<string, Confirmations>();
   /** Resolves when what an earlier visit left is in the catalogue. */
   readonly #restored: Promise<void>;
@@ -96,6 +98,7 @@ export class Engine {
     const { api, baseUrl, clock, memory, network, put, random } = ports;
     this.#memory = memory;
     const ownOrigin = new URL(baseUrl).origin;
+    this.#record = new FlightRecord(clock);
     const slots = new Slots({ ownOrigin, clock, random });
     this.#catalogue = new Catalogue((entry, command) => this.#perform(entry, command));
     this.#reporter = new Reporter({
@@ -114,7 +117,10 @@ export class Engine {
       random,
       slots,
       onStatus: (status) => this.#onStatus(status),
-      onReconnected: () => this.#transfers.cutOff(STILL_MS),
+      onReconnected: () => {
+        this.#record.note("reconnected");
+        this.#transfers.cutOff(STILL_MS);
+      },
     });
     const sources = new Sources((entry) => memory.find(entry));
     this.#inspector = new Inspector({
@@ -145,7 +151,9 @@ export class Engine {
       onStill: (entry) => this.#holdIfAway(entry),
       onMoved: (entry, bytes) => {
         entry.gallery.movedBytes += bytes;
+        this.#record.countBytes(bytes);
       },
+      onPutEnd: (entry, partNumber, outcome) => this.#notePut(entry, partNumber, outcome),
       onUnderway: (entry, change) => {
         entry.gallery.underwayBytes += change;
       },
@@ -185,9 +193,16 @@ export class Engine {
       network,
       isWanted: () => this.#hasOpenFiles(),
       silentMs: () => this.#transfers.silentMs,
-      onSilence: () => this.#connection.doubt(),
-      onRenewed: () => this.#renew(),
+      onSilence: () => {
+        this.#record.note("silence");
+        this.#connection.doubt();
+      },
+      onRenewed: (why) => {
+        this.#record.note(why);
+        this.#renew();
+      },
     });
+    network.onOffline(() => this.#record.note("offline"));
   }
 
   handle(request: Exclude<EngineRequest, { type: "hello" }>, viewerId: ViewerId): void {
@@ -214,6 +229,7 @@ export class Engine {
         void this.#tellReceipt(request.galleryId, viewerId);
         break;
       case "flight_record":
+        this.#ports.report({ type: "flight_record", text: this.#record.text() }, viewerId);
         break;
       case "sign_out":
         void this.signOut().then(() => this.#ports.report({ type: "signed_out" }));
@@ -447,6 +463,7 @@ export class Engine {
     this.#reporter.changed();
     if (!this.#catalogue.recount(entry)) return;
     this.#memory.follow(entry);
+    this.#noteIfFailed(entry);
     if (isOver(entry)) {
       entry.partCrcs.clear();
       this.#ports.onFreed?.(entry.gallery.id, entry.clientId);
@@ -470,6 +487,7 @@ export class Engine {
 
   #rest(entry: FileEntry, attempt: number): void {
     const delayMs = backoffMs(STORE_BACKOFF, attempt, this.#ports.random());
+    this.#record.note("rest", { file: entry.clientId, attempt, delay_ms: delayMs });
     this.#ports.clock.after(delayMs, () => this.#dispatch(entry, { type: "pause_over" }));
   }
 
@@ -501,6 +519,8 @@ export class Engine {
     if (isRefused) {
       this.#dispatch(entry, { type: "refused", failure: row.failure ?? failureHere("malformed_answer") });
     } else {
+      if (row.state !== "registered")
+        this.#record.note("resumed", { file: entry.clientId, state: row.state });
       this.#dispatch(entry, { type: "registered", row });
     }
   }
@@ -568,6 +588,35 @@ export class Engine {
 
   // What happens.
 
+  #notePut(entry: FileEntry, part: number, outcome: PutOutcome): void {
+    const isStored = outcome.kind === "stored" || outcome.kind === "partial";
+    this.#record.countPut(isStored);
+    if (isStored) return;
+    const facts = { file: entry.clientId, part };
+    switch (outcome.kind) {
+      case "throttled":
+        this.#record.note("throttled", { ...facts, retry_after_ms: outcome.retryAfterMs });
+        break;
+      case "failed":
+        this.#record.note("put_failed", { ...facts, status: outcome.status });
+        break;
+      case "stalled":
+        this.#record.note("stalled", facts);
+        break;
+      case "aborted":
+        this.#record.note("cut_off", facts);
+        break;
+      default:
+        unreachable(outcome);
+    }
+  }
+
+  #noteIfFailed({ clientId, runner }: FileEntry): void {
+    if (runner.state.name === "failed") {
+      this.#record.note("failed", { file: clientId, code: runner.state.failure.code });
+    }
+  }
+
   #hasOpenFiles(): boolean {
     return [...this.#catalogue.galleries.values()].some((gallery) => openCount(gallery) > 0);
   }
@@ -580,6 +629,7 @@ export class Engine {
   }
 
   #onStatus(status: ConnectionStatus): void {
+    this.#record.note("status", { status });
     for (const gallery of this.#catalogue.galleries.values()) {
       for (const entry of gallery.files) {
         if (status === "open") this.#dispatch(entry, { type: "back" });

@@ -29,6 +29,8 @@ export type TransferPorts = {
   readonly onStill: (entry: FileEntry) => void;
   /** Bytes of this gallery's round that were not on their way before. */
   readonly onMoved: (entry: FileEntry, bytes: number) => void;
+  /** A body has ended, well or not. */
+  readonly onPutEnd: (entry: FileEntry, partNumber: number, outcome: PutOutcome) => void;
   /** Bytes of parts that are on their way and not counted as sent yet: more of them, or less. */
   readonly onUnderway: (entry: FileEntry, change: number) => void;
 };
@@ -413,6 +415,7 @@ export class Transfers {
       const startedAtMs = this.#ports.clock.nowMs();
       const outcome = await this.#put(piece, { ...signed.request, url: url.href }, body);
       this.#tellSlots(url.origin, startedAtMs, outcome);
+      if (!controller.signal.aborted) this.#ports.onPutEnd(entry, piece.partNumber, outcome);
       return outcome;
     } finally {
       release();
