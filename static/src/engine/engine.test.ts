@@ -315,6 +315,54 @@ test("a chunk whose answer was lost is not sent again", async () => {
   expect(world.hasStored(large)).toBe(true);
 });
 
+test("a last chunk whose answer was lost ends the file all the same, and is not sent again", async () => {
+  const world = new FakeWorld({ isResumable: true });
+  const large = photo(1, 20 * MIB);
+  world.onPut = () => (world.puts.length === 2 ? "unheard" : "none");
+
+  world.add(chosen([large]));
+  const tally = await world.untilComplete();
+
+  expect(tally).toMatchObject({ outcome: "all", percent: 100 });
+  expect(world.puts.map(({ bytes }) => bytes)).toEqual([8 * MIB, 8 * MIB, 4 * MIB]);
+  expect(world.hasStored(large)).toBe(true);
+});
+
+test("a session that keeps nothing of a chunk is looked into, not fed for ever", async () => {
+  const world = new FakeWorld({ isResumable: true });
+  const large = photo(1, 20 * MIB);
+  let keptNothing = 0;
+  world.keepOfChunk = (bytes) => {
+    keptNothing += 1;
+    return keptNothing <= 3 ? 0 : bytes;
+  };
+
+  world.add(chosen([large]));
+  await world.untilComplete();
+
+  const asked = world.callsTo("/sign").flatMap(({ uploads }) => uploads as Json[]);
+  expect(asked.some(({ after_failure }) => after_failure === true)).toBe(true);
+  expect(world.puts).toHaveLength(3 + 3);
+  expect(world.hasStored(large)).toBe(true);
+});
+
+test("a chunk on a dead socket goes on at the byte the session has, soon after the network is back", async () => {
+  const world = new FakeWorld({ isResumable: true });
+  const large = photo(1, 40 * MIB);
+  world.add(chosen([large]));
+  await world.until(() => world.puts.length === 2);
+  world.isBlackHole = true;
+  await world.pass(5_000);
+  world.isBlackHole = false;
+
+  world.goOnline();
+
+  expect(await untilNextPut(world)).toBeLessThan(5_000);
+  await world.untilComplete();
+  expect(world.puts).toHaveLength(5);
+  expect(world.hasStored(large)).toBe(true);
+});
+
 test("a session begun before a reload goes on where it stopped", async () => {
   const world = new FakeWorld({ isResumable: true });
   const large = photo(1, 40 * MIB);
