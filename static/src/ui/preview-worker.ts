@@ -3,11 +3,14 @@
 import { type EmbeddedPreview, findEmbeddedPreview } from "../domain/embedded-preview.ts";
 import { type ImageSize, readImageSize } from "../domain/image-size.ts";
 import { type MediaType, sniff } from "../domain/sniff.ts";
+import { fewAtOnce } from "./few-at-once.ts";
 import { cropTo, scaledTo, uprightSize, uprightTransform } from "./picture-shape.ts";
 import type { PreviewAsked, PreviewMade } from "./preview-words.ts";
 
 declare const self: DedicatedWorkerGlobalScope;
 
+const AT_ONCE = 2;
+const TELL_EVERY_MS = 250;
 const HEAD_BYTES = 128 * 1024;
 const LONGEST_PX = 240;
 /** What a browser may be able to decode by itself; any other file would be read whole for nothing. */
@@ -24,11 +27,26 @@ const DECODABLE: ReadonlySet<MediaType> = new Set([
 const MAX_PIXELS = 50_000_000;
 const MAX_BYTES_OF_UNKNOWN_SIZE = 30_000_000;
 
+const draw = fewAtOnce(AT_ONCE, (file: Blob) => pictureOf(file).catch(() => null));
+let made: PreviewMade[] = [];
+
 self.onmessage = async ({ data: { number, file } }: MessageEvent<PreviewAsked>) => {
-  const picture = await pictureOf(file).catch(() => null);
-  const made: PreviewMade = { number, picture };
-  self.postMessage(made, picture === null ? [] : [picture]);
+  const picture = await draw(file);
+  made.push({ number, picture });
+  if (made.length === 1) {
+    setTimeout(tell, TELL_EVERY_MS);
+  }
 };
+
+/** Each message wakes the page, so that those of a moment go in one. */
+function tell(): void {
+  const told = made;
+  made = [];
+  self.postMessage(
+    told,
+    told.flatMap(({ picture }) => picture ?? []),
+  );
+}
 
 async function pictureOf(file: Blob): Promise<ImageBitmap | null> {
   const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());

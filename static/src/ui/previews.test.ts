@@ -4,38 +4,40 @@ import { type MakePicture, Previews } from "./previews.ts";
 
 const FILE = new Blob(["photo"]);
 
-test("two are made at a time, and those in view first", async () => {
+const MANY = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+
+test("eight are asked for at a time, and only what is in view", async () => {
   const { make, asked, finish } = maker();
   const previews = new Previews(make);
-  offerAll(previews, ["a", "b", "c", "d"]);
+  offerAll(previews, [...MANY, "never in view"]);
 
   const drawn: string[] = [];
-  for (const id of ["a", "b", "c"]) {
+  for (const id of MANY) {
     previews.show(id, canvas(), () => drawn.push(id));
   }
-  expect(asked()).toBe(2);
+  expect(asked()).toBe(8);
   await finish();
+  expect(asked()).toBe(9);
+  for (const _ of MANY) {
+    await finish();
+  }
 
-  expect(asked()).toBe(3);
-  await finish();
-  await finish();
-  expect(drawn).toEqual(["a", "b", "c"]);
-  expect(asked(), "d was never in view").toBe(3);
+  expect(drawn).toEqual(MANY);
+  expect(asked()).toBe(10);
 });
 
 test("what was scrolled away before its turn is never made", async () => {
   const { make, asked, finish } = maker();
   const previews = new Previews(make);
-  offerAll(previews, ["a", "b", "c"]);
-  previews.show("a", canvas());
-  previews.show("b", canvas());
-  const leave = previews.show("c", canvas());
+  offerAll(previews, MANY);
+  const leaves = MANY.map((id) => previews.show(id, canvas()));
 
-  leave();
-  await finish();
-  await finish();
+  leaves.at(-1)?.();
+  for (const _ of MANY) {
+    await finish();
+  }
 
-  expect(asked()).toBe(2);
+  expect(asked()).toBe(9);
 });
 
 test("a file that comes after its row is drawn then", async () => {

@@ -1,8 +1,9 @@
-// Small pictures of files on their way: for what is in view only, two at a time, and a bounded number of them.
+// Small pictures of files on their way: for what is in view only, and a bounded number of them.
 
 import type { PreviewAsked, PreviewMade } from "./preview-words.ts";
 
-const AT_ONCE = 2;
+/** What is asked for can't be taken back; what waits here can. */
+const ASKED_AT_ONCE = 8;
 /** 240 pixels a side at most, four bytes each: 22 MB. */
 const KEPT = 96;
 /** A drive that has gone would hold its place for ever. */
@@ -59,7 +60,7 @@ export class Previews {
 
   #makeNext(): void {
     for (const fileId of this.#places.keys()) {
-      if (this.#making.size >= AT_ONCE) {
+      if (this.#making.size >= ASKED_AT_ONCE) {
         return;
       }
       const file = this.#files.get(fileId);
@@ -120,9 +121,11 @@ export function picturesFromWorker(): MakePicture {
   };
   const start = (): Worker => {
     const started = new Worker(new URL("./preview-worker.ts", import.meta.url), { type: "module" });
-    started.addEventListener("message", ({ data }: MessageEvent<PreviewMade>) =>
-      answer(data.number, data.picture),
-    );
+    started.addEventListener("message", ({ data }: MessageEvent<readonly PreviewMade[]>) => {
+      for (const { number, picture } of data) {
+        answer(number, picture);
+      }
+    });
     started.addEventListener("error", () => {
       worker = null;
       for (const number of [...asked.keys()]) {
