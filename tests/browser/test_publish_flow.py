@@ -146,7 +146,6 @@ def test_what_failed_is_published_again_without_a_byte(by_hand, site: Site, tmp_
         by_hand.choose(*write_photos(tmp_path / "some", 3))
         wait_for_rows(by_hand, "confirming", 3)
         press(by_hand, "Publish")
-        press(by_hand, "Publish when they are there")
         panel_of(by_hand).get_by_text("Publishing: 0 of 3 photos").wait_for()
         site.manage("shell", "-c", FAIL_ONE)
     finally:
@@ -169,7 +168,6 @@ def test_a_reload_in_the_middle_goes_on(by_hand, site: Site, tmp_path: Path) -> 
         by_hand.choose(*write_photos(tmp_path / "reload", 2))
         wait_for_rows(by_hand, "confirming", 2)
         press(by_hand, "Publish")
-        press(by_hand, "Publish when they are there")
         panel_of(by_hand).get_by_text("Publishing: 0 of 2 photos").wait_for()
 
         by_hand.page.reload()

@@ -161,6 +161,21 @@ test("what is still on its way is listed, and nothing is asked before the person
   expect([bodies("/publications"), phases.at(-1)]).toEqual([[], "form"]);
 });
 
+test("what has arrived and is only to be confirmed needs no choice, and is published with the rest", async () => {
+  staged = ["us"];
+  await pressPublish(row("c", "uc", "confirming"));
+  expect(bodies("/publications")).toEqual([{ idempotency_key: expect.any(String) }]);
+
+  publication = ended("all_succeeded");
+  await settle(VISIBLE_MS);
+  await pressPublish(row("c", "uc", "confirming"), row("d", null, "inspecting"));
+  expect(panel.textContent).toContain("1 photo is still on the way.");
+  press("Publish what is there");
+  await settle();
+
+  expect(bodies("/publications").at(-1)).toMatchObject({ upload_ids: ["us", "uc"] });
+});
+
 test("what is awaited is named once each file has a row, with all that is staged", async () => {
   staged = ["us"];
   await pressPublish(row("a", null, "inspecting"), row("b", "ub"));

@@ -139,7 +139,7 @@ export class Publishing {
       return;
     }
     this.#rows = rows;
-    const open = rows.filter(({ state }) => state !== "failed").map(openFileOf);
+    const open = rows.filter((row) => !hasArrived(row) && row.state !== "failed").map(openFileOf);
     const key = crypto.randomUUID();
     const isPressed = this.#isPressed;
     this.#isPressed = false;
@@ -258,7 +258,8 @@ export class Publishing {
       return;
     }
     const awaited = new Set(fileIds);
-    const wanted = (this.#rows ?? []).filter(({ fileId }) => awaited.has(fileId));
+    const rows = this.#rows ?? [];
+    const wanted = rows.filter((row) => awaited.has(row.fileId) || hasArrived(row));
     this.#isGathering = true;
     const staged = await listStaged(this.#ports.galleryId);
     this.#isGathering = false;
@@ -349,6 +350,11 @@ export class Publishing {
 
 function isPassing({ code, status }: CallFailure): boolean {
   return code === "offline" || code === "sign_in_required" || status === 429 || status >= 500;
+}
+
+/** Every byte of it is stored: whatever is published, it is among it. */
+function hasArrived({ state }: RowView): boolean {
+  return state === "confirming";
 }
 
 function openFileOf({ fileId, name, uploadId }: RowView): OpenFile {
