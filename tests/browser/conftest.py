@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
+from tests.browser.browsers import OwnBrowser
+from tests.browser.lines import GatedSite, local_behind_gates, swift_behind_gates
 from tests.pictures import compass, jpeg, noise, saved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from PIL import Image
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
+
+    from dev.services.site import Site
+    from dev.services.swift import SwiftServer
 
 COMPLETE_WITHIN_MS = 120_000
 
@@ -45,15 +52,28 @@ class GalleryPage:
         for kind in ("dragEnter", "dragOver", "drop"):
             session.send("Input.dispatchDragEvent", {"type": kind, "x": 400, "y": 400, "data": data})
 
-    def wait_for_end(self, outcome: str = "all") -> None:
+    def wait_for_end(self, outcome: str = "all", *, within_ms: int = COMPLETE_WITHIN_MS) -> None:
         self.page.wait_for_selector(
-            f"[data-gallery-state=complete][data-outcome={outcome}]", timeout=COMPLETE_WITHIN_MS
+            f"[data-gallery-state=complete][data-outcome={outcome}]", timeout=within_ms
         )
 
     def wait_for_tiles(self, at_least: int) -> None:
         self.page.wait_for_function(
             "count => document.querySelectorAll('[data-photo-id]').length >= count", arg=at_least
         )
+
+    def wait_for_percent(self, at_least: int) -> int:
+        """What it says then."""
+        said = self.page.wait_for_function(
+            """wanted => {
+                const dock = document.querySelector('[data-progress-percent]');
+                const percent = Number(dock?.dataset.progressPercent ?? -1);
+                return percent >= wanted && { percent };
+            }""",
+            arg=at_least,
+            timeout=COMPLETE_WITHIN_MS,
+        )
+        return int(said.json_value()["percent"])
 
     def percent(self) -> int:
         return int(self.page.locator("[data-progress-percent]").get_attribute("data-progress-percent") or "0")
@@ -109,6 +129,13 @@ def write_photos(folder: Path, count: int, *, width_px: int = 320) -> list[Path]
     return files
 
 
+def write_padded_photo(file: Path, file_bytes: int) -> Path:
+    """A small picture with noise behind its end: as many bytes as wanted, and next to no work to decode."""
+    picture = jpeg(compass(), comment=file.name.encode())
+    file.write_bytes(picture + random.Random(file.name).randbytes(file_bytes - len(picture)))
+    return file
+
+
 def write_large_photo(file: Path, *, width_px: int = 2600) -> Path:
     """A PNG of noise: far more than one part of 8 MiB."""
     file.write_bytes(saved(noise(width_px, width_px), "PNG", compress_level=0))
@@ -138,3 +165,30 @@ def write_every_kind(folder: Path) -> list[Path]:
 
 def flat(image: Image.Image, kind: str) -> Image.Image:
     return image.convert("P") if kind == "GIF" else image
+
+
+# A browser that may be killed, and the product behind gates
+
+
+@pytest.fixture(scope="session")
+def gated_local(short_folder: Path) -> Iterator[GatedSite]:
+    with local_behind_gates(short_folder / "site-gated-local") as gated:
+        yield gated
+
+
+@pytest.fixture(scope="session")
+def gated_swift(short_folder: Path, swift: SwiftServer) -> Iterator[GatedSite]:
+    store = swift.environment(swift.make_bucket(f"site-{uuid4().hex[:12]}"))
+    with swift_behind_gates(short_folder / "site-gated-swift", swift.endpoint, store) as gated:
+        yield gated
+
+
+@pytest.fixture
+def own_browser(
+    browser: Browser, chromium: Path, site: Site, session_of: Callable[[Site], Any], tmp_path: Path
+) -> Iterator[OwnBrowser]:
+    """Signed in to `site`, and not open."""
+    own = OwnBrowser(browser.browser_type, chromium, tmp_path / "profile", site.base_url)
+    own.sign_in(session_of(site)["cookies"])
+    yield own
+    own.kill()
