@@ -16,7 +16,9 @@ from tests.browser.conftest import write_photos
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
+
+    from dev.services.site import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.services]
 
@@ -120,3 +122,23 @@ def test_the_receipt_lists_each_file_with_its_sums(gallery_page, tmp_path: Path)
         assert line["sha256"] == hashlib.sha256(content).hexdigest()
         assert line["verified"] == "yes"
         assert page.request.get(line["where"]).ok
+
+
+def test_another_device_shows_what_arrives_and_this_browser_only_once(
+    gallery_page, browser: Browser, site: Site, tmp_path: Path
+) -> None:
+    page = gallery_page.page
+    page.route("**/api/uploads/complete", lambda _: None)
+    device = browser.new_context(base_url=site.base_url, storage_state=page.context.storage_state())
+    other = gallery_page.open(device.new_page())
+    other.page.wait_for_selector("[data-gallery-state]")
+
+    gallery_page.choose(*write_photos(tmp_path / "far", 4))
+
+    expect(other.page.locator("main[data-elsewhere-percent='99']")).to_contain_text(
+        "Arriving from another device: 0 of 4"
+    )
+    expect(page.locator("[data-elsewhere-percent]")).to_have_count(0)
+    page.unroute("**/api/uploads/complete")
+    expect(other.page.locator("[data-photo-id]")).to_have_count(4, timeout=60_000)
+    device.close()

@@ -6,6 +6,7 @@ import type { ChosenFile, EngineReport, GalleryTally, Root } from "../engine/por
 import { systemClock } from "../kernel/clock.ts";
 import { listenForPhotos } from "../ui/dropzone.ts";
 import { setText } from "../ui/element.ts";
+import { ElsewhereLine } from "../ui/elsewhere-line.ts";
 import type { EngineLink } from "../ui/engine-link.ts";
 import { type Lightbox, openLightbox } from "../ui/lightbox.ts";
 import { PhotoWall } from "../ui/photo-wall.ts";
@@ -31,6 +32,7 @@ export class GalleryPage {
   readonly #store: PhotoStore;
   readonly #wall: PhotoWall;
   readonly #shelf: UploadShelf;
+  readonly #elsewhere: ElsewhereLine;
   readonly #ends: (() => void)[] = [];
   #publishing: Publishing | null = null;
   #leftovers: Leftovers | null = null;
@@ -47,6 +49,7 @@ export class GalleryPage {
     this.#id = main.dataset["galleryId"] ?? "";
     this.#url = main.dataset["galleryUrl"] ?? location.pathname;
     this.#wantedPhotoId = main.dataset["photoShown"] ?? null;
+    this.#elsewhere = new ElsewhereLine(main, partOf(main, "elsewhere"), systemClock);
     this.#shelf = new UploadShelf(partOf(main, "shelf"), previews);
     const profile = parseProfile(JSON.parse(main.dataset["profile"] ?? "null"));
     this.#profile = profile.ok ? profile.value : WIDEST_PROFILE;
@@ -80,6 +83,7 @@ export class GalleryPage {
       end();
     }
     this.#lightbox?.close();
+    this.#elsewhere.end();
     this.#store.end();
     this.#publishing?.end();
     this.#leftovers?.end();
@@ -174,6 +178,7 @@ export class GalleryPage {
         }
         break;
       case "live":
+        this.#elsewhere.heard(report.message);
         this.#store.heard(report.message);
         this.#publishing?.heard(report.message);
         this.#leftovers?.heard(report.message);
@@ -191,6 +196,7 @@ export class GalleryPage {
     if (tally !== null && tally.chosenCount > 0) {
       this.#leftovers?.end();
     }
+    this.#elsewhere.tellBusyHere(tally !== null && openCount(tally) > 0);
     this.#showFinish(tally);
     this.#publishing?.tellMoreIsComing(tally !== null && openCount(tally) > 0);
     if (this.#publishing === null) {

@@ -1,0 +1,63 @@
+// @vitest-environment happy-dom
+import { expect, test } from "vitest";
+import type { Totals } from "../domain/wire.ts";
+import { ManualClock } from "../kernel/clock.ts";
+import { ElsewhereLine, elsewhereWords } from "./elsewhere-line.ts";
+
+const SENDING: Totals = {
+  bytes: 4_100_000_000,
+  bytesTotal: 5_000_000_000,
+  files: { signed: 172, verified: 1_032, failed: 3 },
+  bytesPerS: 12_400_000,
+  secondsLeft: 72,
+};
+
+test("what another device sends is told in one line", () => {
+  expect(elsewhereWords(SENDING).replaceAll("\u00a0", " ")).toBe(
+    "Arriving from another device: 1,032 of 1,204 · 4.1 GB of 5.0 GB · 12 MB/s · about 1 min",
+  );
+  expect(elsewhereWords({ ...SENDING, bytesPerS: null, secondsLeft: null })).not.toContain("/s");
+});
+
+test("the page says how far it is, until it is over", () => {
+  const { page, line, elsewhere } = shown();
+
+  elsewhere.heard({ type: "progress", totals: SENDING });
+  expect(page.dataset["elsewherePercent"]).toBe("82");
+  expect(line.hidden).toBe(false);
+  elsewhere.heard({ type: "progress", totals: { ...SENDING, files: { verified: 1_204 } } });
+
+  expect(page.dataset["elsewherePercent"]).toBeUndefined();
+  expect(line.hidden).toBe(true);
+});
+
+test("it is not said where this browser sends itself, nor of what nobody has heard for a while", () => {
+  const { line, elsewhere, clock } = shown();
+  elsewhere.tellBusyHere(true);
+  elsewhere.heard({ type: "progress", totals: SENDING });
+  expect(line.hidden).toBe(true);
+
+  elsewhere.tellBusyHere(false);
+  expect(line.hidden).toBe(false);
+  clock.advance(14_999);
+  expect(line.hidden).toBe(false);
+  clock.advance(1);
+
+  expect(line.hidden).toBe(true);
+});
+
+test("other messages change nothing", () => {
+  const { line, elsewhere } = shown();
+
+  elsewhere.heard({ type: "photos", previous: 1, version: 2, photos: [] });
+
+  expect(line.hidden).toBe(true);
+});
+
+function shown() {
+  const page = document.createElement("main");
+  const line = document.createElement("p");
+  line.hidden = true;
+  const clock = new ManualClock();
+  return { page, line, clock, elsewhere: new ElsewhereLine(page, line, clock) };
+}

@@ -1,0 +1,90 @@
+// What arrives in this gallery from another device, for whoever has its page open here.
+
+import type { SocketMessage, Totals } from "../domain/wire.ts";
+import type { Cancel, Clock } from "../kernel/clock.ts";
+import { setText } from "./element.ts";
+import { formatBytes, formatCount, formatSpeed, formatTimeLeft } from "./quantities.ts";
+
+/** Reports come while bytes move; without one for so long, nobody knows whether they still do. */
+const HEARD_WITHIN_MS = 15_000;
+const OPEN_STATES = ["registered", "signed", "uploading", "uploaded", "verifying"];
+
+export class ElsewhereLine {
+  readonly #page: HTMLElement;
+  readonly #line: HTMLElement;
+  readonly #clock: Clock;
+  #totals: Totals | null = null;
+  #isBusyHere = false;
+  #cancel: Cancel = () => {};
+
+  constructor(page: HTMLElement, line: HTMLElement, clock: Clock) {
+    this.#page = page;
+    this.#line = line;
+    this.#clock = clock;
+  }
+
+  heard(message: unknown): void {
+    const { type, totals } = message as Partial<Extract<SocketMessage, { type: "progress" }>>;
+    if (type !== "progress" || totals === undefined) {
+      return;
+    }
+    this.#totals = totals;
+    this.#cancel();
+    this.#cancel = this.#clock.after(HEARD_WITHIN_MS, () => this.#forget());
+    this.#show();
+  }
+
+  /** This browser uploads to the gallery itself: the dock tells, and counts more exactly. */
+  tellBusyHere(isBusyHere: boolean): void {
+    if (isBusyHere !== this.#isBusyHere) {
+      this.#isBusyHere = isBusyHere;
+      this.#show();
+    }
+  }
+
+  end(): void {
+    this.#cancel();
+  }
+
+  #forget(): void {
+    this.#totals = null;
+    this.#show();
+  }
+
+  #show(): void {
+    const totals = this.#isBusyHere ? null : this.#totals;
+    const isShown = totals !== null && openCountOf(totals) > 0;
+    this.#line.hidden = !isShown;
+    if (isShown) {
+      this.#page.dataset["elsewherePercent"] = String(percentOf(totals));
+      setText(this.#line, elsewhereWords(totals));
+    } else {
+      delete this.#page.dataset["elsewherePercent"];
+    }
+  }
+}
+
+/** "Arriving from another device: 1,032 of 1,204 · 4.1 GB of 5.0 GB · 12 MB/s · about 3 min" */
+export function elsewhereWords(totals: Totals): string {
+  const arrived = totals.files["verified"] ?? 0;
+  const figures = [
+    `${formatCount(arrived)} of ${formatCount(arrived + openCountOf(totals))}`,
+    `${formatBytes(totals.bytes)} of ${formatBytes(totals.bytesTotal)}`,
+  ];
+  if (totals.bytesPerS !== null && totals.bytesPerS > 0) {
+    figures.push(formatSpeed(totals.bytesPerS));
+  }
+  if (totals.secondsLeft !== null) {
+    figures.push(formatTimeLeft(totals.secondsLeft));
+  }
+  return `Arriving from another device: ${figures.join("\u00a0· ")}`;
+}
+
+function openCountOf({ files }: Totals): number {
+  return OPEN_STATES.reduce((sum, state) => sum + (files[state] ?? 0), 0);
+}
+
+/** At most 99 while any file is open. */
+function percentOf({ bytes, bytesTotal }: Totals): number {
+  return bytesTotal === 0 ? 0 : Math.min(99, Math.floor((bytes / bytesTotal) * 100));
+}
