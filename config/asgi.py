@@ -1,4 +1,4 @@
-"""The way of a request: the local store's door, static files, then Django; sockets by Channels."""
+"""The way of a request: the local store's door, static files, a limit to bodies, then Django; sockets by Channels."""
 
 import logging
 import os
@@ -16,6 +16,7 @@ from django.conf import settings  # noqa: E402
 from django.db import DEFAULT_DB_ALIAS, connections  # noqa: E402
 from servestatic import ServeStaticASGI  # noqa: E402
 
+from config.body_limit import BoundedBodies  # noqa: E402
 from config.checks import refuse_unusable_stores  # noqa: E402
 from config.local_door import LocalDoor  # noqa: E402
 from config.log_lines import MaskedArguments  # noqa: E402
@@ -59,7 +60,7 @@ class OpenDatabase:
 
 application = ProtocolTypeRouter(
     {
-        "http": LocalDoor(with_static_files(OpenDatabase(django_application))),
+        "http": LocalDoor(with_static_files(BoundedBodies(OpenDatabase(django_application)))),
         "websocket": OriginOrBearer(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )
