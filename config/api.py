@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
@@ -160,6 +160,11 @@ def on_http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
 def on_too_much(_request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
     """More bytes than a hundred items have."""
     return answer(BatchTooLarge(limit_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
+
+
+@api.exception_handler(TooManyFieldsSent)
+def on_too_many_fields(_request: HttpRequest, _error: TooManyFieldsSent) -> HttpResponse:
+    return answer(BadRequest(problems=[{"where": "query", "what": "too many fields"}]))
 
 
 @api.exception_handler(OperationalError)

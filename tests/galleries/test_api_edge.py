@@ -95,6 +95,15 @@ def test_a_method_that_an_address_does_not_take_is_refused_in_the_shape_of_error
 
 
 @pytest.mark.django_db
+def test_a_query_of_too_many_fields_is_refused_in_the_shape_of_errors(api, gallery, settings):
+    fields = "&".join(["state=signed"] * (settings.DATA_UPLOAD_MAX_NUMBER_FIELDS + 1))
+
+    answer = api.get(f"/galleries/{gallery.pk}/uploads?{fields}")
+
+    assert (answer.status, answer.code) == (422, "bad_request")
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/api/galleries", "/api/nothing", "/galleries/", "/nothing"])
 def test_nobody_keeps_what_was_said_to_who_is_signed_in(caller, path):
     answer = caller.client.get(path, headers=caller.headers)
