@@ -353,20 +353,39 @@ def test_signing_out_asks_first_and_leaves_no_file_name_behind(page) -> None:
 # what an earlier visit left
 
 
-def test_files_that_failed_before_are_told_and_cleared(page) -> None:
+def test_files_that_failed_before_are_told_where_this_browser_remembers_them(page) -> None:
     url = create_gallery(page)
     broken = photo()
     choose(page, photo(), {**broken, "buffer": broken["buffer"][:1500]})
     wait_until_complete(page, "some")
 
     page.goto(url)
-    problem = page.locator("[data-part='leftovers'] [data-problem='damaged_photo']")
+    problem = page.locator("#upload-dock [data-problem='damaged_photo']")
     expect(problem).to_contain_text(broken["name"])
     problem.get_by_role("button", name="Clear").click()
 
+    expect(problem).to_have_count(0)
     expect(page.locator("[data-part='leftovers']")).to_be_hidden()
-    page.reload()
-    expect(page.locator("main")).to_have_attribute("data-state", "ready")
+
+
+def test_files_that_failed_before_are_told_and_cleared_on_another_device(page, browser, site) -> None:
+    url = create_gallery(page)
+    broken = photo()
+    choose(page, photo(), {**broken, "buffer": broken["buffer"][:1500]})
+    wait_until_complete(page, "some")
+    device = browser.new_context(base_url=site.base_url, storage_state=page.context.storage_state())
+    page.close()
+    other = device.new_page()
+
+    other.goto(url)
+    problem = other.locator("[data-part='leftovers'] [data-problem='damaged_photo']")
+    expect(problem).to_contain_text(broken["name"])
+    problem.get_by_role("button", name="Clear").click()
+
+    expect(other.locator("[data-part='leftovers']")).to_be_hidden()
+    other.reload()
+    expect(other.locator("main")).to_have_attribute("data-state", "ready")
+    device.close()
 
 
 # publishing by hand
