@@ -156,6 +156,19 @@ describe("the photos of an open gallery", () => {
     expect(gallery.shown).toEqual([]);
   });
 
+  test("do not come back by a message that is older than a list without them", async () => {
+    const gallery = await opened();
+    const late = gallery.change("a");
+    gallery.change("a", "deleted");
+    gallery.store.heard(gallery.change("e"));
+    await gallery.pass(5_000);
+
+    gallery.store.heard(late);
+    await gallery.pass(30_000);
+
+    expect(gallery.shown).toEqual(["e"]);
+  });
+
   test("are not read again for messages that only overtook each other", async () => {
     const gallery = await opened();
     const [first, second] = [gallery.change("a"), gallery.change("b")];

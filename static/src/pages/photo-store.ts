@@ -145,7 +145,11 @@ export class PhotoStore {
 
   #take(changed: readonly WallPhoto[], version: number, areNew = true): void {
     const known = new Set(this.photos.map((photo) => photo.id));
-    const current = changed.filter((photo) => photo.version > (this.#gone.get(photo.id) ?? -1));
+    // A list at least as new as the message has not got the photo: it was deleted since, and its last word was lost.
+    const isOld = (photo: WallPhoto): boolean => version <= this.#listVersion && !known.has(photo.id);
+    const current = changed.filter(
+      (photo) => photo.version > (this.#gone.get(photo.id) ?? -1) && !isOld(photo),
+    );
     this.photos = mergePhotos(this.photos, current, this.#order);
     this.#remember(current, version);
     const arrived = current.filter((photo) => areNew && !known.has(photo.id)).map((photo) => photo.id);
