@@ -28,6 +28,7 @@ from galleries.objects.base import StoredObject, bound_key, rendition_key, store
 from galleries.renditions import recipe_named
 from uploads import announce, clock, crash_points, events, ledger
 from uploads.attempts import Attempt, photo_id_of
+from uploads.control import crc_of_parts
 from uploads.errors import (
     ChecksumMismatch,
     Duplicate,
@@ -348,9 +349,10 @@ def spool(upload: Upload, stored: StoredObject, file: BinaryIO) -> Spooled:
     file.flush()
     if size_bytes != upload.size:
         raise SizeMismatch(declared_bytes=upload.size, stored_bytes=size_bytes)
-    found = f"{crc32:08x}"
-    if upload.crc32 and upload.crc32 != found:
-        raise ChecksumMismatch(declared_crc32=upload.crc32, stored_crc32=found)
+    # Whoever finds a file whole, instead of being told so, has not joined its parts' checksums.
+    declared, found = upload.crc32 or crc_of_parts(upload), f"{crc32:08x}"
+    if declared and declared != found:
+        raise ChecksumMismatch(declared_crc32=declared, stored_crc32=found)
     return Spooled(file, size_bytes, found, sha256.hexdigest())
 
 

@@ -163,6 +163,24 @@ def test_parts_signed_without_checksums_are_bound_by_a_copy_out_of_reach(api, ga
     assert Discard.objects.get().key == upload.key
 
 
+@pytest.mark.parametrize("is_completed", [True, False], ids=["completed", "found whole by signing"])
+def test_parts_that_a_store_has_not_compared_are_compared_by_the_worker(
+    api, gallery, developer, is_completed
+):
+    content = large_jpeg()
+    upload = multipart(api, gallery, content, with_crcs=True)
+    put_part(upload, 2, b"damaged".ljust(len(content) - 8 * MIB))
+    ask = {"id": str(upload.pk)}
+    assert (api.complete(ask) if is_completed else api.sign({**ask, "after_failure": True}))[0]["state"] == (
+        State.UPLOADED
+    )
+
+    process(developer)
+
+    assert (row(upload).state, row(upload).error_code) == (State.FAILED, "checksum_mismatch")
+    assert not Photo.objects.exists()
+
+
 def test_missing_parts_fail_and_a_retry_asks_for_those_alone(api, gallery, developer):
     content = large_jpeg()
     upload = multipart(api, gallery, content, with_crcs=True)
