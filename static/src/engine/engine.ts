@@ -80,6 +80,9 @@ export class Engine {
   readonly #connection: Connection;
   readonly #inspector: Inspector;
   readonly #memory: Memory;
+  readonly #sources: Sources;
+  /** Files that were looked for because a page shows them. */
+  readonly #pictured = new WeakSet<FileEntry>();
   readonly #transfers: Transfers;
   readonly #reporter: Reporter;
   readonly #registrar: Batcher<FileEntry>;
@@ -105,6 +108,7 @@ export class Engine {
       clock,
       galleries: this.#catalogue.galleries,
       keptOf: (entry) => memory.keptOf(entry),
+      onBlank: (entry) => this.#findForPicture(entry),
       waitingFor: () => waitingFor(this.#connection.status),
       report: ports.report,
     });
@@ -123,6 +127,7 @@ export class Engine {
       },
     });
     const sources = new Sources((entry) => memory.find(entry));
+    this.#sources = sources;
     this.#inspector = new Inspector({
       sources,
       isWanted: (entry) => entry.runner.state.name === "inspecting",
@@ -338,6 +343,13 @@ export class Engine {
     if (!gallery.paths.has(relativePath)) return;
     const wasNeeded = gallery.files.some((entry) => entry.relativePath === relativePath && needsFile(entry));
     if (wasNeeded || relativePath.includes("/")) gallery.changedNames.push(relativePath);
+  }
+
+  /** A file of an earlier visit is on the screen before its turn has come to be read. */
+  #findForPicture(entry: FileEntry): void {
+    if (this.#pictured.has(entry)) return;
+    this.#pictured.add(entry);
+    void this.#sources.find(entry, null).then(() => this.#reporter.changed());
   }
 
   /** What an earlier visit left goes on from here. */

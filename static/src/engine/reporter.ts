@@ -14,6 +14,8 @@ export type ReporterPorts = {
   readonly clock: Clock;
   readonly galleries: ReadonlyMap<string, GalleryEntry>;
   readonly keptOf: (entry: FileEntry) => keyof KeptCounts;
+  /** A page shows this file, and nothing of it is at hand for its picture. */
+  readonly onBlank: (entry: FileEntry) => void;
   readonly waitingFor: () => "connection" | "sign_in" | null;
   readonly report: Report;
 };
@@ -207,8 +209,15 @@ export class Reporter {
     const inWindow = shots.slice(fromIndex, fromIndex + count);
     const isSeen = view !== "open" && count <= MAX_ROWS_SEEN;
     const rows = inWindow.flatMap((shot) => rowOfShot(shot, isSeen ? viewer : null) ?? []);
+    if (isSeen) this.#findBlanks(inWindow);
     const report = { type: "rows", galleryId, view, fromIndex, rowCount: shots.length, rows } as const;
     this.#ports.report(report, viewerId);
+  }
+
+  #findBlanks(shots: readonly Shot[]): void {
+    for (const [first] of shots) {
+      if (first !== undefined && first.file === null && isOpen(first)) this.#ports.onBlank(first);
+    }
   }
 }
 

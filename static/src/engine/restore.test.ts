@@ -257,3 +257,19 @@ test("what another tab wiped no longer counts as kept, and uploads go on", async
   browser.onPut = () => "none";
   expect(await browser.untilComplete()).toMatchObject({ doneCount: 3 });
 });
+
+test("a page that shows a file of an earlier visit is handed its copy, for a picture", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.add(some(2));
+  await browser.untilKept(2);
+  browser.send({ type: "pause" });
+  await browser.pass(2_000);
+
+  await browser.visit();
+  const handed = () => browser.reports.flatMap((report) => (report.type === "rows" ? report.rows : []));
+  browser.send({ type: "rows", galleryId: GALLERY_ID, fromIndex: 0, count: 20 });
+  await browser.until(() => handed().filter(({ file }) => file !== null).length === 2);
+
+  expect(handed().find(({ file }) => file !== null)?.file?.size).toBe(50_000);
+});

@@ -17,12 +17,12 @@ export class Sources {
     const chosen = entry.file;
     const first = chosen === null ? null : await readBytes(chosen, offset, bytes);
     if (first !== null) return first;
-    const found = await this.#find(entry, chosen);
+    const found = await this.find(entry, chosen);
     return found === null ? null : await readBytes(found, offset, bytes);
   }
 
   /** The card was pulled, or the browser started again: another piece of the file may have found it meanwhile. */
-  async #find(entry: FileEntry, failed: Blob | null): Promise<ByteSource | null> {
+  async find(entry: FileEntry, failed: Blob | null): Promise<ByteSource | null> {
     if (entry.file !== failed) return entry.file;
     const found = await this.#findKept(entry);
     entry.needsPermission = found === "ask";
