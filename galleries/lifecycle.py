@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from galleries.access import Actor
 from galleries.errors import BadRequest, IdempotencyConflict, NotFound, RestoreExpired
-from galleries.models import DELETED_KEPT_FOR, Gallery, GallerySort, Photo, raise_version
+from galleries.models import DELETED_KEPT_FOR, Gallery, GallerySort, Photo, lock_galleries, raise_version
 from galleries.ports import filler
 from galleries.text import clean_line
 
@@ -46,12 +46,14 @@ def change(gallery: Gallery, changes: Mapping[str, Any]) -> Gallery:
 
     Raises: BadRequest for an unknown sort or a null where none is allowed. NotFound for a cover of another gallery.
     """
-    refuse_unfit(gallery, changes)
     if not changes:
         return gallery
-    if "title" in changes:
-        changes = {**changes, "title": visible_title(changes["title"])}
     with transaction.atomic():
+        lock_galleries(Gallery.objects.filter(pk=gallery.pk))
+        # As it is now: bounds that fit each other are checked against those of a call at the same moment, too.
+        refuse_unfit(Gallery.objects.get(pk=gallery.pk), changes)
+        if "title" in changes:
+            changes = {**changes, "title": visible_title(changes["title"])}
         Gallery.objects.filter(pk=gallery.pk).update(**changes)
         version = raise_version(gallery.pk)
         filler().photos_changed(gallery.pk, version=version, photo_ids=[])

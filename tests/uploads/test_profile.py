@@ -2,6 +2,8 @@
 
 import pytest
 
+from galleries import lifecycle
+from galleries.errors import BadRequest
 from galleries.models import Gallery, Photo
 from tests.builders import file_out, jpeg, make_photo, uploaded
 from uploads.limits import MAX_FILE_BYTES, MAX_GALLERY_PHOTOS, MAX_PIXELS
@@ -78,6 +80,17 @@ def test_a_new_least_is_held_against_the_most_that_is_there(api, gallery):
 
     assert api.patch(f"/galleries/{gallery.pk}", {"profile": {"min_pixels": 100}}).status == 200
     assert api.patch(f"/galleries/{gallery.pk}", {"profile": {"min_pixels": 101}}).status == 422
+
+
+def test_bounds_are_compared_with_those_another_call_has_set_meanwhile(gallery):
+    """Both calls had found the gallery without any."""
+    read_before = Gallery.objects.get(pk=gallery.pk)
+    lifecycle.change(gallery, {"min_pixels": 1000})
+
+    with pytest.raises(BadRequest):
+        lifecycle.change(read_before, {"max_pixels": 500})
+
+    assert Gallery.objects.get(pk=gallery.pk).max_pixels is None
 
 
 def test_no_gallery_takes_more_than_the_product(gallery):
