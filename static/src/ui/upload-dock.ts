@@ -113,7 +113,7 @@ export class UploadDock {
   /** A page has been shown: what has ended well is no longer said on the next one. */
   pageShown(galleryId: string | null): void {
     this.#pageGalleryId = galleryId;
-    if (galleryId !== null && this.#tallies.some((tally) => tally.galleryId === galleryId)) {
+    if (isAmong(this.#tallies, galleryId)) {
       this.#showGallery(galleryId);
     }
     if (
@@ -194,6 +194,7 @@ export class UploadDock {
   }
 
   #showTally({ galleries, total, isMirror }: Extract<EngineReport, { type: "tally" }>): void {
+    const known = this.#tallies;
     this.#tallies = galleries;
     if (total === null || total.chosenCount === 0) {
       this.#hide();
@@ -202,7 +203,7 @@ export class UploadDock {
     if (openCount(total) > 0 && !this.#told.isOpen) {
       this.#begin();
     }
-    this.#chooseGallery(galleries);
+    this.#chooseGallery(galleries, known);
     this.#drawLine(total, isMirror ? promiseOfMirror(total) : promiseOf(total));
     this.#drawButtons(total);
     this.#galleries.show(galleries, this.#shownGalleryId);
@@ -220,8 +221,12 @@ export class UploadDock {
     this.#tellHeight();
   }
 
-  #chooseGallery(galleries: readonly GalleryTally[]): void {
-    if (!galleries.some((tally) => tally.galleryId === this.#shownGalleryId)) {
+  #chooseGallery(galleries: readonly GalleryTally[], known: readonly GalleryTally[]): void {
+    if (isAmong(galleries, this.#pageGalleryId) && !isAmong(known, this.#pageGalleryId)) {
+      // Photos were just added to the gallery on the page: theirs is the list a person looks for.
+      this.#showGallery(this.#pageGalleryId);
+    }
+    if (!isAmong(galleries, this.#shownGalleryId)) {
       const busiest = galleries.find((tally) => openCount(tally) > 0) ?? galleries[0];
       if (busiest !== undefined) {
         this.#showGallery(busiest.galleryId);
@@ -317,6 +322,10 @@ export class UploadDock {
     document.body.dataset["dock"] = this.#root.hidden ? "shut" : "open";
     document.documentElement.style.setProperty("--dock-height", `${this.#root.offsetHeight}px`);
   }
+}
+
+function isAmong(tallies: readonly GalleryTally[], galleryId: string | null): galleryId is string {
+  return tallies.some((tally) => tally.galleryId === galleryId);
 }
 
 function dockButton(label: string, look = ""): HTMLButtonElement {

@@ -1,0 +1,56 @@
+// @vitest-environment happy-dom
+import { beforeEach, expect, test } from "vitest";
+import type { EngineReport, EngineRequest, GalleryTally } from "../engine/port.ts";
+import { Previews } from "./previews.ts";
+import { tallyWith } from "./sample-uploads.ts";
+import { UploadDock } from "./upload-dock.ts";
+
+let tell: (report: EngineReport) => void;
+let asked: EngineRequest[];
+let dock: UploadDock;
+let root: HTMLElement;
+
+beforeEach(() => {
+  root = document.createElement("section");
+  asked = [];
+  const engine = {
+    send: (request: EngineRequest) => void asked.push(request),
+    subscribe: (listener: typeof tell) => {
+      tell = listener;
+      return () => {};
+    },
+  };
+  const actions = { onContinue: () => {}, onChooseFolder: () => {} };
+  dock = new UploadDock(root, engine, actions, new Previews(async () => null));
+});
+
+function tellOf(...galleries: readonly GalleryTally[]): void {
+  tell({ type: "tally", galleries, total: galleries[0] ?? null, isMirror: false });
+}
+
+function shownTitle(): string | null | undefined {
+  const names = Array.from(root.querySelectorAll<HTMLElement>(".dock-gallery"));
+  return names.find(({ ariaCurrent }) => ariaCurrent === "true")?.textContent;
+}
+
+const before = { ...tallyWith({ done: 2 }), galleryId: "a", title: "Before" };
+const here = { ...tallyWith({ queued: 2 }), galleryId: "b", title: "Here" };
+
+test("the list shows what was just added to the gallery on the page", () => {
+  tellOf(before);
+  dock.pageShown("b");
+
+  tellOf(before, here);
+
+  expect(shownTitle()).toBe("Here");
+});
+
+test("the list stays on the gallery a person chose in it", () => {
+  dock.pageShown("b");
+  tellOf(before, here);
+
+  root.querySelector<HTMLButtonElement>(".dock-gallery")?.click();
+  tellOf(before, here);
+
+  expect(shownTitle()).toBe("Before");
+});
