@@ -123,6 +123,12 @@ describe("the promise beside it", () => {
     expect(promiseOfMirror({ ...unkept, waitingFor: "sign_in" }).text).toContain("Please sign in again");
     expect(promiseOfMirror(tallyWith({ done: 2 })).text).toBe("Closing this tab is safe.");
   });
+
+  test("of a mirror is not that another tab sends while it is paused", () => {
+    const paused = tallyWith({ paused: 2 }, { paused: true, kept: { bytes: 0, handle: 0, none: 2 } });
+
+    expect(promiseOfMirror(paused)).toEqual({ text: "Paused. Closing this tab is safe.", tone: "waiting" });
+  });
 });
 
 describe("the head of the list", () => {

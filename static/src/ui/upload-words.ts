@@ -93,9 +93,12 @@ export function promiseOf(tally: GalleryTally): TabPromise {
 
 /** Of a tab that only shows what another one does. */
 export function promiseOfMirror(tally: GalleryTally): TabPromise {
-  return tally.waitingFor === null && openCount(tally) > 0
-    ? { text: "Uploading in another tab. Closing this one is safe.", tone: "quiet" }
-    : promiseOf(tally);
+  if (tally.waitingFor !== null || openCount(tally) === 0) {
+    return promiseOf(tally);
+  }
+  return tally.paused
+    ? { text: "Paused. Closing this tab is safe.", tone: "waiting" }
+    : { text: "Uploading in another tab. Closing this one is safe.", tone: "quiet" };
 }
 
 function promiseWhileOffline(tally: GalleryTally): string {
