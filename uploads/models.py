@@ -73,9 +73,7 @@ class Upload(models.Model):
     store = models.CharField(max_length=40)
     lane = models.CharField(max_length=10)
     key = models.CharField(max_length=200)
-    session = models.CharField(
-        max_length=300, blank=True, default="", help_text="the store's id of an open multipart"
-    )
+    session = models.TextField(blank=True, default="", help_text="the store's id of an open multipart")
     sealed_session = models.TextField(
         blank=True,
         default="",
@@ -198,7 +196,7 @@ class Discard(models.Model):
     id = models.BigAutoField(primary_key=True)
     store = models.CharField(max_length=40)
     key = models.CharField(max_length=200)
-    session = models.CharField(max_length=300, blank=True, default="")
+    session = models.TextField(blank=True, default="")
     sealed_session = models.TextField(blank=True, default="", editable=False)
     not_before = models.DateTimeField(db_index=True)
 

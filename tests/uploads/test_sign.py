@@ -209,6 +209,20 @@ def test_a_store_that_is_away_is_an_answer_for_that_file_alone(api, gallery):
 # --- parts
 
 
+def test_a_store_may_name_its_sessions_at_any_length(api, gallery, monkeypatch):
+    """Cloudflare R2 takes more than 320 characters: https://github.com/s3fs-fuse/s3fs-fuse/issues/2095."""
+    named = "x" * 2_000
+    monkeypatch.setattr(type(lanes_of("local")), "create_multipart", lambda *_, **__: named)
+
+    row = api.batch(gallery, file_out(size=LARGE))[0]
+    api.cancel(row["id"])
+
+    upload, discard = Upload.objects.get(pk=row["id"]), Discard.objects.get()
+    assert (upload.session, discard.session) == (named, named)
+    for each in (upload, discard):  # what PostgreSQL refuses, and SQLite would take
+        each.clean_fields()
+
+
 def test_the_next_window_are_the_parts_that_are_missing(api, large):
     put_part(large, 2, bytes(8 * MIB))
 
