@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 import random
-import time
 import zlib
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -170,27 +168,31 @@ def walk(page: Page, step: Callable[[], object], path: str) -> None:
     page.locator("#upload-dock").wait_for()
 
 
-def test_a_second_device_hears_how_far_it_is(gallery_page, gated, other_device, tmp_path) -> None:
+def test_a_second_device_shows_how_far_it_is(gallery_page, gated, other_device, tmp_path) -> None:
     files = write_card(tmp_path / "mirror", [LARGE_BYTES // 10] * 30)
     gated.to_store.add(Rule(Slow("request", MIB), **BODIES))
-    gallery_page.open(other_device.page)
+    gallery_page.open(other_device)
 
     gallery_page.choose(*files)
     for percent in (20, 50, 80):
         said = gallery_page.wait_for_percent(percent)
-        assert other_device.seconds_until(said) < MIRRORED_WITHIN_S
+        other_device.wait_for_function(
+            "percent => Number(document.querySelector('main').dataset.elsewherePercent ?? -1) >= percent",
+            arg=said,
+            timeout=MIRRORED_WITHIN_S * 1000,
+        )
     gallery_page.wait_for_end()
 
-    GalleryPage(other_device.page, gallery_page.gallery_id).wait_for_tiles(12)
+    GalleryPage(other_device, gallery_page.gallery_id).wait_for_tiles(12)
 
 
 @pytest.fixture
-def other_device(browser: Browser, site: Site, session_of, page_watch) -> Iterator[Listener]:
+def other_device(browser: Browser, site: Site, session_of, page_watch) -> Iterator[Page]:
     """Where the same person is signed in."""
     context = browser.new_context(base_url=site.base_url, storage_state=session_of(site))
     page = context.new_page()
     page_watch.watch(page)
-    yield Listener(page)
+    yield page
     context.close()
 
 
@@ -234,27 +236,6 @@ def some_fail(chance: random.Random, *, share: float) -> list[Rule]:
     ]
     # A small one would be swallowed whole by the system before it stalls, and be waited for four times as long.
     return [Rule(Break("request", MIB, "stall"), **BODIES, query=A_PART, calls={3}), *rules]
-
-
-class Listener:
-    """What a page hears of a gallery's progress by its socket."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self._percent = -1.0
-        page.on("websocket", lambda socket: socket.on("framereceived", self._hear))
-
-    def _hear(self, frame: str | bytes) -> None:
-        message = json.loads(frame)
-        totals = message.get("totals")
-        if totals and totals["bytes_total"]:
-            self._percent = 100 * totals["bytes"] / totals["bytes_total"]
-
-    def seconds_until(self, percent: int) -> float:
-        since = time.monotonic()
-        while self._percent < percent and time.monotonic() < since + 10:
-            self.page.wait_for_timeout(20)
-        return time.monotonic() - since
 
 
 def watched(page: Page, page_watch) -> Page:
