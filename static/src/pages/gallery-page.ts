@@ -106,7 +106,7 @@ export class GalleryPage {
     }
     if (this.#may("upload") && ["attention", "receiving"].includes(this.#main.dataset["state"] ?? "")) {
       this.#leftovers = new Leftovers(partOf(this.#main, "leftovers"), this.#id);
-      void this.#leftovers.read();
+      this.#leftovers.begin();
     }
     const publish = this.#main.querySelector("[data-action='publish']");
     if (publish instanceof HTMLButtonElement) {

@@ -28,17 +28,23 @@ function begun(count: number): typeof rows {
   return Array.from({ length: count }, (_, index) => ({ id: `${index}`, name: `${index}.jpg`, error: null }));
 }
 
+/** Until what was left is told. */
+async function readLeftovers(): Promise<void> {
+  leftovers.begin();
+  await vi.advanceTimersByTimeAsync(3_000);
+}
+
 test("what was begun elsewhere is counted to the last", async () => {
   rows = begun(5);
 
-  await leftovers.read();
+  await readLeftovers();
 
   expect([root.hidden, root.textContent]).toEqual([false, expect.stringContaining("5 files were begun")]);
 });
 
 test("what another device goes on sending is no longer told as missing", async () => {
   rows = begun(2);
-  await leftovers.read();
+  await readLeftovers();
 
   rows = [];
   leftovers.heard({ type: "uploads", previous: 1, version: 2, uploads: [] });
@@ -47,9 +53,40 @@ test("what another device goes on sending is no longer told as missing", async (
   expect(root.hidden).toBe(true);
 });
 
+test("nothing is called left while this browser may still find its own uploads again", async () => {
+  rows = begun(2);
+
+  leftovers.begin();
+  leftovers.heard({ type: "uploads", previous: 1, version: 2, uploads: [] });
+  await vi.advanceTimersByTimeAsync(2_900);
+
+  expect(root.hidden).toBe(true);
+});
+
+test("nothing is called left while another device sends it", async () => {
+  rows = begun(2);
+  await readLeftovers();
+
+  leftovers.heard({ type: "progress", totals: {} });
+  leftovers.heard({ type: "uploads", previous: 1, version: 2, uploads: [] });
+  await vi.advanceTimersByTimeAsync(14_000);
+
+  expect(root.hidden).toBe(true);
+});
+
+test("what another device has stopped sending is told again", async () => {
+  rows = begun(2);
+  await readLeftovers();
+
+  leftovers.heard({ type: "progress", totals: {} });
+  await vi.advanceTimersByTimeAsync(15_000);
+
+  expect([root.hidden, root.textContent]).toEqual([false, expect.stringContaining("2 files were begun")]);
+});
+
 test("once this visit uploads by itself, the dock tells", async () => {
   rows = begun(2);
-  await leftovers.read();
+  await readLeftovers();
 
   leftovers.end();
   leftovers.heard({ type: "uploads", previous: 1, version: 2, uploads: [] });

@@ -2,12 +2,15 @@
 
 import { announce } from "../ui/announcer.ts";
 import { openFolderChooser } from "../ui/dropzone.ts";
+import { HEARD_WITHIN_MS } from "../ui/elsewhere-line.ts";
 import { ProblemList } from "../ui/problem-list.ts";
 import { sentenceOf } from "../ui/sentences.ts";
 import { fieldOf, getJson, sendJson } from "./site-api.ts";
 
 const PAGE_SIZE = 1_000;
 const READ_AFTER_MS = 1_000;
+/** So long uploads of this browser have to be found again: those are told by the dock. */
+const TOLD_AFTER_MS = 3_000;
 // The API takes this many in one call.
 const BATCH = 100;
 const NAMES_SHOWN = 100;
@@ -21,6 +24,7 @@ export class Leftovers {
   readonly #list: ProblemList;
   #groups: ReadonlyMap<string, Group> = new Map();
   #isOver = false;
+  #quietUntilMs = 0;
   #timer = 0;
 
   constructor(root: HTMLElement, galleryId: string) {
@@ -35,6 +39,10 @@ export class Leftovers {
     root.hidden = true;
   }
 
+  begin(): void {
+    this.#stayQuiet(TOLD_AFTER_MS);
+  }
+
   /** This visit uploads by itself: the dock tells from now on. */
   end(): void {
     this.#isOver = true;
@@ -42,17 +50,35 @@ export class Leftovers {
     this.#root.hidden = true;
   }
 
-  /** Another device may be sending what is missing here. */
+  /** While another device sends, nothing is missing, and to clear it here would end it there. */
   heard(message: unknown): void {
-    if (fieldOf(message, "type") === "uploads" && !this.#isOver) {
-      clearTimeout(this.#timer);
-      this.#timer = window.setTimeout(() => this.read(), READ_AFTER_MS);
+    if (this.#isOver) {
+      return;
+    }
+    const type = fieldOf(message, "type");
+    if (type === "progress") {
+      this.#root.hidden = true;
+      this.#stayQuiet(HEARD_WITHIN_MS);
+    } else if (type === "uploads") {
+      this.#readSoon();
     }
   }
 
-  async read(): Promise<void> {
+  #stayQuiet(forMs: number): void {
+    this.#quietUntilMs = performance.now() + forMs;
+    this.#readSoon();
+  }
+
+  #readSoon(): void {
+    clearTimeout(this.#timer);
+    const delayMs = Math.max(READ_AFTER_MS, this.#quietUntilMs - performance.now());
+    this.#timer = window.setTimeout(() => this.#read(), delayMs);
+  }
+
+  async #read(): Promise<void> {
     const rows = await listMissing(this.#galleryId);
-    if (rows !== null && !this.#isOver) {
+    const isQuiet = performance.now() < this.#quietUntilMs;
+    if (rows !== null && !this.#isOver && !isQuiet) {
       this.#groups = groupsOf(rows);
       this.#show();
     }
@@ -79,7 +105,7 @@ export class Leftovers {
         return;
       }
     }
-    await this.read();
+    await this.#read();
   }
 }
 

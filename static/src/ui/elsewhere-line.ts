@@ -6,7 +6,7 @@ import { setText } from "./element.ts";
 import { formatBytes, formatCount, formatSpeed, formatTimeLeft } from "./quantities.ts";
 
 /** Reports come while bytes move; without one for so long, nobody knows whether they still do. */
-const HEARD_WITHIN_MS = 15_000;
+export const HEARD_WITHIN_MS = 15_000;
 const OPEN_STATES = ["registered", "signed", "uploading", "uploaded", "verifying"];
 
 export class ElsewhereLine {
