@@ -1,5 +1,7 @@
 """Redis stopped: what writes to the database goes on, what tells of it is a log line, and nothing is lost."""
 
+import os
+import signal
 import time
 
 import pytest
@@ -52,6 +54,22 @@ def test_every_call_answers_and_files_are_kept(owner, gallery, redis_away):
     assert seen.body["state"] == "receiving"
     assert snapshot.body["uploads"][0]["state"] == "signed"
     assert time.monotonic() - began < 7 * PATIENCE_S
+
+
+def test_a_bell_is_not_waited_for_where_redis_hangs(owner, gallery, redis_server):
+    api = bearer_api(owner)
+    row = api.batch(gallery, file_out())[0]
+    with redis.Redis.from_url(redis_server.url) as client:
+        pid = client.info("server")["process_id"]
+    os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        completed = api.complete({"id": row["id"]})[0]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    assert completed["state"] == "uploaded"
+    assert time.monotonic() - began < PATIENCE_S
 
 
 def test_what_waited_becomes_a_photo_without_anybody_ringing_twice(owner, gallery, developer, redis_away):
