@@ -134,6 +134,7 @@ export type Remembered = {
 };
 export type RememberedEnd =
   | { readonly kind: "done"; readonly photoId: string | null; readonly isDuplicate: boolean }
+  | { readonly kind: "invalid"; readonly reasons: readonly string[] }
   | { readonly kind: "removed" };
 
 /** Where a file of an earlier visit goes on: the server is asked first, whatever was written down. */
@@ -145,6 +146,7 @@ export function rememberedFile(file: Remembered): FileState {
     allowsDuplicate: file.allowsDuplicate,
   };
   if (file.end?.kind === "done") return done(way, file.end.photoId, file.end.isDuplicate)[0];
+  if (file.end?.kind === "invalid") return { name: "invalid", reasons: file.end.reasons, way };
   if (file.end?.kind === "removed") return { name: "removed", way };
   if (!file.isAtHand) return { name: "waiting", why: "file_needed", way };
   if (file.isPaused) return { name: "paused", isInspected: file.uploadId !== null, way };
@@ -223,7 +225,9 @@ function chooseAgain(state: FileState): FileStep {
   const isOver = state.name === "invalid" || state.name === "failed" || state.name === "removed";
   const isLost = state.name === "waiting" && state.why === "file_needed";
   if (!isOver && !isLost && state.name !== "done") return stay(state);
-  return [{ name: "inspecting", way: fresh(state.way) }, [INSPECT]];
+  // Removed before the server answers, its row is still to be cancelled.
+  const uploadId = isLost || state.name === "failed" ? state.way.uploadId : null;
+  return [{ name: "inspecting", way: { ...fresh(state.way), uploadId } }, [INSPECT]];
 }
 
 function loseFile(state: FileState): FileStep {

@@ -122,6 +122,10 @@ export class Catalogue {
     return entry;
   }
 
+  has(gallery: GalleryEntry): boolean {
+    return this.galleries.get(gallery.id) === gallery;
+  }
+
   /** Forgets a gallery and its files. */
   drop(gallery: GalleryEntry): void {
     this.galleries.delete(gallery.id);

@@ -1200,6 +1200,7 @@ test("in a paused gallery one file may go on alone", async () => {
 test("one paused file lets the others pass", async () => {
   const world = new FakeWorld();
   world.add(chosen(photos(3)));
+  await world.turn();
   const [row] = world.rowViews();
 
   world.send({ type: "pause", fileIds: [row?.fileId ?? ""] });

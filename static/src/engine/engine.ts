@@ -14,6 +14,7 @@ import type { OpenSocket } from "../io/progress-socket.ts";
 import type { UploadApi } from "../io/upload-api.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { type Result, unreachable } from "../kernel/result.ts";
+import { SECOND_MS } from "../kernel/units.ts";
 import { Batcher } from "./batcher.ts";
 import {
   Catalogue,
@@ -62,12 +63,22 @@ const REGISTER_AT_ONCE_MS = 10;
 const REGISTER_GATHER_MS = 250;
 const COMPLETE_GATHER_MS = 1_000;
 const CANCEL_GATHER_MS = 20;
+/** A disk that does not answer must not keep anybody from uploading. */
+const RESTORE_WITHIN_MS = 10 * SECOND_MS;
+const ANSWERED_AT_ONCE: ReadonlySet<EngineRequest["type"]> = new Set([
+  "rows",
+  "watch",
+  "retry_session",
+  "flight_record",
+  "sign_out",
+]);
 /** A body that has not moved for so long when the network is back is on a socket that is dead. */
 const STILL_MS = 5_000;
 
 /** The upload as it was when its file was removed, and how often it was said in vain. */
 type Cancellation = { readonly entry: FileEntry; readonly uploadId: string; readonly attempt: number };
 
+type Request = Exclude<EngineRequest, { type: "hello" }>;
 type Control = Extract<
   EngineRequest,
   { type: "pause" | "resume" | "cancel" | "remove" | "retry" | "keep_both" }
@@ -92,8 +103,8 @@ export class Engine {
   readonly #lineWatch: LineWatch;
   readonly #record: FlightRecord;
   readonly #confirmations = new Map<string, Confirmations>();
-  /** Resolves when what an earlier visit left is in the catalogue. */
-  readonly #restored: Promise<void>;
+  /** What was asked before the files of an earlier visit are in the catalogue; null from then on. */
+  #early: (() => void)[] | null = [];
   #nextOrder = 1;
 
   constructor(ports: EnginePorts) {
@@ -182,17 +193,23 @@ export class Engine {
       groupOf: () => null,
       send: (cancellations) => this.#cancel(cancellations),
     });
-    this.#restored = new Restore({
+    const beginWithoutIt = clock.after(RESTORE_WITHIN_MS, () => this.#takeEarly());
+    const restoring = new Restore({
       api,
       catalogue: this.#catalogue,
       clock,
       connection: this.#connection,
       memory,
+      random,
       dispatch: (entry, event) => this.#dispatch(entry, event),
       cancelAgain: (entry) => this.#perform(entry, { type: "cancel" }),
       onRestored: (gallery) => this.#takeRestored(gallery),
       onGone: (gallery) => this.#dropGallery(gallery),
     }).begin();
+    void restoring.finally(() => {
+      beginWithoutIt();
+      this.#takeEarly();
+    });
     this.#lineWatch = new LineWatch({
       clock,
       network,
@@ -210,7 +227,24 @@ export class Engine {
     network.onOffline(() => this.#record.note("offline"));
   }
 
-  handle(request: Exclude<EngineRequest, { type: "hello" }>, viewerId: ViewerId): void {
+  /** What concerns files waits until those of an earlier visit are known: what is asked is meant for them as well. */
+  handle(request: Request, viewerId: ViewerId): void {
+    if (ANSWERED_AT_ONCE.has(request.type)) this.#handle(request, viewerId);
+    else this.#whenRestored(() => this.#handle(request, viewerId));
+  }
+
+  #whenRestored(run: () => void): void {
+    if (this.#early === null) run();
+    else this.#early.push(run);
+  }
+
+  #takeEarly(): void {
+    const early = this.#early ?? [];
+    this.#early = null;
+    for (const run of early) run();
+  }
+
+  #handle(request: Request, viewerId: ViewerId): void {
     switch (request.type) {
       case "add":
         this.#add(request);
@@ -253,8 +287,11 @@ export class Engine {
   }
 
   /** Files that outlived the tab which sent them: who waits for one gets it, and what is unknown here is chosen. */
-  async attach(add: Add): Promise<void> {
-    await this.#restored;
+  attach(add: Add): void {
+    this.#whenRestored(() => this.#attach(add));
+  }
+
+  #attach(add: Add): void {
     const byClientId = this.#catalogue.galleries.get(add.galleryId)?.byClientId;
     const files = add.files.filter((chosen) => {
       const known = byClientId?.get(idOf(chosen));
@@ -283,9 +320,15 @@ export class Engine {
 
   /** Sends nothing any more. */
   async signOut(): Promise<void> {
+    this.#stop();
+    // A person who leaves does not wait for what an earlier visit left; it is not to begin either.
+    this.#whenRestored(() => this.#stop());
+    await this.#memory.wipe();
+  }
+
+  #stop(): void {
     for (const gallery of this.#catalogue.galleries.values()) this.#controlGallery(gallery, "pause");
     for (const confirmations of this.#confirmations.values()) confirmations.close();
-    await this.#memory.wipe();
   }
 
   /** A page is gone: nothing is told it any more. */
@@ -473,7 +516,7 @@ export class Engine {
   /** The sums, the gallery and the page follow the state that a file has come to. */
   #followFile(entry: FileEntry): void {
     this.#reporter.changed();
-    if (!this.#catalogue.recount(entry)) return;
+    if (!this.#catalogue.recount(entry) || !this.#catalogue.has(entry.gallery)) return;
     this.#memory.follow(entry);
     this.#noteIfFailed(entry);
     if (isOver(entry)) {

@@ -63,7 +63,7 @@ export class Hub {
       (report, to) => this.#report(report, to),
       (galleryId, fileId) => this.#free(galleryId, fileId),
     );
-    for (const add of held) void this.#engine.attach(add);
+    for (const add of held) this.#engine.attach(add);
     for (const request of [...views, ...deeds]) this.send(request);
     if (ports.neighbours !== null) this.#callNeighbours(ports.neighbours);
   }
@@ -131,7 +131,7 @@ export class Hub {
         this.#engine.handle(word.request, viewerId);
         break;
       case "attach":
-        void this.#engine.attach(word.add);
+        this.#engine.attach(word.add);
         break;
       case "deed":
         this.#take(viewerId, word.number, word.deed);

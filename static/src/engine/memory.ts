@@ -2,7 +2,7 @@ import type { RememberedEnd } from "../domain/file-machine.ts";
 import type { Room } from "../domain/keep-plan.ts";
 import type { Journal } from "../io/journal.ts";
 import type { FileKey, FileRecord, GalleryRecord } from "../io/journal-records.ts";
-import { fileIn } from "../io/roots.ts";
+import { fileIn, isPermitted } from "../io/roots.ts";
 import type { Cancel, Clock } from "../kernel/clock.ts";
 import { type FileEntry, type GalleryEntry, isOpen } from "./catalogue.ts";
 import { Keeper } from "./keeper.ts";
@@ -211,12 +211,13 @@ function recordOf(entry: FileEntry): FileRecord {
 function endOf(entry: FileEntry): RememberedEnd | null {
   const { state } = entry.runner;
   if (state.name === "removed") return { kind: "removed" };
+  if (state.name === "invalid") return { kind: "invalid", reasons: state.reasons };
   return state.name === "done"
     ? { kind: "done", photoId: state.photoId, isDuplicate: state.isDuplicate }
     : null;
 }
 
 async function readableRoots(roots: readonly Root[]): Promise<ReadonlySet<string>> {
-  const permissions = await Promise.all(roots.map(({ handle }) => handle.queryPermission({ mode: "read" })));
-  return new Set(roots.filter((_, index) => permissions[index] === "granted").map(({ id }) => id));
+  const isReadable = await Promise.all(roots.map(({ handle }) => isPermitted(handle)));
+  return new Set(roots.filter((_, index) => isReadable[index]).map(({ id }) => id));
 }

@@ -70,6 +70,7 @@ test("a file is handed once to each viewer, whatever its views", async () => {
 test("no file is handed with rows that nobody can see", async () => {
   const { world, told } = worldWithViewers();
   world.add(photos(3).map((file) => file.chosen()));
+  await world.turn();
 
   world.engine.handle(window(5_000), "one");
 
@@ -158,6 +159,7 @@ test("what is asked of a row is asked of its whole shot", async () => {
   const { world } = worldWithViewers();
   const { jpeg, raw } = shotOf();
   world.add([jpeg.chosen(), raw.chosen(), photo(2).chosen()]);
+  await world.turn();
   world.engine.handle({ ...window(9), view: "list" }, "one");
   let fileId = "";
   world.onReport = (report) => {

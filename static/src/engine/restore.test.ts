@@ -19,6 +19,12 @@ class Browser extends FakeWorld {
 
   /** Starts the engine with what this browser remembers; the one before is dead from now on. */
   async visit(): Promise<void> {
+    this.visitAnd(() => {});
+    await this.turn();
+  }
+
+  /** `ask` is asked before the engine has read what this browser remembers. */
+  visitAnd(ask: () => void): void {
     this.#open?.();
     const memory = new Memory({
       clock: this.clock,
@@ -31,7 +37,14 @@ class Browser extends FakeWorld {
     });
     this.reports.length = 0;
     this.startEngine({ memory });
-    await this.turn();
+    ask();
+  }
+
+  /** As where the browser had no room for them. */
+  async dropCopies(): Promise<void> {
+    const journal = await openJournal("owner", { onClosed: () => {} });
+    await journal?.dropBytes((await journal.readAll())?.files ?? []);
+    journal?.close();
   }
 
   async untilKept(count: number): Promise<void> {
@@ -272,4 +285,140 @@ test("a page that shows a file of an earlier visit is handed its copy, for a pic
   await browser.until(() => handed().filter(({ file }) => file !== null).length === 2);
 
   expect(handed().find(({ file }) => file !== null)?.file?.size).toBe(50_000);
+});
+
+test("what the server could not tell at once is asked again, and the files go on", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.add(some(3));
+  await browser.untilKept(3);
+  await browser.until(() => browser.rows.size === 3);
+
+  browser.onPut = () => "none";
+  let brokenCount = 0;
+  browser.onCall = (path) => {
+    const isBroken = path.endsWith("/uploads") && brokenCount < 20;
+    if (isBroken) brokenCount += 1;
+    return isBroken ? "server_error" : "none";
+  };
+  await browser.visit();
+
+  expect(await browser.untilComplete()).toMatchObject({ outcome: "all", doneCount: 3 });
+});
+
+test("what is asked before the journal is read is done after it", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.add(some(4));
+  await browser.untilKept(4);
+  await browser.until(() => browser.rows.size === 4);
+
+  browser.onPut = () => "none";
+  browser.visitAnd(() => browser.send({ type: "pause" }));
+  await browser.pass(60_000);
+
+  expect(browser.tally()).toMatchObject({ paused: true, chosenCount: 4 });
+  expect(browser.puts).toHaveLength(0);
+});
+
+test("what is added before the journal is read waits with a gallery that is paused", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  const files = some(4);
+  browser.add(files.slice(0, 2));
+  await browser.untilKept(2);
+  browser.send({ type: "pause" });
+  await browser.pass(2_000);
+
+  browser.onPut = () => "none";
+  browser.visitAnd(() => browser.add(files));
+  await browser.pass(60_000);
+  await browser.visit();
+  await browser.pass(60_000);
+
+  expect(browser.tally()).toMatchObject({ paused: true, chosenCount: 4 });
+  expect(browser.puts).toHaveLength(0);
+});
+
+test("what is not a photo is still told as such after a restart, and not asked for", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  const notes = new File(["only words"], "notes.txt", { lastModified: 1_760_000_000_000 });
+  browser.add([...some(1), { file: notes, relativePath: "notes.txt" }]);
+  await browser.untilKept(1);
+  await browser.until(() => browser.tally().files.invalid === 1);
+  const before = browser.tally().problems;
+  await browser.pass(2_000);
+
+  await browser.visit();
+  await browser.pass(5_000);
+
+  expect(browser.tally().files).toMatchObject({ invalid: 1, waiting: 0 });
+  expect(browser.tally().problems).toEqual(before);
+});
+
+test("a file chosen again and removed before the server answers is cancelled there too", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  const files = some(1);
+  browser.add(files);
+  await browser.untilKept(1);
+  await browser.until(() => browser.rows.size === 1);
+  await browser.dropCopies();
+  browser.onPut = () => "none";
+  await browser.visit();
+  await browser.until(() => browser.hasTally() && browser.tally().files.waiting === 1);
+  await browser.pass(5_000);
+
+  browser.add(files);
+  browser.send({ type: "remove" });
+  await browser.pass(60_000);
+
+  expect(browser.tally()).toMatchObject({ removedCount: 1 });
+  expect([...browser.rows.values()].map(({ state }) => state)).toEqual(["cancelled"]);
+});
+
+test("a gallery that is gone is not asked for any more", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.add(some(2));
+  await browser.untilKept(2);
+
+  browser.onCall = (path) => (path.includes("/galleries/") ? "forbidden" : "none");
+  browser.visitAnd(() => browser.add([chosen("late.jpg", 50_000, 9)]));
+  await browser.pass(5_000);
+  browser.calls.length = 0;
+  await browser.pass(10 * 60_000);
+
+  expect(browser.calls).toEqual([]);
+});
+
+test("a folder that cannot even be asked about takes nothing else along", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.add(some(2));
+  await browser.untilKept(2);
+  const journal = await openJournal("owner", { onClosed: () => {} });
+  const [file] = (await journal?.readAll())?.files ?? [];
+  await journal?.rememberRoots([{ id: "broken", handle: { kind: "directory" } as FileSystemHandle }]);
+  if (file !== undefined) await journal?.remember([{ ...file, rootId: "broken" }]);
+  journal?.close();
+
+  browser.onPut = () => "none";
+  await browser.visit();
+
+  expect(await browser.untilComplete()).toMatchObject({ doneCount: 2 });
+});
+
+test("what ended an hour ago is forgotten, however often the page was loaded since", async () => {
+  const browser = await visitor();
+  browser.add(some(2));
+  await browser.untilComplete();
+  for (let visit = 0; visit < 4; visit += 1) {
+    await browser.pass(20 * 60_000);
+    await browser.visit();
+    await browser.pass(2_000);
+  }
+
+  expect(browser.hasTally()).toBe(false);
 });

@@ -1,5 +1,7 @@
+import type { Failure } from "../domain/failure.ts";
 import { type FileEvent, rememberedFile } from "../domain/file-machine.ts";
 import { MAX_BATCH_ITEMS } from "../domain/limits.ts";
+import { backoffMs, STORE_BACKOFF } from "../domain/retry.ts";
 import type { SignItem, UploadRow } from "../domain/wire.ts";
 import type { UploadApi } from "../io/upload-api.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -15,6 +17,7 @@ export type RestorePorts = {
   readonly clock: Clock;
   readonly connection: Connection;
   readonly memory: Memory;
+  readonly random: () => number;
   readonly dispatch: (entry: FileEntry, event: FileEvent) => void;
   /** Removed here, and the browser was gone before the server heard of it. */
   readonly cancelAgain: (entry: FileEntry) => void;
@@ -59,6 +62,7 @@ export class Restore {
       catalogue.drop(gallery);
       return null;
     }
+    if (openCount(gallery) === 0) gallery.endedAtMs ??= record.endedAtMs;
     this.#ports.onRestored(gallery);
     return gallery;
   }
@@ -78,31 +82,49 @@ export class Restore {
     if (end?.kind === "removed") this.#ports.cancelAgain(entry);
   }
 
-  /** Page by page, so that the first files go on before the last are known. */
+  /** Its files wait for this answer and for nothing else: a server that fails at it is asked again. */
   async #ask(gallery: GalleryEntry): Promise<void> {
+    const heard = new Map<FileEntry, UploadRow>();
+    const asked = [...gallery.files];
+    for (let attempt = 0; this.#ports.catalogue.has(gallery); attempt += 1) {
+      const failure = await this.#read(gallery, heard);
+      if (failure === null) {
+        await this.#goOn(asked, heard);
+        return;
+      }
+      if (GONE_CODES.has(failure.code)) this.#ports.onGone(gallery);
+      else await this.#rest(attempt);
+    }
+  }
+
+  #rest(attempt: number): Promise<void> {
+    const { clock, random } = this.#ports;
+    return new Promise((resolve) => {
+      clock.after(backoffMs(STORE_BACKOFF, attempt, random()), resolve);
+    });
+  }
+
+  async #goOn(asked: readonly FileEntry[], heard: ReadonlyMap<FileEntry, UploadRow>): Promise<void> {
+    for (const entry of asked) {
+      if (!heard.has(entry)) this.#ports.dispatch(entry, { type: "unregistered" });
+    }
+    await this.#lookFor([...heard].flatMap(([entry, row]) => (mayBeStored(entry, row) ? [entry] : [])));
+  }
+
+  /** Page by page, so that the first files go on before the last are known. */
+  async #read(gallery: GalleryEntry, heard: Map<FileEntry, UploadRow>): Promise<Failure | null> {
     const { api, connection } = this.#ports;
-    const unheard = new Set(gallery.files);
-    const rows = new Map<FileEntry, UploadRow>();
-    const failure = await readPages(
+    return await readPages(
       (cursor) => connection.call(() => api.listUploads(gallery.id, cursor)),
       (page) => {
         for (const row of page.uploads) {
           const entry = this.#entryOf(gallery, row);
           if (entry === null) continue;
-          unheard.delete(entry);
-          rows.set(entry, row);
+          heard.set(entry, row);
           this.#tell(entry, row);
         }
       },
     );
-    if (failure === null) {
-      for (const entry of unheard) this.#ports.dispatch(entry, { type: "unregistered" });
-      await this.#lookFor(
-        [...rows].filter(([entry, row]) => mayBeStored(entry, row)).map(([entry]) => entry),
-      );
-    } else if (GONE_CODES.has(failure.code)) {
-      this.#ports.onGone(gallery);
-    }
   }
 
   #tell(entry: FileEntry, row: UploadRow): void {

@@ -46,7 +46,8 @@ function isEnd(value: unknown): value is RememberedEnd {
   if (!isObject(value)) return false;
   const isDone =
     value["kind"] === "done" && isTextOrNull(value["photoId"]) && typeof value["isDuplicate"] === "boolean";
-  return isDone || value["kind"] === "removed";
+  const isInvalid = value["kind"] === "invalid" && isTexts(value["reasons"]);
+  return isDone || isInvalid || value["kind"] === "removed";
 }
 
 export function isGalleryRecord(value: unknown): value is GalleryRecord {
@@ -62,6 +63,10 @@ export function isGalleryRecord(value: unknown): value is GalleryRecord {
 
 export function isRootRecord(value: unknown): value is RootRecord {
   return isObject(value) && isObject(value["handle"]) && typeof value["handle"]["kind"] === "string";
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((text) => typeof text === "string");
 }
 
 function isTextOrNull(value: unknown): boolean {

@@ -22,6 +22,11 @@ export async function rootOf(item: DataTransferItem): Promise<DroppedRoot | null
   }
 }
 
+/** Whether it can be read without asking anybody. */
+export async function isPermitted(root: FileSystemHandle): Promise<boolean> {
+  return (await permissionOf(root)) === "granted";
+}
+
 export type KnownFile = { readonly sizeBytes: number; readonly lastModifiedMs: number };
 
 type Folders = Map<string, Promise<FileSystemDirectoryHandle>>;
@@ -77,10 +82,15 @@ function folderAt(
 }
 
 async function isAskable(root: FileSystemHandle): Promise<boolean> {
+  return (await permissionOf(root)) === "prompt";
+}
+
+/** Null where the browser does not say. */
+async function permissionOf(root: FileSystemHandle): Promise<PermissionState | null> {
   try {
-    return (await root.queryPermission({ mode: "read" })) === "prompt";
+    return await root.queryPermission({ mode: "read" });
   } catch {
-    return false;
+    return null;
   }
 }
 
