@@ -53,7 +53,7 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   },
   damaged_photo: {
     one: "This photo is damaged. Open it on your disk to check, then add it again.",
-    many: (count) => `${photosOf(count)} damaged. Open them on your disk to check, then add them again.`,
+    many: (count) => `${photosOf(count)} are damaged. Open them on your disk to check, then add them again.`,
   },
   decode_limit: {
     one: "This photo asks for more memory or time than a photo may. Save a new copy, then add it.",
