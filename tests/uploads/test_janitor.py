@@ -13,12 +13,14 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from galleries.errors import StorageUnavailable
 from galleries.models import Gallery, Photo, PhotoStatus
 from galleries.objects.base import bound_key, forget_stores, original_key, store_named
 from tests.builders import MIB, jpeg, make_gallery, make_photo, make_upload, put_original, uploaded
 from uploads import announce, clock, ledger, sweep
 from uploads.heartbeats import beat
-from uploads.janitor import orphans
+from uploads.janitor import leftovers, orphans
+from uploads.janitor.deed import some_of
 from uploads.janitor.files import ABANDONED_AFTER, SPOOL_PREFIX
 from uploads.janitor.orphans import PREFIXES, ROUND, prefixes_between
 from uploads.lanes.base import lanes_of
@@ -116,7 +118,7 @@ def test_a_store_that_does_not_answer_stops_nothing_else_and_keeps_its_rows(gall
 
 
 def test_many_rows_of_a_store_that_is_away_do_not_crowd_out_the_others(gallery, monkeypatch):
-    for module in ("janitor.silence", "janitor.leftovers", "janitor.orphans", "sweep"):
+    for module in ("janitor.deed", "janitor.orphans", "sweep"):
         monkeypatch.setattr(f"uploads.{module}.AT_A_TIME", 2)
     for _ in range(3):
         something_of_everything(gallery, GONE)
@@ -125,6 +127,44 @@ def test_many_rows_of_a_store_that_is_away_do_not_crowd_out_the_others(gallery, 
     sweep.sweep()
 
     assert_done(here)
+
+
+def test_what_a_store_refuses_for_good_does_not_crowd_out_the_others(gallery, monkeypatch):
+    """Each look begins at the oldest, which are those: half of it begins elsewhere."""
+    for module in ("janitor.deed", "sweep"):
+        monkeypatch.setattr(f"uploads.{module}.AT_A_TIME", 4)
+    refused = [a_discard(gallery) for _ in range(6)]
+    good = a_discard(gallery)
+    real = leftovers.end_sessions
+
+    def refusing(discard):
+        if discard in refused:
+            raise StorageUnavailable
+        real(discard)
+
+    monkeypatch.setattr(leftovers, "end_sessions", refusing)
+    for _ in range(50):
+        sweep.only("discards")
+
+    assert {*Discard.objects.all()} == {*refused}
+    assert not Discard.objects.filter(pk=good.pk).exists()
+
+
+def a_discard(gallery) -> Discard:
+    key = make_upload(gallery, State.CANCELLED).key
+    return Discard.objects.create(store="local", key=key, not_before=timezone.now())
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 9])
+def test_a_look_finds_each_row_once_and_no_more_than_it_may(gallery, monkeypatch, count):
+    monkeypatch.setattr("uploads.janitor.deed.AT_A_TIME", 4)
+    made = [make_upload(gallery, State.SIGNED) for _ in range(count)]
+
+    for _ in range(20):
+        found = some_of(Upload.objects.all(), "registered_at")
+
+        assert len(found) == len({*found}) == min(count, 4)
+        assert found[:2] == made[:2]
 
 
 def test_a_step_that_fails_stops_no_other_and_is_told(gallery, monkeypatch):

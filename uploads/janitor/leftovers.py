@@ -16,7 +16,7 @@ from galleries.objects.base import store_named
 from uploads import crash_points, events
 from uploads.attempts import leftovers_of
 from uploads.intake import discard_of
-from uploads.janitor.deed import AT_A_TIME, Deed, known_stores
+from uploads.janitor.deed import Deed, known_stores, some_of
 from uploads.janitor.liveness import kept_of
 from uploads.janitor.patience import ask_all
 from uploads.lanes.base import lanes_of
@@ -35,7 +35,7 @@ def failures(now: datetime) -> Iterator[Deed]:
     old = Upload.objects.filter(
         state=State.FAILED, ended_at__lt=now - UPLOAD_LIFE, url_expires_at__isnull=False
     )
-    for upload in old.order_by("ended_at")[:AT_A_TIME]:
+    for upload in some_of(old, "ended_at"):
         yield Deed("let go of the bytes of", [str(upload.pk)], partial(let_go, upload, now))
 
 
@@ -53,8 +53,8 @@ def let_go(upload: Upload, now: datetime) -> int:
 def discards(now: datetime) -> Iterator[Deed]:
     """What the list names and no row does."""
     for store in known_stores():
-        due = Discard.objects.filter(store=store, not_before__lte=now).order_by("not_before")[:AT_A_TIME]
-        if rows := list(due):
+        due = Discard.objects.filter(store=store, not_before__lte=now)
+        if rows := some_of(due, "not_before"):
             yield Deed("throw away", [row.key for row in rows], partial(clear, rows))
 
 
@@ -111,8 +111,8 @@ def photos(now: datetime) -> Iterator[Deed]:
     certain = now - RESTORE_MAY_LAST
     for store in known_stores():
         rows = Photo.objects.filter(store=store).prefetch_related("renditions")
-        beyond_restore = rows.beyond_restore(certain).order_by("deleted_at")[:AT_A_TIME]
-        of_galleries = rows.of_forgotten_galleries(certain).order_by("gallery_id")[:AT_A_TIME]
+        beyond_restore = some_of(rows.beyond_restore(certain), "deleted_at")
+        of_galleries = some_of(rows.of_forgotten_galleries(certain), "gallery_id")
         found = {photo.pk: photo for photo in [*beyond_restore, *of_galleries]}
         if found:
             subjects = [str(pk) for pk in found]

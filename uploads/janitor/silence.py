@@ -14,7 +14,7 @@ from galleries.models import Gallery, lock_galleries
 from uploads import announce, clock, ledger
 from uploads.errors import WrongState
 from uploads.intake import discard_of
-from uploads.janitor.deed import AT_A_TIME, Deed, known_stores
+from uploads.janitor.deed import Deed, known_stores, some_of
 from uploads.janitor.patience import ask_all
 from uploads.limits import ADOPT_AFTER, UPLOAD_LIFE
 from uploads.models import Upload, UploadQuerySet, move_to
@@ -33,7 +33,7 @@ def adoptions(now: datetime) -> Iterator[Deed]:
         silent = Upload.objects.filter(
             store=store, state=State.SIGNED, url_expires_at__lt=now - ADOPT_AFTER, looked_at=None
         )
-        for upload, seen in looked_at(list(silent.order_by("url_expires_at")[:AT_A_TIME])):
+        for upload, seen in looked_at(some_of(silent, "url_expires_at")):
             if seen.is_whole:
                 yield Deed("adopt", [str(upload.pk)], partial(move_alone, upload, Event.STORED))
             elif seen.refusal is None:
@@ -44,7 +44,7 @@ def expiries(now: datetime) -> Iterator[Deed]:
     """Six days without a sign of life. The ledger is asked first, then the store, once more."""
     for store in known_stores():
         silent = Upload.objects.silent_since(now - UPLOAD_LIFE).filter(store=store)
-        uploads = list(silent.order_by("active_at")[:AT_A_TIME])
+        uploads = some_of(silent, "active_at")
         try:
             heard = ledger.heard_of([(upload.gallery_id, upload.pk) for upload in uploads])
         except redis.RedisError:
