@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
 import sys
 import time
@@ -18,16 +20,32 @@ from playwright.sync_api import sync_playwright
 
 from dev.processes import descendants_of, send
 from dev.services import chromium
+from tests.browser.browsers import OwnBrowser
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Callable, Iterator, Sequence
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserType, Page
 
     from dev.services.site import Site
 
 POLL_S: Final = 0.05
+WITHIN_MS: Final = 60_000
+BATCH_ITEMS: Final = 100
+# Before a page's own scripts: notes every task of 50 ms and more. https://www.w3.org/TR/longtasks-1/
+WATCH_TASKS: Final = """
+window.longTasks = [];
+new PerformanceObserver(list => {
+    for (const entry of list.getEntries()) window.longTasks.push([entry.startTime, entry.duration]);
+}).observe({ type: "longtask", buffered: true });
+"""
+# For those whose page we make ourselves: the same way from the disk as ours.
+ADD_INPUT: Final = """() => {
+    const input = document.createElement("input");
+    input.type = "file";
+    input.multiple = true;
+    document.body.append(input);
+}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +77,9 @@ class Visitor:
     def choose(self, files: Sequence[Path]) -> None:
         self.page.locator("[data-chooser=files]").set_input_files([str(file) for file in files])
 
+    def choose_folder(self, folder: Path) -> None:
+        self.page.locator("[data-chooser=folder]").set_input_files(folder)
+
     def drop(self, paths: Sequence[Path]) -> None:
         """A real drag from outside the browser."""
         session = self.page.context.new_cdp_session(self.page)
@@ -66,6 +87,20 @@ class Visitor:
         for kind in ("dragEnter", "dragOver", "drop"):
             session.send("Input.dispatchDragEvent", {"type": kind, "x": 400, "y": 400, "data": data})
         session.detach()
+
+    def forget(self, gallery_id: str) -> None:
+        """Leaves, and cancels what has not ended: it must not wait for the workers beside the next run."""
+        self.page.goto("about:blank")
+        forget_kept(self.page, self.site)
+        while ids := self.open_ids(gallery_id):
+            for first in range(0, len(ids), BATCH_ITEMS):
+                self.call("POST", "/api/uploads/cancel", {"ids": ids[first : first + BATCH_ITEMS]})
+
+    def open_ids(self, gallery_id: str) -> list[str]:
+        """A page of them."""
+        states = "state=registered&state=signed&state=uploaded"
+        listed = self.call("GET", f"/api/galleries/{gallery_id}/uploads?limit=1000&{states}")
+        return [upload["id"] for upload in listed["uploads"]]
 
     def wait_for_end(self, *, within_s: float) -> str:
         """The outcome that the page shows: all, some or none."""
@@ -76,9 +111,16 @@ class Visitor:
 
 
 @contextmanager
-def running_chromium() -> Iterator[Browser]:
+def browser_type() -> Iterator[BrowserType]:
+    """Once a process: Playwright's loop lives in its thread."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+        yield playwright.chromium
+
+
+@contextmanager
+def running_chromium() -> Iterator[Browser]:
+    with browser_type() as kind:
+        browser = kind.launch(
             executable_path=str(chromium.ensure(Path(sys.executable))), args=list(chromium.FLAGS)
         )
         try:
@@ -88,16 +130,28 @@ def running_chromium() -> Iterator[Browser]:
 
 
 @contextmanager
+def own_browser(kind: BrowserType, profile: Path, site: Site) -> Iterator[OwnBrowser]:
+    """With a profile on the disk, as people have: a private window would keep its files in memory. Not open yet."""
+    own = OwnBrowser(kind, chromium.ensure(Path(sys.executable)), profile, site.base_url)
+    try:
+        yield own
+    finally:
+        own.close()
+        own.kill()
+
+
+@contextmanager
 def visitor_of(browser: Browser, site: Site) -> Iterator[Visitor]:
     """Signs in once; every page that it opens is watched."""
     context = browser.new_context(base_url=site.base_url)
-    context.set_default_timeout(60_000)
-    page = context.new_page()
-    page.goto("/accounts/login/")
-    page.locator("input[name=login]").fill(site.username)
-    page.locator("input[name=password]").fill(site.password)
-    page.locator("input[name=password]").press("Enter")
-    page.wait_for_url(lambda url: "/accounts/login" not in url)
+    try:
+        yield visitor_in(context.new_page(), site)
+    finally:
+        context.close()
+
+
+def visitor_in(page: Page, site: Site) -> Visitor:
+    sign_in(page, site)
     visitor = Visitor(site, page, site.api_token())
     page.on("console", lambda said: visitor.troubles.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: visitor.troubles.append(str(error)))
@@ -107,10 +161,76 @@ def visitor_of(browser: Browser, site: Site) -> Iterator[Visitor]:
             visitor.troubles.append(f"{answer.status} {answer.url}") if answer.status >= 500 else None
         ),
     )
+    return visitor
+
+
+def sign_in(page: Page, site: Site) -> None:
+    page.context.set_default_timeout(WITHIN_MS)
+    page.goto("/accounts/login/")
+    page.locator("input[name=login]").fill(site.username)
+    page.locator("input[name=password]").fill(site.password)
+    page.locator("input[name=password]").press("Enter")
+    page.wait_for_url(lambda url: "/accounts/login" not in url)
+
+
+def plain_page(page: Page) -> Page:
+    """Made one for scripts that come from a benchmark, not from the site."""
+    session = page.context.new_cdp_session(page)
+    session.send("Page.enable")
+    session.send("Page.setBypassCSP", {"enabled": True})
+    return page
+
+
+def give_room(page: Page, site: Site, room_bytes: int) -> None:
+    """Of the disk, as long as this page lives. Before the site's first use of it."""
+    session = page.context.new_cdp_session(page)
+    session.send("Storage.overrideQuotaForOrigin", {"origin": site.base_url, "quotaSize": room_bytes})
+
+
+def forget_kept(page: Page, site: Site) -> None:
+    """Nothing of an earlier run may be taken up by the next one. No page of the site may be open."""
+    session = page.context.new_cdp_session(page)
+    session.send("Storage.clearDataForOrigin", {"origin": site.base_url, "storageTypes": "indexeddb"})
+    session.detach()
+
+
+@contextmanager
+def workers_stopped(site: Site) -> Iterator[None]:
+    worker = site.pid_of("worker")
+    signal_all(worker, signal.SIGSTOP)
     try:
-        yield visitor
+        yield
     finally:
-        context.close()
+        signal_all(worker, signal.SIGCONT)
+
+
+def longest_task_ms(page: Page) -> float:
+    """0 where none took 50 ms: the browser reports no shorter ones. Needs WATCH_TASKS."""
+    return float(page.evaluate("Math.max(0, ...window.longTasks.map(task => task[1]))"))
+
+
+def renderers() -> list[psutil.Process]:
+    """The processes of the pages and their workers, of every browser that we started."""
+    found = []
+    for pid in descendants_of(os.getpid()):
+        try:
+            process = psutil.Process(pid)
+            if "--type=renderer" in process.cmdline():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def renderer_mb() -> float:
+    """What the renderers hold alone, in MB: the heaps of pages and workers, and all around them."""
+    total_bytes = 0
+    for process in renderers():
+        try:
+            total_bytes += process.memory_full_info().uss
+        except psutil.Error:
+            continue
+    return total_bytes / 1e6
 
 
 def uploads_in(site: Site, gallery_id: str, states: Sequence[str]) -> int:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+import boto3
+from botocore.config import Config
+
 from dev import front_end
-from dev.node_packages import installed
+from dev.node_packages import PLACES, installed
+from dev.places import ROOT
 from dev.processes import Server, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from dev.services.swift import SwiftServer
@@ -31,7 +36,13 @@ COMPANION: Final = {
 }
 UPPY: Final = {
     "type": "module",
-    "dependencies": {"@uppy/core": "6.3.1", "@uppy/aws-s3": "6.3.1", "esbuild": "0.28.2"},
+    "dependencies": {
+        "@uppy/core": "6.3.1",
+        "@uppy/aws-s3": "6.3.1",
+        "@uppy/dashboard": "6.0.3",
+        "@uppy/golden-retriever": "6.0.0",
+        "esbuild": "0.28.2",
+    },
 }
 
 
@@ -81,3 +92,36 @@ def answers(url: str) -> bool:
             return bool(answer.read())
     except (urllib.error.URLError, OSError):
         return False
+
+
+def built_page(name: str) -> Path:
+    """One script of benchmarks/page with the packages that it imports; beside it its style, where it has one."""
+    place = installed("uppy", UPPY, doing="install Uppy to measure beside")
+    script = PLACES / f"{name}.js"
+    subprocess.run(
+        [
+            place / "node_modules" / ".bin" / "esbuild",
+            ROOT / "benchmarks" / "page" / f"{name}.js",
+            *("--bundle", "--format=iife", "--log-level=error"),
+            f"--outfile={script}",
+        ],
+        check=True,
+        env={**front_end.ensure_node().environment(), "NODE_PATH": str(place / "node_modules")},
+    )
+    return script
+
+
+def signed_for_uppy(store: SwiftServer, bucket: str, keys: Sequence[str], *, endpoint: str) -> dict[str, str]:
+    """A URL for each key, at the store as the page reaches it."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=store.region,
+        aws_access_key_id=store.access_key,
+        aws_secret_access_key=store.secret_key,
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
+    return {
+        key: client.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": key})
+        for key in keys
+    }

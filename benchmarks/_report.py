@@ -50,6 +50,15 @@ def at_most(what: str, value: float, limit: float, *, unit: str, peer: str = "")
     )
 
 
+def task_line(what: str, tasks_ms: Sequence[float], *, limit_ms: float | None) -> Line:
+    """Of the longest tasks of some runs; 0 is one that the browser did not report."""
+    median_ms = statistics.median(tasks_ms)
+    shown = "none of 50 ms" if median_ms == 0 else f"{median_ms:,.0f} ms"
+    limit = "" if limit_ms is None else f"<= {limit_ms:g} ms"
+    is_within = None if limit_ms is None else median_ms <= limit_ms
+    return Line(f"{what} (worst {max(tasks_ms):,.0f} ms)", shown, "", limit, None, is_within)
+
+
 def show(title: str, lines: Sequence[Line]) -> int:
     """Prints the table. 1 when a budget was missed, else 0."""
     rows = [HEADINGS, *(line.cells() for line in lines)]

@@ -3,45 +3,48 @@
 Each run begins when the files are chosen and ends when the last one has its name in the store, as the file system
 says; the bare loop and Uppy are given signed URLs for nothing. The workers are stopped meanwhile, since they would
 verify beside our runs alone; the last row says what it takes with them.
+
+The page copies what it sends into its browser. Where the browser gives no room for that it sends all the same: the
+second of its rows. Golden Retriever, as it comes, copies 300 MiB at most.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import statistics
-import subprocess
 import sys
 import time
 import zlib
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3
 import pyvips
-from botocore.config import Config
 
 from benchmarks import _places
 from benchmarks._browser import (
+    ADD_INPUT,
+    BATCH_ITEMS,
+    browser_type,
+    forget_kept,
+    give_room,
     last_stored_at,
-    running_chromium,
-    signal_all,
+    own_browser,
+    plain_page,
     uploads_in,
-    visitor_of,
+    visitor_in,
     wait_until,
+    workers_stopped,
 )
-from benchmarks._peers import UPPY
+from benchmarks._peers import built_page, signed_for_uppy
 from benchmarks._report import Line, interleaved, median_ratio, show
-from dev.node_packages import installed
-from dev.places import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import BrowserType, Page
 
     from benchmarks._browser import Visitor
     from dev.services.site import Site
@@ -51,8 +54,11 @@ FILE_COUNT: Final = int(os.environ.get("FILE_COUNT", "300"))
 FILE_BYTES: Final = 2_000_000
 REPETITIONS: Final = int(os.environ.get("REPETITIONS", "5"))
 LIMIT: Final = 1.10
-BATCH_ITEMS: Final = 100
+KEEPING_LIMIT: Final = 1.30
+# Too little for a single record.
+NO_ROOM_BYTES: Final = 1
 WITHIN_S: Final = 300.0
+BUCKET: Final = "browser"
 # What the engine leaves of the six sockets of its own origin.
 AT_ONCE: Final = {"local": 4, "swift": 6}
 
@@ -61,6 +67,27 @@ TELL_WHEN_CHOSEN: Final = """() => document.addEventListener(
     "change", () => { window.chosenAtMs = performance.timeOrigin + performance.now(); },
     { capture: true, once: true },
 )"""
+COUNT_KEPT: Final = """async () => {
+    const asked = request => new Promise((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+    });
+    let count = 0;
+    for (const { name } of await indexedDB.databases()) {
+        const db = await asked(indexedDB.open(name));
+        if (db.objectStoreNames.contains("bytes")) {
+            count += await asked(db.transaction("bytes").objectStore("bytes").count());
+        }
+        db.close();
+    }
+    return count;
+}"""
+
+
+UPPY_CASES: Final = {
+    "uppy": "Uppy 6.3.1, as it comes",
+    "uppy keeping": "Uppy 6.3.1 with Golden Retriever 6.0.0",
+}
 
 
 class NotStoredError(RuntimeError):
@@ -69,52 +96,63 @@ class NotStoredError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Arena:
-    """One store with the product and a page for the others, on the same origin."""
+    """One store with the product, in a browser that keeps and in one without room, and a page for the others."""
 
     name: str
-    visitor: Visitor
+    keeping: Visitor
+    roomless: Visitor
     page: Page
     objects: Path
     files: list[Path]
     crcs: list[str]
+    script: Path
+    kept_counts: list[int] = field(default_factory=list)
 
-    def run_ours(self) -> float:
-        gallery_id = self.visitor.open_new_gallery("Three hundred")
-        self.visitor.page.evaluate(TELL_WHEN_CHOSEN)
-        self.visitor.choose(self.files)
-        self.wait_for_bytes(gallery_id)
-        took_s = self.last_at() - float(self.visitor.page.evaluate("window.chosenAtMs")) / 1e3
-        self.visitor.page.goto("about:blank")
-        self.forget(gallery_id)
+    @property
+    def site(self) -> Site:
+        return self.keeping.site
+
+    def run_keeping(self) -> float:
+        took_s, kept_count = self.run_ours(self.keeping)
+        self.kept_counts.append(kept_count)
         return took_s
+
+    def run_roomless(self) -> float:
+        """Raises: NotStoredError: it kept something, and so is no measure of sending alone."""
+        took_s, kept_count = self.run_ours(self.roomless)
+        if kept_count:
+            raise NotStoredError(f"{kept_count} files were kept where there was no room")
+        return took_s
+
+    def run_ours(self, visitor: Visitor) -> tuple[float, int]:
+        """Seconds to the last byte, and how many files lie in the browser then."""
+        gallery_id = visitor.open_new_gallery("Three hundred")
+        visitor.page.wait_for_load_state("networkidle")
+        visitor.page.evaluate(TELL_WHEN_CHOSEN)
+        visitor.choose(self.files)
+        self.wait_for_bytes(gallery_id)
+        took_s = self.last_at() - float(visitor.page.evaluate("window.chosenAtMs")) / 1e3
+        kept_count = int(visitor.page.evaluate(COUNT_KEPT))
+        visitor.forget(gallery_id)
+        return took_s, kept_count
 
     def run_ours_to_the_end(self) -> tuple[float, float]:
         """Seconds to the last byte and to the last confirmation, with the workers."""
-        self.visitor.open_new_gallery("Three hundred, confirmed")
+        self.keeping.open_new_gallery("Three hundred, confirmed")
         began = time.time()
-        self.visitor.choose(self.files)
-        if self.visitor.wait_for_end(within_s=WITHIN_S) != "all":
-            raise NotStoredError(f"{self.visitor.troubles[:3]}")
+        self.keeping.choose(self.files)
+        if self.keeping.wait_for_end(within_s=WITHIN_S) != "all":
+            raise NotStoredError(f"{self.keeping.troubles[:3]}")
         confirmed_s = time.time() - began
         return self.last_at() - began, confirmed_s
 
     def wait_for_bytes(self, gallery_id: str) -> None:
         states = ["uploaded", "verifying", "verified"]
         wait_until(
-            lambda: uploads_in(self.visitor.site, gallery_id, states) == len(self.files),
-            what=f"not every file was stored {self.visitor.troubles[:3]}",
+            lambda: uploads_in(self.site, gallery_id, states) == len(self.files),
+            what=f"not every file was stored {self.keeping.troubles[:3]} {self.roomless.troubles[:3]}",
             within_s=WITHIN_S,
         )
-
-    def forget(self, gallery_id: str) -> None:
-        """What it has not verified must not wait for the workers of the next run."""
-        ids = [each["id"] for each in self.uploads_of(gallery_id)]
-        for first in range(0, len(ids), BATCH_ITEMS):
-            self.visitor.call("POST", "/api/uploads/cancel", {"ids": ids[first : first + BATCH_ITEMS]})
-
-    def uploads_of(self, gallery_id: str) -> list[dict[str, Any]]:
-        answer = self.visitor.call("GET", f"/api/galleries/{gallery_id}/uploads?limit=1000")
-        return list(answer["uploads"])
 
     def run_bare(self) -> float:
         gallery_id, targets = self.signed_targets()
@@ -123,15 +161,22 @@ class Arena:
         sent = self.page.evaluate("job => sendBare(job)", {"targets": targets, "atOnce": AT_ONCE[self.name]})
         took_s = self.last_at() - began
         self.refuse_lost(sent)
-        self.forget(gallery_id)
+        self.keeping.forget(gallery_id)
         return took_s
 
-    def run_uppy(self) -> float:
+    def run_uppy(self, swift: SwiftServer, *, is_keeping: bool) -> float:
         self.choose_in_page()
+        prefix = f"uppy/{time.time():.0f}/"
+        keys = [f"{prefix}{file.name}" for file in self.files]
+        urls = signed_for_uppy(swift, BUCKET, keys, endpoint=swift.endpoint)
         began = time.time()
-        sent = self.page.evaluate("job => sendByUppy(job)", {"prefix": f"uppy/{began:.0f}/"})
+        sent = self.page.evaluate(
+            "job => sendByUppy(job)", {"prefix": prefix, "urls": urls, "isKeeping": is_keeping}
+        )
         took_s = self.last_at() - began
         self.refuse_lost(sent)
+        self.page.goto("about:blank")
+        forget_kept(self.page, self.site)
         return took_s
 
     def refuse_lost(self, sent: dict[str, Any]) -> None:
@@ -143,21 +188,13 @@ class Arena:
         return last_stored_at(self.objects, at_least_bytes=FILE_BYTES)
 
     def choose_in_page(self) -> None:
-        """The same way from the disk as ours: by a file input."""
-        self.page.goto(f"{self.visitor.site.base_url}/livez")
-        self.page.evaluate(
-            """() => {
-                const input = document.createElement("input");
-                input.type = "file";
-                input.multiple = true;
-                document.body.append(input);
-            }"""
-        )
-        self.page.add_script_tag(path=ROOT / ".build" / "peers" / "senders.js")
+        self.page.goto(f"{self.site.base_url}/livez")
+        self.page.evaluate(ADD_INPUT)
+        self.page.add_script_tag(path=self.script)
         self.page.locator("input[type=file]").set_input_files([str(file) for file in self.files])
 
     def signed_targets(self) -> tuple[str, list[dict[str, Any]]]:
-        gallery_id = str(self.visitor.call("POST", "/api/galleries", {"title": "Bare"})["id"])
+        gallery_id = str(self.keeping.call("POST", "/api/galleries", {"title": "Bare"})["id"])
         declared = [
             {
                 "client_id": file.name,
@@ -172,7 +209,7 @@ class Arena:
         answers = [
             upload["transfer"]["request"]
             for first in range(0, len(declared), BATCH_ITEMS)
-            for upload in self.visitor.call(
+            for upload in self.keeping.call(
                 "POST",
                 f"/api/galleries/{gallery_id}/uploads/batch",
                 {"files": declared[first : first + BATCH_ITEMS]},
@@ -191,73 +228,49 @@ def make_files(folder: Path) -> list[Path]:
     return files
 
 
-def build_senders() -> None:
-    place = installed("uppy", UPPY, doing="install Uppy to measure beside")
-    subprocess.run(
-        [
-            place / "node_modules" / ".bin" / "esbuild",
-            ROOT / "benchmarks" / "page" / "senders.js",
-            *("--bundle", "--format=iife", "--log-level=error"),
-            f"--outfile={ROOT / '.build' / 'peers' / 'senders.js'}",
-        ],
-        check=True,
-        env={**os.environ, "NODE_PATH": str(place / "node_modules")},
+def arena_of(
+    stack: ExitStack, kind: BrowserType, path: Path, environment: dict[str, str] | None, files: list[Path]
+) -> Arena:
+    """`path` gets the site and the profiles of the browsers."""
+    site = stack.enter_context(_places.running_site(path, environment))
+    keeping = stack.enter_context(own_browser(kind, path / "keeping", site))
+    roomless = stack.enter_context(own_browser(kind, path / "roomless", site))
+    # Each in a window of its own: a page behind another one draws nothing.
+    others = stack.enter_context(own_browser(kind, path / "others", site))
+    keeping_page, roomless_page = keeping.open(), roomless.open()
+    give_room(roomless_page, site, NO_ROOM_BYTES)
+    return Arena(
+        path.name,
+        visitor_in(keeping_page, site),
+        visitor_in(roomless_page, site),
+        plain_page(others.open()),
+        path / "objects" if environment is None else path.parent / "swift-server" / "swift" / "data",
+        files,
+        [f"{zlib.crc32(file.read_bytes()):08x}" for file in files],
+        built_page("senders"),
     )
-
-
-def plain_page(browser: Browser) -> Page:
-    context = browser.new_context(bypass_csp=True)  # its scripts come from the benchmark, not from the site
-    context.set_default_timeout(WITHIN_S * 1e3)
-    return context.new_page()
-
-
-def let_uppy_sign(page: Page, swift: SwiftServer, bucket: str) -> None:
-    client = boto3.client(
-        "s3",
-        endpoint_url=swift.endpoint,
-        region_name=swift.region,
-        aws_access_key_id=swift.access_key,
-        aws_secret_access_key=swift.secret_key,
-        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
-    )
-
-    def sign(prefix: str, request: dict[str, Any]) -> dict[str, str]:
-        key = prefix + str(request["key"])
-        return {"url": client.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": key})}
-
-    page.expose_function("signForUppy", sign)
-
-
-@contextmanager
-def workers_stopped(site: Site) -> Iterator[None]:
-    worker = site.pid_of("worker")
-    signal_all(worker, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        signal_all(worker, signal.SIGCONT)
 
 
 def measure(arena: Arena, cases: dict[str, Callable[[], float]]) -> list[Line]:
-    with workers_stopped(arena.visitor.site):
+    with workers_stopped(arena.site):
         took_s = interleaved(cases, repetitions=REPETITIONS)
     bare_s = took_s["bare"]
+    at_once = f"{AT_ONCE[arena.name]} at once, worker stopped"
+    kept = f"{statistics.median(arena.kept_counts):.0f} of {FILE_COUNT} kept"
     lines = [
-        row(
-            f"{arena.name}: the page, {AT_ONCE[arena.name]} at once, worker stopped",
-            took_s["ours"],
-            bare_s,
-            limit=LIMIT,
-        )
+        Line(f"{arena.name}: the bare loop, {at_once}", "", speed(bare_s)),
+        row(f"{arena.name}: the page, {at_once}, {kept}", took_s["keeping"], bare_s, limit=KEEPING_LIMIT),
+        row(f"{arena.name}: the page, no room to keep", took_s["roomless"], bare_s, limit=LIMIT),
     ]
-    if "uppy" in took_s:
-        lines.append(row(f"{arena.name}: Uppy 6.3.1, as it comes", took_s["uppy"], bare_s, limit=None))
-    ends = [arena.run_ours_to_the_end() for _ in range(1)]
-    lines += [
-        Line(f"{arena.name}: the page, worker running: last byte", speed([stored for stored, _ in ends])),
-        Line(f"{arena.name}: the page, worker running: all confirmed", speed([end for _, end in ends])),
+    for name, what in UPPY_CASES.items():
+        if name in took_s:
+            lines.append(row(f"{arena.name}: {what}", took_s[name], bare_s, limit=None))
+    stored_s, confirmed_s = arena.run_ours_to_the_end()
+    return [
+        *lines,
+        Line(f"{arena.name}: the page, worker running: last byte", speed([stored_s])),
+        Line(f"{arena.name}: the page, worker running: all confirmed", speed([confirmed_s])),
     ]
-    return lines
 
 
 def row(what: str, took_s: Sequence[float], bare_s: Sequence[float], *, limit: float | None) -> Line:
@@ -274,25 +287,22 @@ def speed(took_s: Sequence[float]) -> str:
 
 def main() -> int:
     with _places.folder() as path, ExitStack() as stack:
-        build_senders()
         files = make_files(path / "files")
-        crcs = [f"{zlib.crc32(file.read_bytes()):08x}" for file in files]
-        swift = stack.enter_context(_places.running_swift(path))
-        store = swift.environment(swift.make_bucket("browser"))
-        browser = stack.enter_context(running_chromium())
+        swift = stack.enter_context(_places.running_swift(path / "swift-server"))
+        store = swift.environment(swift.make_bucket(BUCKET))
+        kind = stack.enter_context(browser_type())
         lines: list[Line] = []
-        for name, environment, objects in (
-            ("local", None, path / "local" / "objects"),
-            ("swift", store, path / "swift" / "data"),
-        ):
+        for name, environment in (("local", None), ("swift", store)):
             with ExitStack() as inner:
-                site = inner.enter_context(_places.running_site(path / name, environment))
-                visitor = inner.enter_context(visitor_of(browser, site))
-                arena = Arena(name, visitor, plain_page(browser), objects, files, crcs)
-                cases: dict[str, Callable[[], float]] = {"ours": arena.run_ours, "bare": arena.run_bare}
+                arena = arena_of(inner, kind, path / name, environment, files)
+                cases: dict[str, Callable[[], float]] = {
+                    "keeping": arena.run_keeping,
+                    "bare": arena.run_bare,
+                    "roomless": arena.run_roomless,
+                }
                 if name == "swift":
-                    let_uppy_sign(arena.page, swift, "browser")
-                    cases["uppy"] = partial(arena.run_uppy)
+                    cases["uppy"] = partial(arena.run_uppy, swift, is_keeping=False)
+                    cases["uppy keeping"] = partial(arena.run_uppy, swift, is_keeping=True)
                 lines += measure(arena, cases)
     title = (
         f"{FILE_COUNT} x {FILE_BYTES / 1e6:g} MB from Chromium; peer: a bare loop with CRC-32 and progress"

@@ -1,10 +1,9 @@
-"""Five thousand photos: looking at them, reading their pages, and choosing as many files."""
+"""Five thousand photos: looking at them, and reading their pages."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -12,61 +11,31 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
-import psutil
-import pyvips
-
 from benchmarks import _places
-from benchmarks._browser import running_chromium, visitor_of
+from benchmarks._browser import WATCH_TASKS, longest_task_ms, running_chromium, visitor_of
 from benchmarks._http import Ask, ask_all
-from benchmarks._report import Line, at_most, percentile, show
+from benchmarks._report import Line, at_most, percentile, show, task_line
 from dev.places import ROOT
-from dev.processes import descendants_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from benchmarks._browser import Visitor
     from dev.services.site import Site
 
 COUNT: Final = 5_000
 REPETITIONS: Final = 3
-CHOICES: Final = 3
 PAGE_CALLS: Final = 100
 FIRST_TILES_MS: Final = 1_000
 MAX_NODES: Final = 1_500
 LONGEST_TASK_MS: Final = 50
 MAX_QUERIES: Final = 15
 PAGE_P95_MS: Final = 50
-FIRST_ROWS_MS: Final = 100
-MAX_HEAP_MB: Final = 150
 WHEEL_PX: Final = 1_600
 WHEELS: Final = 60
 
-# Before the page's own scripts: notes every task of 50 ms and more, the limit itself.
-# https://www.w3.org/TR/longtasks-1/
-WATCH_TASKS: Final = """
-window.longTasks = [];
-new PerformanceObserver(list => {
-    for (const entry of list.getEntries()) window.longTasks.push([entry.startTime, entry.duration]);
-}).observe({ type: "longtask", buffered: true });
-"""
 FIRST_TILES: Final = """
 () => {
     const shown = [...document.querySelectorAll("[data-photo-id] img")].filter(image => image.naturalWidth > 0);
     return shown.length >= 8 ? performance.now() : 0;
-}
-"""
-WATCH_ROWS: Final = """
-() => {
-    window.chosenAt = 0;
-    window.rowAt = 0;
-    document.addEventListener("change", () => { window.chosenAt = performance.now(); }, { capture: true, once: true });
-    new MutationObserver((_, watch) => {
-        if (document.querySelector("[data-tile-state], [data-upload-state]") !== null) {
-            window.rowAt = performance.now();
-            watch.disconnect();
-        }
-    }).observe(document.body, { subtree: true, childList: true, attributes: true });
 }
 """
 
@@ -98,16 +67,11 @@ def look(visitor: Visitor, gallery_id: str) -> dict[str, float]:
         page.mouse.wheel(0, WHEEL_PX)
         page.wait_for_timeout(50)  # a hand at the wheel, not a condition
         nodes = max(nodes, node_count(visitor))
-    return {"first": first_ms, "nodes": nodes, "task": longest_task_ms(visitor)}
+    return {"first": first_ms, "nodes": nodes, "task": longest_task_ms(visitor.page)}
 
 
 def node_count(visitor: Visitor) -> int:
     return int(visitor.page.evaluate("document.querySelectorAll('*').length"))
-
-
-def longest_task_ms(visitor: Visitor) -> float:
-    """0 where none took 50 ms: the browser reports no shorter ones."""
-    return float(visitor.page.evaluate("Math.max(0, ...window.longTasks.map(task => task[1]))"))
 
 
 def wall_lines(visitor: Visitor, gallery_id: str) -> list[Line]:
@@ -120,7 +84,7 @@ def wall_lines(visitor: Visitor, gallery_id: str) -> list[Line]:
         at_most(
             "elements, most while scrolling", max(visit["nodes"] for visit in visits), MAX_NODES, unit="nodes"
         ),
-        task_line("longest task while scrolling", statistics.median(tasks_ms), worst_ms=max(tasks_ms)),
+        task_line("longest task while scrolling", tasks_ms, limit_ms=LONGEST_TASK_MS),
         at_most("queries of the page", queries["page"], MAX_QUERIES, unit="queries"),
         Line(
             "queries of a list of 10 and of 100 photos",
@@ -129,12 +93,6 @@ def wall_lines(visitor: Visitor, gallery_id: str) -> list[Line]:
             is_within=queries["photos 10"] == queries["photos 100"],
         ),
     ]
-
-
-def task_line(what: str, median_ms: float, *, worst_ms: float) -> Line:
-    shown = "none of 50 ms" if median_ms == 0 else f"{median_ms:.0f} ms"
-    limit = f"<= {LONGEST_TASK_MS} ms"
-    return Line(f"{what} (worst {worst_ms:.0f} ms)", shown, "", limit, None, median_ms <= LONGEST_TASK_MS)
 
 
 def list_lines(visitor: Visitor, gallery_id: str) -> list[Line]:
@@ -152,83 +110,9 @@ def list_lines(visitor: Visitor, gallery_id: str) -> list[Line]:
     ]
 
 
-def make_files(folder: Path) -> list[Path]:
-    folder.mkdir()
-    picture = pyvips.Image.gaussnoise(64, 48).cast("uchar").jpegsave_buffer()
-    files = [folder / f"IMG_{number:05d}.jpg" for number in range(COUNT)]
-    for number, file in enumerate(files):
-        file.write_bytes(picture + number.to_bytes(4, "big"))
-    return files
-
-
-def choose_lines(visitor: Visitor, files: list[Path]) -> list[Line]:
-    chosen = [choose(visitor, files) for _ in range(CHOICES)]
-    tasks_ms = [each["task"] for each in chosen]
-    return [
-        at_most(
-            "first row after choosing",
-            statistics.median(each["row"] for each in chosen),
-            FIRST_ROWS_MS,
-            unit="ms",
-        ),
-        task_line("longest task after choosing", statistics.median(tasks_ms), worst_ms=max(tasks_ms)),
-        at_most(
-            "memory of the page above idle",
-            statistics.median(each["mb"] for each in chosen),
-            MAX_HEAP_MB,
-            unit="MB",
-        ),
-    ]
-
-
-def choose(visitor: Visitor, files: list[Path]) -> dict[str, float]:
-    page = visitor.page
-    visitor.page.goto("about:blank")
-    gallery_id = visitor.open_new_gallery("Five thousand")
-    page.wait_for_load_state("networkidle")
-    idle_mb = renderer_mb()
-    page.evaluate(WATCH_ROWS)
-    page.evaluate("window.longTasks.length = 0")
-    visitor.choose(files)
-    page.wait_for_function("() => window.rowAt > 0", polling="raf")
-    page.wait_for_function(
-        "() => Number(document.querySelector('[data-progress-percent]')?.dataset.progressPercent ?? 0) > 0"
-    )
-    measured = {
-        "row": float(page.evaluate("window.rowAt - window.chosenAt")),
-        "task": longest_task_ms(visitor),
-        "mb": renderer_mb() - idle_mb,
-    }
-    page.goto("about:blank")
-    forget(visitor, gallery_id)
-    return measured
-
-
-def forget(visitor: Visitor, gallery_id: str) -> None:
-    """What it has not sent must not wait for the workers beside the next choice."""
-    listed = visitor.call("GET", f"/api/galleries/{gallery_id}/uploads?limit=1000")["uploads"]
-    ids = [each["id"] for each in listed]
-    for first in range(0, len(ids), 100):
-        visitor.call("POST", "/api/uploads/cancel", {"ids": ids[first : first + 100]})
-
-
-def renderer_mb() -> float:
-    """What the renderers hold alone, in MB: the heaps of pages and workers, and all around them."""
-    total_bytes = 0
-    for pid in descendants_of(os.getpid()):
-        try:
-            process = psutil.Process(pid)
-            if "--type=renderer" in process.cmdline():
-                total_bytes += process.memory_full_info().uss
-        except psutil.Error:
-            continue
-    return total_bytes / 1e6
-
-
 def main() -> int:
     lines: list[Line] = []
     with _places.folder() as path, ExitStack() as stack:
-        files = make_files(path / "files")
         browser = stack.enter_context(running_chromium())
         site = stack.enter_context(_places.running_site(path / "site"))
         visitor = stack.enter_context(visitor_of(browser, site))
@@ -237,8 +121,7 @@ def main() -> int:
         beside(site, "fill", gallery["id"], str(COUNT))
         lines += wall_lines(visitor, gallery["id"])
         lines += list_lines(visitor, gallery["id"])
-        missed = show(f"A gallery of {COUNT:,} photos", lines)
-        return show(f"A choice of {COUNT:,} files", choose_lines(visitor, files)) or missed
+    return show(f"A gallery of {COUNT:,} photos", lines)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-// Runs in the page of benchmarks/browser_upload.py: a bare loop and Uppy, each given the files of one input element.
+// Runs in the page of benchmarks/browser_upload.py and resume.py: a bare loop and Uppy, each given the files of one
+// input element.
 
 import AwsS3 from "@uppy/aws-s3";
 import Uppy from "@uppy/core";
+import GoldenRetriever from "@uppy/golden-retriever";
 import { crc32 } from "../../static/src/domain/crc32.ts";
 
 function chosenFiles() {
@@ -47,10 +49,25 @@ window.sendBare = async ({ targets, atOnce }) => {
   return { storedCount, eventCount };
 };
 
-/** Uppy as it comes; each of its requests is signed by the benchmark's own process. */
-window.sendByUppy = async ({ prefix }) => {
-  const uppy = new Uppy({ autoProceed: false });
-  uppy.use(AwsS3, { signRequest: (request) => window.signForUppy(prefix, request) });
+/** As it comes, but for the keys; the benchmark has signed them all, so that signing costs it nothing. */
+function newUppy({ prefix, urls, isKeeping }) {
+  const uppy = new Uppy({ id: "peer", autoProceed: false });
+  uppy.use(AwsS3, {
+    generateObjectKey: ({ name }) => `${prefix}${name}`,
+    signRequest: async ({ key }) => ({ url: urls[key] }),
+  });
+  if (isKeeping) uppy.use(GoldenRetriever);
+  return uppy;
+}
+
+function addChosen(uppy) {
+  uppy.addFiles(
+    chosenFiles().map((file) => ({ name: file.name, type: file.type, data: file, source: "input" })),
+  );
+}
+
+window.sendByUppy = async (job) => {
+  const uppy = newUppy(job);
   let storedCount = 0;
   let firstError = null;
   uppy.on("upload-success", () => {
@@ -59,10 +76,26 @@ window.sendByUppy = async ({ prefix }) => {
   uppy.on("upload-error", (_file, error) => {
     firstError ??= String(error?.message ?? error);
   });
-  uppy.addFiles(
-    chosenFiles().map((file) => ({ name: file.name, type: file.type, data: file, source: "input" })),
-  );
+  addChosen(uppy);
   await uppy.upload();
   uppy.destroy();
   return { storedCount, firstError };
 };
+
+/** Returns at once: the browser will be killed. */
+window.beginByUppy = (job) => {
+  const uppy = newUppy({ ...job, isKeeping: true });
+  addChosen(uppy);
+  void uppy.upload();
+};
+
+/** After the browser was killed: presses "Resume" as soon as it is offered. How many files it has lost the bytes of. */
+window.resumeByUppy = (job) =>
+  new Promise((resolve) => {
+    const uppy = newUppy({ ...job, isKeeping: true });
+    uppy.on("restored", () => {
+      const ghosts = uppy.getFiles().filter(({ isGhost }) => isGhost);
+      uppy.emit("restore-confirmed");
+      resolve(ghosts.length);
+    });
+  });

@@ -7,7 +7,7 @@ import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dev.processes import free_port
 from dev.services import site as site_service
@@ -23,7 +23,7 @@ MIB = 1024 * 1024
 # static/src/engine/slots.ts: what the engine keeps on its way to the page's own origin, and to another one.
 OWN_ORIGIN_SLOTS, OTHER_ORIGIN_SLOTS = 4, 6
 # Requests with the bytes of photos, and those of them with a part: what a rule or a count is about.
-BODIES: Final = {"method": "PUT", "path": "/originals/"}
+BODIES: Final[dict[str, Any]] = {"method": "PUT", "path": "/originals/"}
 A_PART: Final = r"\bpart(Number)?="
 # Servers that were killed are healed in seconds.
 IMPATIENT = {"UPLOAD_LEASE_S": "5", "SWEEP_EVERY_S": "2"}
