@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { MIB } from "../kernel/units.ts";
 import { FakeFile, FakeWorld, GALLERY_ID, photo, photoBytes, photos } from "./fake-world.ts";
-import type { EngineReport, RowView } from "./port.ts";
+import type { EngineReport, GalleryTally, RowView } from "./port.ts";
 import type { ViewerId } from "./reporter.ts";
 
 const OTHER_GALLERY = "22222222-2222-4222-8222-222222222222";
@@ -171,4 +171,48 @@ test("what is asked of a row is asked of its whole shot", async () => {
   const tally = await world.untilComplete();
 
   expect(tally).toMatchObject({ removedCount: 2, doneCount: 1 });
+});
+
+function lastTotal(world: FakeWorld): GalleryTally | null {
+  const last = world.reports.filter((report) => report.type === "tally").at(-1);
+  return last?.total ?? null;
+}
+
+test("the sum is of what was added since all had ended; a gallery that ended well before has its own line", async () => {
+  const world = new FakeWorld();
+  world.add(photos(3).map((file) => file.chosen()));
+  await world.untilComplete();
+
+  world.isBlackHole = true;
+  world.add([photo(8).chosen()], OTHER_GALLERY);
+  await world.pass(2_000);
+
+  expect(lastTotal(world)).toMatchObject({ chosenCount: 1, doneCount: 0 });
+  expect(world.reports.findLast((report) => report.type === "tally")?.galleries).toHaveLength(2);
+});
+
+test("a gallery that ends while another goes on stays in the sum, so that no number goes back", async () => {
+  const world = new FakeWorld();
+  world.onPutMs = 60_000;
+  world.add(photos(3).map((file) => file.chosen()));
+  await world.pass(1_000);
+  world.onPutMs = 50;
+  world.add([photo(8).chosen()], OTHER_GALLERY);
+
+  await world.untilComplete(OTHER_GALLERY);
+
+  expect(lastTotal(world)).toMatchObject({ chosenCount: 4, doneCount: 1 });
+});
+
+test("the sum is paused when all that is left is", async () => {
+  const world = new FakeWorld();
+  world.add(photos(3).map((file) => file.chosen()));
+  world.onPutMs = 60_000;
+  world.add([photo(8).chosen()], OTHER_GALLERY);
+  world.send({ type: "pause", galleryId: OTHER_GALLERY });
+
+  world.onPutMs = 50;
+  await world.untilComplete();
+
+  expect(lastTotal(world)).toMatchObject({ chosenCount: 4, doneCount: 3, paused: true });
 });

@@ -73,6 +73,9 @@ const LEAST_ADVANCED_FIRST: readonly FileState["name"][] = [
 export class Reporter {
   readonly #ports: ReporterPorts;
   readonly #viewers = new Map<ViewerId, Viewer>();
+  /** They had ended, with nothing to try again, before what is on its way now was added: the sum is about the others. */
+  readonly #earlierIds = new Set<string>();
+  #isAnyOpen = false;
   #lastMs = Number.NEGATIVE_INFINITY;
   #cancel: Cancel | null = null;
 
@@ -131,11 +134,24 @@ export class Reporter {
     this.#cancel = null;
     this.#lastMs = this.#ports.clock.nowMs();
     const galleries = [...this.#ports.galleries.values()].map((gallery) => this.#tallyOf(gallery));
-    this.#ports.report({ type: "tally", galleries, total: totalOf(galleries), isMirror: false });
+    this.#ports.report({ type: "tally", galleries, total: this.#totalOf(galleries), isMirror: false });
     this.#tellAllRows();
     // Speed and time left fade even while nothing else happens.
     if (galleries.some((gallery) => gallery.bytesPerS !== null && gallery.phase === "publishing"))
       this.changed();
+  }
+
+  #totalOf(galleries: readonly GalleryTally[]): GalleryTally | null {
+    const open = galleries.filter((tally) => openFilesOf(tally) > 0);
+    if (open.length > 0 && !this.#isAnyOpen) {
+      for (const { galleryId, problems } of galleries) {
+        if (!problems.some(({ retryable }) => retryable)) this.#earlierIds.add(galleryId);
+      }
+    }
+    this.#isAnyOpen = open.length > 0;
+    for (const { galleryId } of open) this.#earlierIds.delete(galleryId);
+    const counted = galleries.filter(({ galleryId }) => !this.#earlierIds.has(galleryId));
+    return joinedAll(counted.length === 0 ? galleries : counted);
   }
 
   #tellAllRows(): void {
@@ -287,7 +303,7 @@ function reasonsOf(state: FileState): readonly string[] {
   return troublesOf(state).map(({ code }) => code);
 }
 
-function totalOf(galleries: readonly GalleryTally[]): GalleryTally | null {
+function joinedAll(galleries: readonly GalleryTally[]): GalleryTally | null {
   const [first, ...others] = galleries;
   return first === undefined ? null : others.reduce(joined, first);
 }
@@ -320,7 +336,7 @@ function joined(one: GalleryTally, other: GalleryTally): GalleryTally {
     bytesPerS: sumOrNull(one.bytesPerS, other.bytesPerS),
     secondsLeft: longerOrNull(one.secondsLeft, other.secondsLeft),
     problems: joinedProblems([...one.problems, ...other.problems]),
-    paused: one.paused && other.paused,
+    paused: (one.paused || other.paused) && [one, other].every(isPausedOrOver),
     kept: {
       bytes: one.kept.bytes + other.kept.bytes,
       handle: one.kept.handle + other.kept.handle,
@@ -330,6 +346,14 @@ function joined(one: GalleryTally, other: GalleryTally): GalleryTally {
     changedNames: [...one.changedNames, ...other.changedNames],
     waitingFor: one.waitingFor ?? other.waitingFor,
   };
+}
+
+function isPausedOrOver(tally: GalleryTally): boolean {
+  return tally.paused || openFilesOf(tally) === 0;
+}
+
+function openFilesOf(tally: GalleryTally): number {
+  return countedCount(tally) - tally.doneCount;
 }
 
 function joinedProblems(problems: GalleryTally["problems"]): GalleryTally["problems"] {
