@@ -17,6 +17,8 @@ export type ConnectionPorts = {
   readonly network: Network;
   readonly slots: Slots;
   readonly ownOrigin: string;
+  /** Null where the first who is signed in owns what is uploaded here. */
+  readonly userId: string | null;
   readonly onStatus: (status: ConnectionStatus) => void;
   /** Nothing came through, and now something does: what was on its way meanwhile may wait on dead sockets. */
   readonly onReconnected: () => void;
@@ -24,6 +26,8 @@ export type ConnectionPorts = {
 
 /** A server that fails at one and the same call while it answers others will not do better for ever. */
 const MAX_BROKEN_ANSWERS = 6;
+/** What another person's calls are answered about things that are not theirs. */
+const HIDDEN_CODES: ReadonlySet<string> = new Set(["forbidden", "not_found"]);
 const SIGN_IN_PROBE_MS = 15 * SECOND_MS;
 /** The word "online" may be lost, or come before the system's own flag says so: the flag is looked at, too. */
 const OFFLINE_LOOK_MS = 2 * SECOND_MS;
@@ -48,6 +52,7 @@ export class Connection {
 
   constructor(ports: ConnectionPorts) {
     this.#ports = ports;
+    this.#userId = ports.userId ?? undefined;
     ports.network.onOffline(() => this.#goOffline());
     void this.#probe();
   }
@@ -63,6 +68,8 @@ export class Connection {
       if (answer.ok) return this.#heard(succeeded(answer.value));
       switch (answer.failure.kind) {
         case "refused":
+          // Asked once more when its owner is back, where somebody else has signed in meanwhile.
+          if (HIDDEN_CODES.has(answer.failure.failure.code) && !(await this.#isOwnerThere())) break;
           return this.#heard(failedWith(answer.failure.failure));
         case "broken":
           brokenCount += 1;
@@ -123,6 +130,13 @@ export class Connection {
     } finally {
       release?.();
     }
+  }
+
+  async #isOwnerThere(): Promise<boolean> {
+    const answer = await this.#ports.api.session();
+    if (answer.ok) this.#knowUser(answer.value.userId);
+    else this.#lose();
+    return answer.ok && this.#status === "open";
   }
 
   #heard<Answer>(answer: Answer): Answer {

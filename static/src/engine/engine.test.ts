@@ -854,6 +854,52 @@ test("signed in as somebody else, nothing is sent in their name", async () => {
   expect(world.callsTo("/sign").length).toBe(callsBefore);
 });
 
+/** Somebody else has signed in here; what is not theirs they do not find. */
+function signInStranger(world: FakeWorld): void {
+  world.userId = "stranger";
+  world.csrfToken = "token-of-stranger";
+  world.onCall = (path) =>
+    world.userId === "stranger" && path.startsWith("/api/galleries/") ? "forbidden" : "none";
+}
+
+test.each([true, false])(
+  "somebody else signs in meanwhile: nothing goes on in their name, nothing fails (socket: %s)",
+  async (hasSocket) => {
+    const world = new FakeWorld({ hasSocket });
+    world.hasWorker = false;
+    world.add(chosen(photos(60)));
+    await world.until(() => world.puts.length > 8);
+
+    signInStranger(world);
+    const unsigned = (): number =>
+      [...world.rows.values()].filter(({ state }) => state === "registered").length;
+    const unsignedBefore = unsigned();
+    await world.pass(120_000);
+
+    expect(world.tally()).toMatchObject({ waitingFor: "sign_in", failedCount: 0 });
+    expect(unsigned()).toBe(unsignedBefore);
+    world.userId = "owner";
+    world.hasWorker = true;
+    world.send({ type: "retry_session" });
+    expect((await world.untilComplete()).outcome).toBe("all");
+  },
+);
+
+test("an engine that begins while somebody else is signed in waits for its owner", async () => {
+  const world = new FakeWorld();
+  signInStranger(world);
+  world.startEngine({ userId: "owner" });
+  world.add(chosen(photos(3)));
+  await world.pass(60_000);
+  expect(world.tally()).toMatchObject({ waitingFor: "sign_in", failedCount: 0 });
+  expect(world.callsTo("/batch")).toEqual([]);
+
+  world.userId = "owner";
+  world.send({ type: "retry_session" });
+
+  expect((await world.untilComplete()).outcome).toBe("all");
+});
+
 // Verification.
 
 test.each(["object_missing", "size_mismatch", "checksum_mismatch"])(

@@ -54,6 +54,8 @@ export type EnginePorts = {
   readonly put: PutPart;
   readonly random: () => number;
   readonly report: Report;
+  /** Whose uploads these are; null where that is whoever signs in first. */
+  readonly userId: string | null;
   /** A file is over: no tab needs to hold it any more. */
   readonly onFreed?: (galleryId: string, fileId: string) => void;
 };
@@ -109,7 +111,7 @@ export class Engine {
 
   constructor(ports: EnginePorts) {
     this.#ports = ports;
-    const { api, baseUrl, clock, memory, network, put, random } = ports;
+    const { api, baseUrl, clock, memory, network, put, random, userId } = ports;
     this.#memory = memory;
     const ownOrigin = new URL(baseUrl).origin;
     this.#record = new FlightRecord(clock);
@@ -131,6 +133,7 @@ export class Engine {
       ownOrigin,
       random,
       slots,
+      userId,
       onStatus: (status) => this.#onStatus(status),
       onReconnected: () => {
         this.#record.note("reconnected");

@@ -164,6 +164,7 @@ export class FakeWorld {
       api: new HttpUploadApi({
         baseUrl: BASE_URL,
         clock,
+        userId: changes.userId ?? null,
         fetch: (...call) => whileAlive(life, () => this.#fetch(...call)),
       }),
       baseUrl: BASE_URL,
@@ -173,6 +174,7 @@ export class FakeWorld {
       openSocket: (url, handlers) => this.#openSocket(url, handlers),
       put: (...call) => whileAlive(life, () => this.#put(...call)),
       random: this.#random,
+      userId: null,
       report: (report, to) => {
         if (life.isOver) return;
         this.reports.push(report);

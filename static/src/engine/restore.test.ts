@@ -36,7 +36,7 @@ class Browser extends FakeWorld {
       room: () => Promise.resolve(null),
     });
     this.reports.length = 0;
-    this.startEngine({ memory });
+    this.startEngine({ memory, userId: "owner" });
     ask();
   }
 
@@ -226,6 +226,25 @@ test("a file changed on the disk is named and goes up as a new one; the one befo
 
   expect(browser.tally().changedNames).toEqual(["card/a.jpg"]);
   expect(browser.tally().files.waiting).toBe(1);
+});
+
+test("what an earlier visit left is not lost to somebody else who has signed in", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.add(some(2));
+  await browser.untilKept(2);
+
+  browser.onPut = () => "none";
+  browser.userId = "stranger";
+  browser.onCall = (path) => (path.includes("/galleries/") ? "forbidden" : "none");
+  await browser.visit();
+  await browser.pass(60_000);
+  expect(browser.tally()).toMatchObject({ waitingFor: "sign_in", kept: { bytes: 2 } });
+
+  browser.userId = "owner";
+  browser.onCall = () => "none";
+  await browser.visit();
+  expect(await browser.untilComplete()).toMatchObject({ doneCount: 2 });
 });
 
 test("a gallery that is gone is forgotten", async () => {

@@ -41,7 +41,12 @@ function startTab({ accountId, baseUrl }: Hello): Tab {
 function engineStarter(baseUrl: string, accountId: string | null): StartEngine {
   return (report, onFreed) =>
     new Engine({
-      api: new HttpUploadApi({ baseUrl, clock: systemClock, fetch: (input, init) => fetch(input, init) }),
+      api: new HttpUploadApi({
+        baseUrl,
+        clock: systemClock,
+        fetch: (input, init) => fetch(input, init),
+        userId: accountId,
+      }),
       baseUrl,
       clock: systemClock,
       memory: new Memory({
@@ -55,6 +60,7 @@ function engineStarter(baseUrl: string, accountId: string | null): StartEngine {
       put: xhrPut(systemClock),
       random: Math.random,
       report,
+      userId: accountId,
     });
 }
 

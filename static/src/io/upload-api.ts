@@ -62,7 +62,13 @@ export interface UploadApi {
   hangUp(): void;
 }
 
-type Ports = { readonly baseUrl: string; readonly fetch: typeof fetch; readonly clock: Clock };
+type Ports = {
+  readonly baseUrl: string;
+  readonly fetch: typeof fetch;
+  readonly clock: Clock;
+  /** In whose name things are asked; null where that is whoever signs in first. */
+  readonly userId: string | null;
+};
 type Call = { readonly method: "GET" | "POST"; readonly path: string; readonly body?: unknown };
 
 const ANSWER_TIMEOUT_MS = 30 * SECOND_MS;
@@ -74,15 +80,17 @@ export class HttpUploadApi implements UploadApi {
   readonly #ports: Ports;
   readonly #asking = new Set<AbortController>();
   #csrfToken: string | null = null;
+  #userId: string | null;
 
   constructor(ports: Ports) {
     this.#ports = ports;
+    this.#userId = ports.userId;
   }
 
   async session(withinMs = ANSWER_TIMEOUT_MS): Promise<ApiResult<Session>> {
     const call: Call = { method: "GET", path: "/api/session" };
     const answer = understood(await this.#send(call, withinMs), parseSession);
-    if (answer.ok) this.#csrfToken = answer.value.csrfToken;
+    if (answer.ok && this.#isOurs(answer.value)) this.#csrfToken = answer.value.csrfToken;
     return answer;
   }
 
@@ -145,16 +153,20 @@ export class HttpUploadApi implements UploadApi {
     return answer.ok ? succeeded(answer.value.uploads) : answer;
   }
 
-  /** A token that is out of date is fetched once and the call repeated once. */
+  /** A token that is out of date is fetched once and the call repeated once, but not in another person's name. */
   async #post(path: string, body: unknown): Promise<ApiResult<unknown>> {
-    if (this.#csrfToken === null) {
-      const session = await this.session();
-      if (!session.ok) return session;
-    }
-    const first = await this.#send({ method: "POST", path, body });
-    if (!isCsrfRefusal(first)) return first;
+    const first = this.#csrfToken === null ? null : await this.#send({ method: "POST", path, body });
+    if (first !== null && !isCsrfRefusal(first)) return first;
     const session = await this.session();
-    return session.ok ? await this.#send({ method: "POST", path, body }) : session;
+    if (!session.ok) return session;
+    if (!this.#isOurs(session.value)) return failedWith({ kind: "sign_in" });
+    return await this.#send({ method: "POST", path, body });
+  }
+
+  /** Another person's token is never used: without it no call is made in their name. */
+  #isOurs({ userId }: Session): boolean {
+    this.#userId ??= userId;
+    return userId === this.#userId;
   }
 
   async #send(call: Call, withinMs = ANSWER_TIMEOUT_MS): Promise<ApiResult<unknown>> {
