@@ -68,8 +68,6 @@ export class Connection {
       if (answer.ok) return this.#heard(succeeded(answer.value));
       switch (answer.failure.kind) {
         case "refused":
-          // Asked once more when its owner is back, where somebody else has signed in meanwhile.
-          if (HIDDEN_CODES.has(answer.failure.failure.code) && !(await this.#isOwnerThere())) break;
           return this.#heard(failedWith(answer.failure.failure));
         case "broken":
           brokenCount += 1;
@@ -120,7 +118,16 @@ export class Connection {
 
   async #once<Value>(send: () => Promise<ApiResult<Value>>): Promise<ApiResult<Value>> {
     while (this.#status !== "open") await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    return await this.#inSlot(send);
+    const answer = await this.#inSlot(send);
+    return isHidden(answer) ? await this.#asOwner(answer) : answer;
+  }
+
+  /** Where somebody else has signed in meanwhile, what was hidden from them is asked again when its owner is back. */
+  async #asOwner<Value>(answer: ApiResult<Value>): Promise<ApiResult<Value>> {
+    const session = await this.#ports.api.session();
+    if (!session.ok) return session;
+    this.#knowUser(session.value.userId);
+    return this.#status === "open" ? answer : failedWith({ kind: "sign_in" });
   }
 
   async #inSlot<Value>(send: () => Promise<ApiResult<Value>>): Promise<ApiResult<Value>> {
@@ -130,13 +137,6 @@ export class Connection {
     } finally {
       release?.();
     }
-  }
-
-  async #isOwnerThere(): Promise<boolean> {
-    const answer = await this.#ports.api.session();
-    if (answer.ok) this.#knowUser(answer.value.userId);
-    else this.#lose();
-    return answer.ok && this.#status === "open";
   }
 
   #heard<Answer>(answer: Answer): Answer {
@@ -252,6 +252,11 @@ export class Connection {
     if (this.#status !== "sign_in") this.#become("offline");
     this.#probeLater();
   }
+}
+
+function isHidden(answer: ApiResult<unknown>): boolean {
+  const isRefused = !answer.ok && answer.failure.kind === "refused";
+  return isRefused && HIDDEN_CODES.has(answer.failure.failure.code);
 }
 
 function pauseOfBusyMs(attempt: number, random: number): number {

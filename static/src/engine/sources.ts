@@ -1,4 +1,5 @@
-import { type ByteSource, readBytes } from "../io/file-bytes.ts";
+import { type ByteSource, READ_WITHIN_MS, readBytes } from "../io/file-bytes.ts";
+import { within } from "../kernel/within.ts";
 import type { FileEntry } from "./catalogue.ts";
 
 /** Finds a file's bytes where they were kept; `ask` where only a person can give the permission to read it again. */
@@ -24,7 +25,7 @@ export class Sources {
   /** The card was pulled, or the browser started again: another piece of the file may have found it meanwhile. */
   async find(entry: FileEntry, failed: Blob | null): Promise<ByteSource | null> {
     if (entry.file !== failed) return entry.file;
-    const found = await this.#findKept(entry);
+    const found = await within(READ_WITHIN_MS, this.#findKept(entry));
     entry.needsPermission = found === "ask";
     if (found === null || found === "ask" || found.size !== entry.sizeBytes) return null;
     entry.file = found;

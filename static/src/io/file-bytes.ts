@@ -1,4 +1,5 @@
 import { SECOND_MS } from "../kernel/units.ts";
+import { within } from "../kernel/within.ts";
 
 /** What the engine reads of a chosen file. */
 export interface ByteSource {
@@ -7,7 +8,7 @@ export interface ByteSource {
 }
 
 /** A network drive that has gone answers never; what waits behind it must go on. */
-const READ_WITHIN_MS = 60 * SECOND_MS;
+export const READ_WITHIN_MS = 60 * SECOND_MS;
 
 /** Null where the disk no longer gives these bytes: the card was pulled, the file moved or changed, or it hangs. */
 export async function readBytes(
@@ -16,16 +17,10 @@ export async function readBytes(
   bytes: number,
   withinMs = READ_WITHIN_MS,
 ): Promise<ArrayBuffer | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const tooLate = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), withinMs);
-  });
   try {
-    const buffer = await Promise.race([source.slice(offset, offset + bytes).arrayBuffer(), tooLate]);
+    const buffer = await within(withinMs, source.slice(offset, offset + bytes).arrayBuffer());
     return buffer?.byteLength === bytes ? buffer : null;
   } catch {
     return null;
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -1,5 +1,6 @@
 import { type DBSchema, deleteDB, type IDBPDatabase, type IDBPTransaction, openDB } from "idb";
 import { SECOND_MS } from "../kernel/units.ts";
+import { within } from "../kernel/within.ts";
 import {
   type FileKey,
   type FileRecord,
@@ -288,18 +289,6 @@ async function deleteWithin(name: string, withinMs = DELETE_WITHIN_MS): Promise<
     return (await within(withinMs, deleting)) ?? false;
   } catch {
     return false;
-  }
-}
-
-async function within<Value>(ms: number, promise: Promise<Value>): Promise<Value | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const tooLate = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), ms);
-  });
-  try {
-    return await Promise.race([promise, tooLate]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 
