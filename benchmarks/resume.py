@@ -225,6 +225,7 @@ def main() -> int:
         swift = stack.enter_context(_places.running_swift(path / "swift-server"))
         store = swift.environment(swift.make_bucket(BUCKET))
         gated = stack.enter_context(swift_behind_gates(path / "site", swift.endpoint, store))
+        stack.callback(gated.site.stop)  # its own manager does so after success alone
         kind = stack.enter_context(browser_type())
         profiles = path / "profiles"
         profiles.mkdir()
