@@ -4,6 +4,7 @@ import "./photo-history.ts";
 import "../../css/app.css";
 import { config, visit } from "@hotwired/turbo";
 import type { GalleryTally } from "../engine/port.ts";
+import { wipeJournal } from "../io/journal.ts";
 import { announce } from "../ui/announcer.ts";
 import { guardDrops } from "../ui/drop-guard.ts";
 import { openFolderChooser } from "../ui/dropzone.ts";
@@ -25,7 +26,10 @@ import { listenForSignOut } from "./sign-out.ts";
 // Turbo's own bar brings a style sheet of its own, which the content policy refuses; the page is marked busy instead.
 config.drive.progressBarDelay = 2 ** 31 - 1;
 
-const engine = new EngineWorker(() => announce(sentenceOf("worker_failed")));
+const engine = new EngineWorker({
+  onDeath: () => announce(sentenceOf("worker_failed")),
+  forget: wipeJournal,
+});
 const previews = new Previews(picturesFromWorker());
 const wakePort = browserWakePort();
 const wakeLock = wakePort === null ? null : new WakeLock(wakePort);

@@ -29,6 +29,7 @@ class StandInWorker extends EventTarget {
 let workers: StandInWorker[] = [];
 let unsent = 0;
 const submitted = vi.fn();
+const forget = vi.fn<(accountId: string) => Promise<boolean>>();
 let uploads: EngineWorker;
 let told: EngineReport[] = [];
 
@@ -42,7 +43,8 @@ beforeEach(() => {
   told = [];
   unsent = 0;
   submitted.mockClear();
-  uploads = new EngineWorker(() => {});
+  forget.mockReset().mockResolvedValue(true);
+  uploads = new EngineWorker({ onDeath: () => {}, forget });
   uploads.subscribe((report) => told.push(report));
 });
 
@@ -106,6 +108,7 @@ test("signing out waits until all is forgotten, then the form is sent", async ()
   await vi.advanceTimersByTimeAsync(0);
 
   expect(submitted).toHaveBeenCalledOnce();
+  expect(forget).not.toHaveBeenCalled();
   expect(workers[0]?.isOver).toBe(true);
   expect(told.map(({ type }) => type)).toEqual(["tally", "signed_out"]);
 });
@@ -120,6 +123,35 @@ test("an engine that does not answer is not waited for", async () => {
 
   expect(submitted).toHaveBeenCalledOnce();
   expect(workers[0]?.isOver).toBe(true);
+});
+
+test("what an engine that does not answer would have forgotten is forgotten by the page, before it is left", async () => {
+  let isForgotten = (): void => {};
+  forget.mockReturnValueOnce(
+    new Promise((resolve) => {
+      isForgotten = () => resolve(true);
+    }),
+  );
+  show("7");
+  signOutHere();
+
+  await vi.advanceTimersByTimeAsync(1_500);
+  expect(forget.mock.calls).toEqual([["7"]]);
+  expect(submitted).not.toHaveBeenCalled();
+  isForgotten();
+  await vi.advanceTimersByTimeAsync(0);
+
+  expect(submitted).toHaveBeenCalledOnce();
+});
+
+test("a disk that does not answer either keeps nobody signed in", async () => {
+  forget.mockReturnValueOnce(new Promise(() => {}));
+  show("7");
+  signOutHere();
+
+  await vi.advanceTimersByTimeAsync(3_000);
+
+  expect(submitted).toHaveBeenCalledOnce();
 });
 
 test("with photos on their way a person is asked first, and may stay", () => {

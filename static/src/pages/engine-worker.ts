@@ -1,24 +1,31 @@
 // The engine's Worker and this page's end of the wire. It lives as long as the document: Turbo changes pages under it.
 
 import type { EngineReport, EngineRequest } from "../engine/port.ts";
+import { within } from "../kernel/within.ts";
 import type { EngineLink } from "../ui/engine-link.ts";
 
-/** So long a person waits for the uploads to be forgotten; then they are signed out all the same. */
+export type EngineWorkerPorts = {
+  readonly onDeath: () => void;
+  /** Deletes what this browser keeps of an account's uploads. */
+  readonly forget: (accountId: string) => Promise<unknown>;
+};
+
+/** So long a person waits for the uploads to be forgotten, and once more for the page to do it instead. */
 const SIGN_OUT_WITHIN_MS = 1_500;
 
 const NOTHING_THERE: EngineReport = { type: "tally", galleries: [], total: null, isMirror: false };
 
 /** A Worker serves one account: it is ended when somebody signs out, or somebody else is there. */
 export class EngineWorker implements EngineLink {
-  readonly #onDeath: () => void;
+  readonly #ports: EngineWorkerPorts;
   readonly #listeners = new Set<(report: EngineReport) => void>();
   #worker: Worker | null = null;
   #accountId: string | null = null;
   /** The account of the page shown is not signed in any more. */
   #isSignedOut = false;
 
-  constructor(onDeath: () => void) {
-    this.#onDeath = onDeath;
+  constructor(ports: EngineWorkerPorts) {
+    this.#ports = ports;
   }
 
   readonly send = (request: EngineRequest): void => {
@@ -40,16 +47,22 @@ export class EngineWorker implements EngineLink {
     this.#running();
   }
 
-  /** Ends the uploads of this account in all tabs, as far as that is heard in time. */
-  signOut(): Promise<void> {
-    if (this.#worker === null) return Promise.resolve();
+  /** Ends the uploads of this account in all tabs. Where that is not heard in time, the page forgets them itself. */
+  async signOut(): Promise<void> {
+    const accountId = this.#accountId;
+    if (this.#worker === null) return;
+    const isHeard = await within(SIGN_OUT_WITHIN_MS, this.#signedOut());
+    if (isHeard === true) return;
+    this.#tell({ type: "signed_out" });
+    if (accountId !== null) await within(SIGN_OUT_WITHIN_MS, this.#ports.forget(accountId));
+  }
+
+  #signedOut(): Promise<true> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#tell({ type: "signed_out" }), SIGN_OUT_WITHIN_MS);
       const end = this.subscribe(({ type }) => {
         if (type !== "signed_out") return;
-        clearTimeout(timer);
         end();
-        resolve();
+        resolve(true);
       });
       this.send({ type: "sign_out" });
     });
@@ -65,7 +78,7 @@ export class EngineWorker implements EngineLink {
     started.addEventListener("message", (event: MessageEvent<readonly EngineReport[]>) => {
       for (const report of event.data) this.#tell(report);
     });
-    started.addEventListener("error", this.#onDeath);
+    started.addEventListener("error", this.#ports.onDeath);
     const hello: EngineRequest = { type: "hello", baseUrl: location.origin, accountId };
     started.postMessage(hello);
     this.#accountId = accountId;
