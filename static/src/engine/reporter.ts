@@ -75,7 +75,8 @@ export class Reporter {
   readonly #viewers = new Map<ViewerId, Viewer>();
   /** They had ended, with nothing to try again, before what is on its way now was added: the sum is about the others. */
   readonly #earlierIds = new Set<string>();
-  #isAnyOpen = false;
+  /** Null until a gallery was told of. */
+  #isAnyOpen: boolean | null = null;
   #lastMs = Number.NEGATIVE_INFINITY;
   #cancel: Cancel | null = null;
 
@@ -134,6 +135,7 @@ export class Reporter {
     this.#cancel = null;
     this.#lastMs = this.#ports.clock.nowMs();
     const galleries = [...this.#ports.galleries.values()].map((gallery) => this.#tallyOf(gallery));
+    this.#beginRound(galleries);
     this.#ports.report({ type: "tally", galleries, total: this.#totalOf(galleries), isMirror: false });
     this.#tellAllRows();
     // Speed and time left fade even while nothing else happens.
@@ -141,15 +143,24 @@ export class Reporter {
       this.changed();
   }
 
-  #totalOf(galleries: readonly GalleryTally[]): GalleryTally | null {
+  /** A round begins with the first file after all had ended; a later visit begins with the round that ended last. */
+  #beginRound(galleries: readonly GalleryTally[]): void {
+    if (galleries.length === 0) return;
     const open = galleries.filter((tally) => openFilesOf(tally) > 0);
-    if (open.length > 0 && !this.#isAnyOpen) {
-      for (const { galleryId, problems } of galleries) {
-        if (!problems.some(({ retryable }) => retryable)) this.#earlierIds.add(galleryId);
-      }
-    }
+    const isFirst = this.#isAnyOpen === null;
+    if (isFirst || (open.length > 0 && !this.#isAnyOpen)) this.#endRound(galleries);
     this.#isAnyOpen = open.length > 0;
     for (const { galleryId } of open) this.#earlierIds.delete(galleryId);
+    if (isFirst && open.length === 0) this.#earlierIds.delete(lastToEnd(this.#ports.galleries)?.id ?? "");
+  }
+
+  #endRound(galleries: readonly GalleryTally[]): void {
+    for (const { galleryId, problems } of galleries) {
+      if (!problems.some(({ retryable }) => retryable)) this.#earlierIds.add(galleryId);
+    }
+  }
+
+  #totalOf(galleries: readonly GalleryTally[]): GalleryTally | null {
     const counted = galleries.filter(({ galleryId }) => !this.#earlierIds.has(galleryId));
     return joinedAll(counted.length === 0 ? galleries : counted);
   }
@@ -301,6 +312,10 @@ function reasonsOf(state: FileState): readonly string[] {
   if (state.name === "waiting") return [state.why];
   if (state.name === "done") return state.isDuplicate ? ["duplicate"] : [];
   return troublesOf(state).map(({ code }) => code);
+}
+
+function lastToEnd(galleries: ReadonlyMap<string, GalleryEntry>): GalleryEntry | undefined {
+  return [...galleries.values()].sort((one, other) => (other.endedAtMs ?? 0) - (one.endedAtMs ?? 0))[0];
 }
 
 function joinedAll(galleries: readonly GalleryTally[]): GalleryTally | null {
