@@ -131,7 +131,7 @@ def test_what_is_left_stays_in_the_form(by_hand, tmp_path: Path) -> None:
     by_hand.wait_for_end()
     assert len(by_hand.photos()) == 2
 
-    press(by_hand, "Back to the form")
+    press(by_hand, "Done")
     held.let_go()
     wait_for_staged(by_hand, 3)
     assert len(by_hand.photos()) == 2

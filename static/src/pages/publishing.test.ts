@@ -255,9 +255,9 @@ test("what no retry would mend offers none, and leads back to the form", async (
   publication = ended("all_failed", ["damaged_photo"]);
   await pressPublish();
   await settle(VISIBLE_MS);
-  expect([...panel.querySelectorAll("button")].map((each) => each.textContent)).toEqual(["Back to the form"]);
+  expect([...panel.querySelectorAll("button")].map((each) => each.textContent)).toEqual(["Done"]);
 
-  press("Back to the form");
+  press("Done");
 
   expect([phases.at(-1), panel.hidden, button.disabled]).toEqual(["form", true, false]);
 });

@@ -77,7 +77,7 @@ export class PublishPanel {
         ];
       case "complete": {
         const retryCount = retryableCount(state.publication);
-        const back: Button = { words: "Back to the form", press: onBack };
+        const back: Button = { words: "Done", press: onBack };
         return retryCount === 0
           ? [back]
           : [{ words: `Retry ${formatCount(retryCount)}`, isMain: true, press: onRetry }, back];
