@@ -9,8 +9,10 @@ export type PickedFile = {
   readonly root?: DroppedRoot;
 };
 
-/** Small enough that handing a group to the Worker blocks no frame. */
-const GROUP_FILES = 200;
+/** Handing a file to the Worker costs a third of a millisecond or more: a group must block no frame. */
+const GROUP_FILES = 50;
+/** The first rows are drawn from these. */
+const FIRST_GROUP_FILES = 20;
 /** A person is asked once for each of them in a later visit: for hundreds of single files nobody would click. */
 const MAX_ROOTS = 20;
 /** Systems write these into folders by themselves; nobody chose them. */
@@ -58,11 +60,13 @@ async function* walk(
 ): AsyncGenerator<readonly PickedFile[]> {
   yield* inGroups(files.map((file) => picked(file, "")));
   let group: PickedFile[] = [];
+  let wantedCount = FIRST_GROUP_FILES;
   for await (const found of filesOf(dropped)) {
     group.push(found);
-    if (group.length === GROUP_FILES) {
+    if (group.length === wantedCount) {
       yield group;
       group = [];
+      wantedCount = GROUP_FILES;
     }
   }
   if (group.length > 0) yield group;
@@ -124,6 +128,7 @@ function isWanted({ file, relativePath }: PickedFile): boolean {
 }
 
 function* inGroups(files: readonly PickedFile[]): Generator<readonly PickedFile[]> {
-  for (let first = 0; first < files.length; first += GROUP_FILES)
+  if (files.length > 0) yield files.slice(0, FIRST_GROUP_FILES);
+  for (let first = FIRST_GROUP_FILES; first < files.length; first += GROUP_FILES)
     yield files.slice(first, first + GROUP_FILES);
 }
