@@ -402,7 +402,6 @@ export class Engine {
   #takeRestored(gallery: GalleryEntry): void {
     for (const entry of gallery.files) {
       this.#nextOrder = Math.max(this.#nextOrder, entry.order + 1);
-      entry.isPaused = gallery.isPaused;
       this.#holdIfAway(entry);
     }
     this.#follow(gallery);
@@ -524,6 +523,7 @@ export class Engine {
     this.#noteIfFailed(entry);
     if (isOver(entry)) {
       entry.partCrcs.clear();
+      if (!isDuplicate(entry)) this.#sources.letGo(entry);
       this.#ports.onFreed?.(entry.gallery.id, entry.clientId);
     }
     this.#follow(entry.gallery);
@@ -810,6 +810,11 @@ function wasHeard(row: UploadRow | undefined, answer: Result<unknown, Failure>):
 /** Nothing will be read of it any more. */
 function isOver({ runner }: FileEntry): boolean {
   return runner.state.name === "done" || runner.state.name === "removed";
+}
+
+/** A person may want it all the same: then it is read. */
+function isDuplicate({ runner }: FileEntry): boolean {
+  return runner.state.name === "done" && runner.state.isDuplicate;
 }
 
 function needsFile({ runner }: FileEntry): boolean {

@@ -167,13 +167,22 @@ export class Memory {
     for (const entry of entries) this.#written.set(entry, signatureOf(entry));
     if (forgotten.length > 0) void this.#journal?.forget(forgotten);
     const isWritten = entries.length === 0 || (await this.#journal?.remember(entries.map(recordOf))) === true;
-    // No room for now: each is written with its next change.
+    // No room for now: each is written with its next change, and copied after that.
     if (!isWritten) for (const entry of entries) this.#written.delete(entry);
     for (const entry of uncopied) {
-      if (entry.file !== null && isOpen(entry))
-        this.#keeper?.add(keyOf(entry), entry.file, () => isUnsent(entry));
+      if (this.#written.has(entry)) this.#copy(entry);
+      else this.#uncopied.add(entry);
     }
   }
+
+  #copy(entry: FileEntry): void {
+    if (entry.file === null || !isOpen(entry)) return;
+    this.#keeper?.add(keyOf(entry), entry.file, () => isUnsent(entry));
+  }
+}
+
+function isException({ isPaused, gallery }: FileEntry): boolean {
+  return isPaused !== gallery.isPaused;
 }
 
 function isUnsent(entry: FileEntry): boolean {
@@ -187,7 +196,14 @@ export function keyOf(entry: FileEntry): FileKey {
 /** What of a file is worth writing again when it changes. */
 function signatureOf(entry: FileEntry): string {
   const { uploadId, allowsDuplicate } = entry.runner.state.way;
-  return JSON.stringify([uploadId, allowsDuplicate, entry.rootId, entry.type, endOf(entry)]);
+  return JSON.stringify([
+    uploadId,
+    allowsDuplicate,
+    entry.rootId,
+    entry.type,
+    isException(entry),
+    endOf(entry),
+  ]);
 }
 
 function recordOf(entry: FileEntry): FileRecord {
@@ -204,6 +220,7 @@ function recordOf(entry: FileEntry): FileRecord {
     type,
     uploadId,
     allowsDuplicate,
+    isException: isException(entry),
     end: endOf(entry),
   };
 }

@@ -1,7 +1,8 @@
 import "fake-indexeddb/auto";
 import { IDBFactory } from "fake-indexeddb";
 import { beforeEach, expect, test, vi } from "vitest";
-import { openJournal, wipeJournal } from "../io/journal.ts";
+import { type Journal, openJournal, wipeJournal } from "../io/journal.ts";
+import type { FileRecord } from "../io/journal-records.ts";
 import { MIB } from "../kernel/units.ts";
 import { FakeWorld, GALLERY_ID, photoBytes } from "./fake-world.ts";
 import { Memory } from "./memory.ts";
@@ -16,6 +17,8 @@ beforeEach(() => {
 /** A browser whose engines, one after another, share one journal. */
 class Browser extends FakeWorld {
   #open: (() => void) | null = null;
+  /** So many times there is no room for what is to be written down of files. */
+  fullCount = 0;
 
   /** Starts the engine with what this browser remembers; the one before is dead from now on. */
   async visit(): Promise<void> {
@@ -31,13 +34,23 @@ class Browser extends FakeWorld {
       open: async (onClosed) => {
         const journal = await openJournal("owner", { onClosed });
         this.#open = () => journal?.close();
-        return journal;
+        return journal === null ? null : this.#withLittleRoom(journal);
       },
       room: () => Promise.resolve(null),
     });
     this.reports.length = 0;
     this.startEngine({ memory, userId: "owner" });
     ask();
+  }
+
+  #withLittleRoom(journal: Journal): Journal {
+    const remember = journal.remember.bind(journal);
+    return Object.assign(journal, {
+      remember: async (files: readonly FileRecord[]) => {
+        this.fullCount -= 1;
+        return this.fullCount < 0 && (await remember(files));
+      },
+    });
   }
 
   /** As where the browser had no room for them. */
@@ -306,6 +319,64 @@ test("a page that shows a file of an earlier visit is handed its copy, for a pic
   expect(handed().find(({ file }) => file !== null)?.file?.size).toBe(50_000);
 });
 
+test("the copy of a photo that has arrived is let go of, for its disk is free only then", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.add(some(2));
+  await browser.untilKept(2);
+
+  browser.onPut = () => "none";
+  await browser.visit();
+  await browser.untilComplete();
+  browser.send({ type: "rows", galleryId: GALLERY_ID, fromIndex: 0, count: 20 });
+
+  const rows = [
+    { state: "done", file: null },
+    { state: "done", file: null },
+  ];
+  expect(browser.reports.at(-1)).toMatchObject({ type: "rows", rows });
+});
+
+test("what could not be written down at first is, and is kept, with the next change", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.fullCount = 1;
+  browser.add(some(3));
+  await browser.untilKept(3);
+
+  browser.onPut = () => "none";
+  await browser.visit();
+
+  expect(await browser.untilComplete()).toMatchObject({ chosenCount: 3, doneCount: 3 });
+});
+
+test("one file that was paused rests over a restart, one that was resumed goes on", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.add(some(3));
+  await browser.untilKept(3);
+  const [one] = browser.rowViews().map(({ fileId }) => fileId);
+  browser.send({ type: "pause", fileIds: [one ?? ""] });
+  await browser.pass(2_000);
+
+  browser.onPut = () => "none";
+  await browser.visit();
+  await browser.until(() => browser.hasTally() && browser.tally().doneCount === 2);
+  await browser.pass(60_000);
+  expect(browser.tally()).toMatchObject({ doneCount: 2, files: { paused: 1 }, paused: false });
+
+  browser.onPut = () => "lost";
+  browser.add(some(5));
+  await browser.untilKept(3);
+  browser.send({ type: "pause" });
+  browser.send({ type: "resume", fileIds: [one ?? ""] });
+  await browser.pass(2_000);
+  browser.onPut = () => "none";
+  await browser.visit();
+  await browser.pass(60_000);
+  expect(browser.tally()).toMatchObject({ doneCount: 3, files: { paused: 2 }, paused: true });
+});
+
 test("what the server could not tell at once is asked again, and the files go on", async () => {
   const browser = await visitor();
   browser.onPut = () => "lost";
@@ -440,4 +511,22 @@ test("what ended an hour ago is forgotten, however often the page was loaded sin
   }
 
   expect(browser.hasTally()).toBe(false);
+});
+
+test("a later visit sums up the round that ended last, and lists the galleries before it", async () => {
+  const other = "22222222-2222-4222-8222-222222222222";
+  const browser = await visitor();
+  browser.add(some(3));
+  await browser.untilComplete();
+  await browser.pass(5_000);
+  browser.add([chosen("late.jpg", 50_000, 9)], other);
+  await browser.untilComplete(other);
+  await browser.pass(5_000);
+
+  await browser.visit();
+  await browser.until(() => browser.hasTally(other) && browser.hasTally());
+
+  const told = browser.reports.findLast((report) => report.type === "tally");
+  expect(told?.galleries).toHaveLength(2);
+  expect(told?.total).toMatchObject({ chosenCount: 1, doneCount: 1 });
 });

@@ -69,15 +69,17 @@ export class Restore {
 
   #enterFile(gallery: GalleryEntry, { record, isAtHand }: RememberedFile): void {
     const { sizeBytes, uploadId, allowsDuplicate, end } = record;
+    const isPaused = gallery.isPaused !== (record.isException ?? false);
     const initial = rememberedFile({
       fileBytes: sizeBytes,
       uploadId,
       allowsDuplicate,
       end,
       isAtHand,
-      isPaused: gallery.isPaused,
+      isPaused,
     });
     const entry = this.#ports.catalogue.add(gallery, { ...record, file: null }, initial);
+    entry.isPaused = isPaused;
     entry.needsPermission = !isAtHand && this.#ports.memory.hasRoot(record.rootId);
     if (end?.kind === "removed") this.#ports.cancelAgain(entry);
   }

@@ -8,6 +8,7 @@ export type FindKept = (entry: FileEntry) => Promise<Blob | "ask" | null>;
 /** Reads files from where they are: the disk they were chosen on, else what this browser kept of them. */
 export class Sources {
   readonly #findKept: FindKept;
+  readonly #found = new WeakSet<Blob>();
 
   constructor(findKept: FindKept) {
     this.#findKept = findKept;
@@ -29,6 +30,12 @@ export class Sources {
     entry.needsPermission = found === "ask";
     if (found === null || found === "ask" || found.size !== entry.sizeBytes) return null;
     entry.file = found;
+    this.#found.add(found);
     return found;
+  }
+
+  /** Nothing is read of it any more. A copy's disk is free only when nobody holds it (2026, Chromium 156). */
+  letGo(entry: FileEntry): void {
+    if (entry.file !== null && this.#found.has(entry.file)) entry.file = null;
   }
 }

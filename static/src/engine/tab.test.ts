@@ -193,6 +193,21 @@ test("what was asked while nobody led is done by the next leader, once and in or
   expect(world.puts).toHaveLength(6);
 });
 
+test("what was asked while nobody led is meant for the photos that the heir holds, too", async () => {
+  const { world, browser, leader, mirror } = await twoTabs();
+  mirror.send(adding(photos(30)));
+  await world.until(() => world.puts.length >= 4);
+  browser.lost = new Set(["deed"]); // as if the leader had died before it heard
+  mirror.send({ type: "pause" });
+  browser.lost = new Set();
+
+  leader.die();
+  await world.pass(60_000);
+
+  expect(mirror.tally(GALLERY_ID)).toMatchObject({ paused: true, chosenCount: 30 });
+  expect([...world.rows.values()].some(({ state }) => state !== "verified")).toBe(true);
+});
+
 test("a third tab follows the new leader, sees what it saw and is heard", async () => {
   const { world, browser, leader, mirror } = await twoTabs();
   const third = browser.openTab();

@@ -16,6 +16,8 @@ export type FileRecord = FileKey & {
   readonly uploadId: string | null;
   readonly rootId: string | null;
   readonly allowsDuplicate: boolean;
+  /** Paused in a gallery that is not, or the other way round. Absent where it was written before there was this. */
+  readonly isException?: boolean;
   /** Null while it is not over. */
   readonly end: RememberedEnd | null;
 };
@@ -38,6 +40,7 @@ export function isFileRecord(value: unknown): value is FileRecord {
     ["order", "sizeBytes", "lastModifiedMs"].every((field) => Number.isFinite(value[field])) &&
     ["type", "uploadId", "rootId"].every((field) => isTextOrNull(value[field])) &&
     typeof value["allowsDuplicate"] === "boolean" &&
+    ["boolean", "undefined"].includes(typeof value["isException"]) &&
     (value["end"] === null || isEnd(value["end"]))
   );
 }
