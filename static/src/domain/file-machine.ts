@@ -135,6 +135,7 @@ export type Remembered = {
 export type RememberedEnd =
   | { readonly kind: "done"; readonly photoId: string | null; readonly isDuplicate: boolean }
   | { readonly kind: "invalid"; readonly reasons: readonly string[] }
+  | { readonly kind: "refused"; readonly failure: Failure }
   | { readonly kind: "removed" };
 
 /** Where a file of an earlier visit goes on: the server is asked first, whatever was written down. */
@@ -147,6 +148,8 @@ export function rememberedFile(file: Remembered): FileState {
   };
   if (file.end?.kind === "done") return done(way, file.end.photoId, file.end.isDuplicate)[0];
   if (file.end?.kind === "invalid") return { name: "invalid", reasons: file.end.reasons, way };
+  if (file.end?.kind === "refused")
+    return { name: "failed", failure: file.end.failure, back: "register", way };
   if (file.end?.kind === "removed") return { name: "removed", way };
   if (!file.isAtHand) return { name: "waiting", why: "file_needed", way };
   if (file.isPaused) return { name: "paused", isInspected: file.uploadId !== null, way };

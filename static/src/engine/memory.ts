@@ -229,6 +229,9 @@ function endOf(entry: FileEntry): RememberedEnd | null {
   const { state } = entry.runner;
   if (state.name === "removed") return { kind: "removed" };
   if (state.name === "invalid") return { kind: "invalid", reasons: state.reasons };
+  // Of a file with a row the server tells why it failed; of others nobody else knows. What may pass is tried again.
+  if (state.name === "failed" && state.way.uploadId === null && !state.failure.retryable)
+    return { kind: "refused", failure: state.failure };
   return state.name === "done"
     ? { kind: "done", photoId: state.photoId, isDuplicate: state.isDuplicate }
     : null;

@@ -163,6 +163,24 @@ test("a removal that the server had not heard of is said again", async () => {
   expect(browser.rowNamed(gone?.name ?? "")?.state).toBe("cancelled");
 });
 
+test("a file removed just before the browser dies does not come back", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.onCall = (path) => (path.endsWith("/cancel") ? "lost" : "none");
+  browser.add(some(2));
+  await browser.untilKept(2);
+  await browser.until(() => browser.rows.size === 2);
+  await browser.pass(2_000);
+  browser.send({ type: "remove", fileIds: [browser.rowViews()[0]?.fileId ?? ""] });
+  await browser.pass(15);
+
+  browser.onPut = () => "none";
+  browser.onCall = () => "none";
+  await browser.visit();
+
+  expect(await browser.untilComplete()).toMatchObject({ doneCount: 1, removedCount: 1 });
+});
+
 test("a paused gallery stays paused over a restart, and goes on at Resume", async () => {
   const browser = await visitor();
   browser.onPut = () => "lost";
@@ -444,6 +462,23 @@ test("what is not a photo is still told as such after a restart, and not asked f
   await browser.pass(5_000);
 
   expect(browser.tally().files).toMatchObject({ invalid: 1, waiting: 0 });
+  expect(browser.tally().problems).toEqual(before);
+});
+
+test("what a full gallery left out is told as such after a restart, and not asked for", async () => {
+  const browser = await visitor();
+  browser.refusal = ({ name }) =>
+    name === "photo-2.jpg" ? { code: "gallery_full", message: "", retryable: false } : null;
+  browser.add(some(3));
+  await browser.untilComplete();
+  const before = browser.tally().problems;
+  await browser.pass(2_000);
+  await browser.dropCopies();
+
+  await browser.visit();
+  await browser.pass(5_000);
+
+  expect(browser.tally().files).toMatchObject({ done: 2, failed: 1, waiting: 0 });
   expect(browser.tally().problems).toEqual(before);
 });
 

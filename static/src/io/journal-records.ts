@@ -50,7 +50,17 @@ function isEnd(value: unknown): value is RememberedEnd {
   const isDone =
     value["kind"] === "done" && isTextOrNull(value["photoId"]) && typeof value["isDuplicate"] === "boolean";
   const isInvalid = value["kind"] === "invalid" && isTexts(value["reasons"]);
-  return isDone || isInvalid || value["kind"] === "removed";
+  const isRefused = value["kind"] === "refused" && isFailure(value["failure"]);
+  return isDone || isInvalid || isRefused || value["kind"] === "removed";
+}
+
+function isFailure(value: unknown): boolean {
+  return (
+    isObject(value) &&
+    typeof value["code"] === "string" &&
+    typeof value["retryable"] === "boolean" &&
+    isTextOrNull(value["photoId"])
+  );
 }
 
 export function isGalleryRecord(value: unknown): value is GalleryRecord {
