@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { type GalleryEvent, type GalleryState, galleryMachine, newGallery } from "./gallery-machine.ts";
 
@@ -73,3 +74,24 @@ test("turning publishing by itself on or off moves nothing", () => {
     autoPublish: false,
   });
 });
+
+test("the diagram in docs/engine.md shows the moves of a gallery that follows its files", () => {
+  const page = readFileSync(new URL("../../../docs/engine.md", import.meta.url), "utf8");
+
+  const [, drawn = ""] = /follows its files[\s\S]*?stateDiagram-v2\n([\s\S]*?)\n```/.exec(page) ?? [];
+
+  expect(drawn.split("\n")).toEqual(["    [*] --> form", ...diagramLines()]);
+});
+
+function diagramLines(): string[] {
+  const moves = new Map<string, Set<string>>();
+  for (const from of [STATES.form, STATES.publishing, STATES.complete]) {
+    for (const event of Object.values(EVENTS)) {
+      const [next] = galleryMachine(from, event);
+      if (next.name === from.name) continue;
+      const move = `${from.name} --> ${next.name}`;
+      moves.set(move, (moves.get(move) ?? new Set()).add(event.type));
+    }
+  }
+  return Array.from(moves, ([move, events]) => `    ${move}: ${[...events].sort().join(", ")}`).sort();
+}
