@@ -155,20 +155,18 @@ export class Hub {
     if (to === undefined || to === this.#ports.viewerId) this.#page.tell(report);
     if (to !== undefined) this.#viewers.get(to)?.outbox.tell(report);
     else for (const { outbox } of this.#viewers.values()) outbox.tell(report);
-    if (report.type === "tally") {
-      this.#lastTally = report;
-      this.#tellFreed();
-    }
+    if (report.type === "tally") this.#lastTally = report;
   }
 
   #free(galleryId: string, fileId: string): void {
     if (this.#viewers.size === 0) return;
+    if (this.#freed.size === 0) queueMicrotask(() => this.#tellFreed());
     const fileIds = this.#freed.get(galleryId) ?? [];
     fileIds.push(fileId);
     this.#freed.set(galleryId, fileIds);
   }
 
-  /** As often as sums are told. */
+  /** At once: a file that is removed here must not come back from there when this tab dies. */
   #tellFreed(): void {
     for (const [galleryId, fileIds] of this.#freed) {
       for (const { line, held } of this.#viewers.values()) {

@@ -39,6 +39,7 @@ export class Memory {
   #uncopied = new Set<FileEntry>();
   #forgotten: FileKey[] = [];
   #cancelWrite: Cancel | null = null;
+  #writeDueMs = 0;
 
   constructor({ clock, open, room }: MemoryPorts) {
     this.#clock = clock;
@@ -68,7 +69,8 @@ export class Memory {
     if (name === "done" || name === "removed" || name === "invalid") this.#keeper?.drop(keyOf(entry));
     if (this.#written.get(entry) === signatureOf(entry)) return;
     this.#unwritten.add(entry);
-    this.#writeSoon();
+    // What a person removed is not to come back when the browser dies now.
+    this.#writeSoon(name === "removed" ? 0 : WRITE_AFTER_MS);
   }
 
   forget(entry: FileEntry): void {
@@ -151,8 +153,12 @@ export class Memory {
     this.#onChanged();
   }
 
-  #writeSoon(): void {
-    this.#cancelWrite ??= this.#clock.after(WRITE_AFTER_MS, () => void this.#write());
+  #writeSoon(delayMs = WRITE_AFTER_MS): void {
+    const dueMs = this.#clock.nowMs() + delayMs;
+    if (this.#cancelWrite !== null && this.#writeDueMs <= dueMs) return;
+    this.#cancelWrite?.();
+    this.#writeDueMs = dueMs;
+    this.#cancelWrite = this.#clock.after(delayMs, () => void this.#write());
   }
 
   async #write(): Promise<void> {
