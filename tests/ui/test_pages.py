@@ -304,6 +304,17 @@ def test_a_wrong_password_answers_what_turbo_shows(client, db):
     assert 'role="alert"' in answer.text
 
 
+def test_who_forgot_a_password_is_told_where_the_link_is(client, owner):
+    owner.email = "owner@example.org"
+    owner.save()
+
+    asked = client.get("/accounts/password/reset/")
+    sent = client.post("/accounts/password/reset/", {"email": owner.email}, follow=True)
+
+    assert "<h1>Set a new password</h1>" in asked.text
+    assert "<h1>Look at your mail</h1>" in sent.text
+
+
 # the policy
 
 
