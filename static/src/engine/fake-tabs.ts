@@ -2,6 +2,7 @@
 import type { OpenChannel } from "../io/tab-channel.ts";
 import { type LockManagerLike, TabLocks } from "../io/tab-lock.ts";
 import type { FakeWorld, Life } from "./fake-world.ts";
+import type { Memory } from "./memory.ts";
 import type { EngineReport, GalleryTally, RowView } from "./port.ts";
 import { Tab } from "./tab.ts";
 import type { PageRequest } from "./tab-words.ts";
@@ -10,6 +11,12 @@ export const ACCOUNT_ID = "7";
 
 type End = { readonly name: string; readonly life: Life; readonly hear: (message: never) => void };
 type LockRequest = { readonly life: Life; readonly run: () => Promise<void> };
+
+export type BrowserOptions = {
+  readonly hasLocks?: boolean;
+  /** Without it, nothing is kept. */
+  readonly openMemory?: (life: Life) => Memory;
+};
 
 export class FakeBrowser {
   readonly world: FakeWorld;
@@ -20,11 +27,18 @@ export class FakeBrowser {
   lost: ReadonlySet<string> = new Set();
   readonly #ends = new Set<End>();
   readonly #locks = new Map<string, LockRequest[]>();
+  readonly #openMemory: ((life: Life) => Memory) | null;
   #tabCount = 0;
 
-  constructor(world: FakeWorld, { hasLocks = true } = {}) {
+  constructor(world: FakeWorld, { hasLocks = true, openMemory }: BrowserOptions = {}) {
     this.world = world;
     this.hasLocks = hasLocks;
+    this.#openMemory = openMemory ?? null;
+  }
+
+  /** What an engine that begins here remembers. */
+  memoryOf(life: Life): { readonly memory?: Memory } {
+    return this.#openMemory === null ? {} : { memory: this.#openMemory(life) };
   }
 
   openTab(accountId: string | null = ACCOUNT_ID): FakeTab {
@@ -108,7 +122,8 @@ export class FakeTab {
       viewerId,
       locks: new TabLocks(browser.locksOf(this.#life)),
       openChannel: browser.channelsOf(this.#life),
-      startEngine: (report, onFreed) => world.startEngine({ report, onFreed }, this.#life),
+      startEngine: (report, onFreed) =>
+        world.startEngine({ report, onFreed, ...browser.memoryOf(this.#life) }, this.#life),
       tellPage: (reports) => {
         if (!this.#life.isOver) this.reports.push(...reports);
       },
