@@ -124,6 +124,12 @@ describe("the promise beside it", () => {
     expect(promiseOfMirror(tallyWith({ done: 2 })).text).toBe("Closing this tab is safe.");
   });
 
+  test("of a mirror is not that another tab sends once all is sent", () => {
+    expect(promiseOfMirror(tallyWith({ confirming: 2 })).text).toBe(
+      "Confirming 2 photos. Closing this tab is safe.",
+    );
+  });
+
   test("of a mirror is not that another tab sends while it is paused", () => {
     const paused = tallyWith({ paused: 2 }, { paused: true, kept: { bytes: 0, handle: 0, none: 2 } });
 

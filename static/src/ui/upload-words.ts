@@ -93,7 +93,7 @@ export function promiseOf(tally: GalleryTally): TabPromise {
 
 /** Of a tab that only shows what another one does. */
 export function promiseOfMirror(tally: GalleryTally): TabPromise {
-  if (tally.waitingFor !== null || openCount(tally) === 0) {
+  if (tally.waitingFor !== null || unsentCount(tally) === 0) {
     return promiseOf(tally);
   }
   return tally.paused
