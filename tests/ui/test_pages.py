@@ -302,6 +302,7 @@ def test_a_wrong_password_answers_what_turbo_shows(client, db):
 
     assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     assert 'role="alert"' in answer.text
+    assert "This name and this password do not belong together." in answer.text
 
 
 def test_who_forgot_a_password_is_told_where_the_link_is(client, owner):
