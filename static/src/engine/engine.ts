@@ -1,21 +1,18 @@
 import { clientIdOf } from "../domain/client-id.ts";
-import { combineCrc32, crc32Hex } from "../domain/crc32.ts";
-import { type Failure, failureHere } from "../domain/failure.ts";
+import type { Failure } from "../domain/failure.ts";
 import type { FileCheck } from "../domain/file-check.ts";
 import { chosenFile, type FileCommand, type FileEvent } from "../domain/file-machine.ts";
-import { MAX_BATCH_ITEMS } from "../domain/limits.ts";
-import { rangeOfPart } from "../domain/part-plan.ts";
 import { backoffMs, STORE_BACKOFF } from "../domain/retry.ts";
 import { troublesOf } from "../domain/tally.ts";
-import type { CompleteItem, DeclaredFile, GalleryRow, SocketMessage, UploadRow } from "../domain/wire.ts";
+import type { GalleryRow, SocketMessage, UploadRow } from "../domain/wire.ts";
 import type { Network } from "../io/network.ts";
 import type { PutOutcome, PutPart } from "../io/part-put.ts";
 import type { OpenSocket } from "../io/progress-socket.ts";
 import type { UploadApi } from "../io/upload-api.ts";
 import type { Clock } from "../kernel/clock.ts";
-import { type Result, unreachable } from "../kernel/result.ts";
+import { unreachable } from "../kernel/result.ts";
 import { SECOND_MS } from "../kernel/units.ts";
-import { Batcher } from "./batcher.ts";
+import { BatchedCalls } from "./batched-calls.ts";
 import {
   Catalogue,
   countOf,
@@ -60,11 +57,6 @@ export type EnginePorts = {
   readonly onFreed?: (galleryId: string, fileId: string) => void;
 };
 
-/** Files registered in one call wait this long for each other: the first of all hardly, those after them may. */
-const REGISTER_AT_ONCE_MS = 10;
-const REGISTER_GATHER_MS = 250;
-const COMPLETE_GATHER_MS = 1_000;
-const CANCEL_GATHER_MS = 20;
 /** A disk that does not answer must not keep anybody from uploading. */
 const RESTORE_WITHIN_MS = 10 * SECOND_MS;
 const ANSWERED_AT_ONCE: ReadonlySet<EngineRequest["type"]> = new Set([
@@ -76,9 +68,6 @@ const ANSWERED_AT_ONCE: ReadonlySet<EngineRequest["type"]> = new Set([
 ]);
 /** A body that has not moved for so long when the network is back is on a socket that is dead. */
 const STILL_MS = 5_000;
-
-/** The upload as it was when its file was removed, and how often it was said in vain. */
-type Cancellation = { readonly entry: FileEntry; readonly uploadId: string; readonly attempt: number };
 
 type Request = Exclude<EngineRequest, { type: "hello" }>;
 type Control = Extract<
@@ -98,10 +87,7 @@ export class Engine {
   readonly #pictured = new WeakSet<FileEntry>();
   readonly #transfers: Transfers;
   readonly #reporter: Reporter;
-  readonly #registrar: Batcher<FileEntry>;
-  readonly #reopener: Batcher<FileEntry>;
-  readonly #completer: Batcher<FileEntry>;
-  readonly #canceller: Batcher<Cancellation>;
+  readonly #calls: BatchedCalls;
   readonly #lineWatch: LineWatch;
   readonly #record: FlightRecord;
   readonly #confirmations = new Map<string, Confirmations>();
@@ -177,24 +163,16 @@ export class Engine {
         entry.gallery.underwayBytes += change;
       },
     });
-    this.#registrar = this.#batcher(
-      () => (this.#transfers.isBusy ? REGISTER_GATHER_MS : REGISTER_AT_ONCE_MS),
-      (entries) => this.#register(entries),
-    );
-    this.#reopener = this.#batcher(
-      () => CANCEL_GATHER_MS,
-      (entries) => this.#reopen(entries),
-    );
-    this.#completer = this.#batcher(
-      () => COMPLETE_GATHER_MS,
-      (entries) => this.#complete(entries),
-    );
-    this.#canceller = new Batcher({
+    this.#calls = new BatchedCalls({
+      api,
+      catalogue: this.#catalogue,
       clock,
-      delayMs: () => CANCEL_GATHER_MS,
-      maxItems: MAX_BATCH_ITEMS,
-      groupOf: () => null,
-      send: (cancellations) => this.#cancel(cancellations),
+      connection: this.#connection,
+      random,
+      isBusy: () => this.#transfers.isBusy,
+      dispatch: (entry, event) => this.#dispatch(entry, event),
+      onResumed: (entry, state) => this.#record.note("resumed", { file: entry.clientId, state }),
+      onCancelled: (entry) => memory.forget(entry),
     });
     const beginWithoutIt = clock.after(RESTORE_WITHIN_MS, () => this.#takeEarly());
     const restoring = new Restore({
@@ -340,14 +318,6 @@ export class Engine {
     this.#reporter.forget(viewerId);
   }
 
-  #batcher(
-    delayMs: () => number,
-    send: (entries: readonly FileEntry[]) => Promise<void>,
-  ): Batcher<FileEntry> {
-    const groupOf = (entry: FileEntry): string => entry.gallery.id;
-    return new Batcher({ clock: this.#ports.clock, delayMs, maxItems: MAX_BATCH_ITEMS, groupOf, send });
-  }
-
   // What the page asks.
 
   #add({ galleryId, title, files, profile, roots }: Extract<EngineRequest, { type: "add" }>): void {
@@ -484,10 +454,10 @@ export class Engine {
         this.#inspector.add(entry);
         break;
       case "register":
-        this.#registrar.add(entry);
+        this.#calls.register(entry);
         break;
       case "reopen":
-        this.#reopener.add(entry);
+        this.#calls.reopen(entry);
         break;
       case "offer":
         this.#offer(entry);
@@ -496,10 +466,10 @@ export class Engine {
         this.#transfers.withdraw(entry);
         break;
       case "complete":
-        this.#completer.add(entry);
+        this.#calls.complete(entry);
         break;
       case "cancel":
-        this.#canceller.add({ entry, uploadId: uploadIdOf(entry), attempt: 0 });
+        this.#calls.cancel(entry);
         break;
       case "rest":
         this.#rest(entry, command.attempt);
@@ -558,90 +528,6 @@ export class Engine {
     } else {
       this.#dispatch(entry, { type: "rejected", reasons: check.reasons });
     }
-  }
-
-  async #register(entries: readonly FileEntry[]): Promise<void> {
-    // A file removed and picked again must not be cancelled by the answer to its removal.
-    await this.#canceller.idle();
-    const wanted = entries.filter((entry) => entry.runner.state.name !== "removed");
-    const [first] = wanted;
-    if (first === undefined) return;
-    const files = wanted.map(declarationOf);
-    const answer = await this.#connection.call(() => this.#ports.api.register(first.gallery.id, files));
-    this.#tellAll(wanted, answer, (entry, row) => this.#takeRegistration(entry, row));
-  }
-
-  #takeRegistration(entry: FileEntry, row: UploadRow): void {
-    if (row.id !== null) this.#catalogue.learnUploadId(entry, row.id);
-    const isRefused = row.id === null || row.state === null || row.state === "refused";
-    if (isRefused) {
-      this.#dispatch(entry, { type: "refused", failure: row.failure ?? failureHere("malformed_answer") });
-    } else {
-      if (row.state !== "registered")
-        this.#record.note("resumed", { file: entry.clientId, state: row.state });
-      this.#dispatch(entry, { type: "registered", row });
-    }
-  }
-
-  async #reopen(entries: readonly FileEntry[]): Promise<void> {
-    const ids = entries.map(uploadIdOf);
-    const answer = await this.#connection.call(() => this.#ports.api.retry(ids));
-    this.#tellAll(entries, answer, (entry, row) => this.#takeRegistration(entry, row));
-  }
-
-  async #complete(entries: readonly FileEntry[]): Promise<void> {
-    const wanted = entries.filter((entry) => entry.runner.state.name === "confirming");
-    if (wanted.length === 0) return;
-    const items = wanted.map(completionOf);
-    const answer = await this.#connection.call(() => this.#ports.api.complete(items));
-    this.#tellAll(wanted, answer, (entry, row) => this.#takeRow(entry, row));
-  }
-
-  /** Only what was verified before is news to the file: it may have been picked again by now. */
-  async #cancel(cancellations: readonly Cancellation[]): Promise<void> {
-    const ids = cancellations.map(({ uploadId }) => uploadId);
-    const answer = await this.#connection.call(() => this.#ports.api.cancel(ids));
-    cancellations.forEach((cancellation, index) => {
-      const row = answer.ok ? answer.value[index] : undefined;
-      if (row?.state === "verified") this.#dispatch(cancellation.entry, { type: "row", row });
-      else if (row?.state === "cancelled") this.#forgetRemoved(cancellation.entry);
-      else if (!wasHeard(row, answer)) this.#cancelAgain(cancellation);
-    });
-  }
-
-  #forgetRemoved(entry: FileEntry): void {
-    if (entry.runner.state.name === "removed") this.#memory.forget(entry);
-  }
-
-  /** A removal is said until the server has heard it, unless the file was picked again meanwhile. */
-  #cancelAgain({ entry, uploadId, attempt }: Cancellation): void {
-    this.#ports.clock.after(backoffMs(STORE_BACKOFF, attempt, this.#ports.random()), () => {
-      const isMeant = entry.runner.state.name === "removed";
-      if (isMeant) this.#canceller.add({ entry, uploadId, attempt: attempt + 1 });
-    });
-  }
-
-  /** One item of a bulk answer, or its refusal. */
-  #tellAll(
-    entries: readonly FileEntry[],
-    answer: Result<readonly UploadRow[], Failure>,
-    tell: (entry: FileEntry, row: UploadRow) => void,
-  ): void {
-    entries.forEach((entry, index) => {
-      const row = answer.ok ? answer.value[index] : undefined;
-      if (row !== undefined) tell(entry, row);
-      else
-        this.#dispatch(entry, {
-          type: "refused",
-          failure: answer.ok ? failureHere("malformed_answer") : answer.failure,
-        });
-    });
-  }
-
-  #takeRow(entry: FileEntry, row: UploadRow): void {
-    const isRefusal = row.failure !== null && row.state !== "failed" && row.state !== "verified";
-    if (isRefusal && row.failure !== null) this.#dispatch(entry, { type: "refused", failure: row.failure });
-    else this.#dispatch(entry, { type: "row", row });
   }
 
   // What happens.
@@ -718,7 +604,7 @@ export class Engine {
       if (gallery.runner.state.name === "complete") gallery.runner.dispatch({ type: "sending" });
     }
     // The last of a round does not wait for company.
-    if (open > 0 && open === countOf(gallery, "confirming")) this.#completer.flush();
+    if (open > 0 && open === countOf(gallery, "confirming")) this.#calls.completeNow();
   }
 
   #settle(gallery: GalleryEntry): void {
@@ -801,12 +687,6 @@ function waitingFor(status: ConnectionStatus): "connection" | "sign_in" | null {
   return status === "sign_in" ? "sign_in" : null;
 }
 
-/** Whether asking once more would bring the same answer. */
-function wasHeard(row: UploadRow | undefined, answer: Result<unknown, Failure>): boolean {
-  const failure = answer.ok ? (row?.failure ?? null) : answer.failure;
-  return row?.state === "cancelled" || failure?.retryable !== true;
-}
-
 /** Nothing will be read of it any more. */
 function isOver({ runner }: FileEntry): boolean {
   return runner.state.name === "done" || runner.state.name === "removed";
@@ -845,33 +725,4 @@ function factsOf({ file, relativePath, rootId }: ChosenFile, order: number): Fil
     rootId: rootId ?? null,
     type: null,
   };
-}
-
-function declarationOf(entry: FileEntry): DeclaredFile {
-  const { way } = entry.runner.state;
-  return {
-    clientId: entry.clientId,
-    name: entry.name,
-    fileBytes: way.plan.fileBytes,
-    type: entry.type ?? "",
-    lastModifiedMs: entry.lastModifiedMs,
-    relativePath: entry.relativePath,
-    allowDuplicate: way.allowsDuplicate,
-  };
-}
-
-function uploadIdOf(entry: FileEntry): string {
-  return entry.runner.state.way.uploadId ?? "";
-}
-
-/** The whole file's CRC-32, joined from its parts', where all of them were read here. */
-function completionOf(entry: FileEntry): CompleteItem {
-  const { plan } = entry.runner.state.way;
-  let crc = 0;
-  for (let number = 1; number <= plan.partCount; number += 1) {
-    const partCrc = entry.partCrcs.get(number);
-    if (partCrc === undefined) return { id: uploadIdOf(entry), crc32: null };
-    crc = combineCrc32(crc, partCrc, rangeOfPart(plan, number).bytes);
-  }
-  return { id: uploadIdOf(entry), crc32: crc32Hex(crc) };
 }
