@@ -119,6 +119,7 @@ def photo_page(request: HttpRequest, gallery_id: uuid.UUID, photo_id: uuid.UUID)
 def gallery_context(request: HttpRequest, actor: Actor, gallery: Gallery) -> dict[str, Any]:
     cursor = request.GET.get("cursor") or None
     page = list_photos(gallery, status=PhotoStatus.READY, cursor=cursor, limit=FIRST_PAGE_PHOTOS)
+    profile = filler().profile_of(gallery)
     return {
         "gallery": gallery,
         "state": view_of(gallery).state.value,
@@ -133,7 +134,9 @@ def gallery_context(request: HttpRequest, actor: Actor, gallery: Gallery) -> dic
         "may_edit": actor.may(Action.EDIT, gallery),
         "may_publish": actor.may(Action.PUBLISH, gallery),
         "accept": CHOOSER_TYPES,
-        "profile": json.dumps(filler().profile_of(gallery).as_wire()),
+        "profile": json.dumps(profile.as_wire()),
+        "is_full": gallery.photo_count >= profile.max_photos > 0,
+        "max_photos": profile.max_photos,
         "publish_visible_s": settings.PUBLISH_VISIBLE_S,
         "sorts": GallerySort.choices,
     }

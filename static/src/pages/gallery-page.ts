@@ -258,7 +258,9 @@ export class GalleryPage {
     const full = tally?.problems.find(({ code }) => code === "gallery_full");
     const onTheWay = tally === null ? 0 : openCount(tally);
     const staged = this.#publishing?.stagedCount ?? 0;
-    this.#room.show(this.#store.photos.length + staged + onTheWay, full?.count ?? 0);
+    const counted = Number(this.#main.dataset["photoCount"] ?? 0);
+    const shown = this.#store.isWhole ? this.#store.photos.length : counted;
+    this.#room.show(shown + staged + onTheWay, full?.count ?? 0);
   }
 
   #showEmptiness(onTheWay: number | null): void {

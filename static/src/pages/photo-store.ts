@@ -76,6 +76,11 @@ export class PhotoStore {
     this.#onChange = onChange;
   }
 
+  /** Whether a list was read to its end: before that, the server counts more photos than are known here. */
+  get isWhole(): boolean {
+    return this.#listVersion > 0;
+  }
+
   async begin(first: PhotoPage): Promise<void> {
     this.photos = first.photos;
     this.#coverage = knownUpTo(first.version);

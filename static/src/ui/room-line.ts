@@ -18,7 +18,11 @@ export class RoomLine {
     this.#page = page;
     this.#maxPhotos = maxPhotos;
     this.#dismiss.addEventListener("click", onDismiss);
-    this.#line()?.replaceChildren(this.#words, this.#dismiss);
+    const line = this.#line();
+    // The page comes with the line of a gallery that is full: nothing may jump.
+    setText(this.#words, line?.textContent?.trim() ?? "");
+    this.#dismiss.hidden = true;
+    line?.replaceChildren(this.#words, this.#dismiss);
   }
 
   /** `heldCount`: photos that are there or on their way. */
