@@ -8,6 +8,7 @@ from celery.signals import setup_logging, worker_init
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
+from config.worker_end import ensure_end
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ def refuse_wrong_stores(**_: object) -> None:
 app = Celery("safelight")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["uploads", "galleries"])
+ensure_end(app)
 app.conf.task_routes = {"uploads.tasks.sweep": {"queue": "sweep"}, "galleries.tasks.*": {"queue": "sweep"}}
 SWEEP_EVERY_S = env.number("SWEEP_EVERY_S", default=10, at_least=1, at_most=60)
 app.conf.beat_schedule = {
