@@ -31,7 +31,8 @@ export type Tally = {
 
 const MAX_PROBLEM_NAMES = 100;
 
-function noFiles(): Record<StateWord, number> {
+/** None in any state. */
+export function noFiles(): Record<StateWord, number> {
   return {
     inspecting: 0,
     invalid: 0,

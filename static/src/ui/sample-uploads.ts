@@ -1,27 +1,14 @@
 // Uploads that never were, for tests and for the page that shows every state.
 
+import { noFiles } from "../domain/tally.ts";
 import type { GalleryTally, RowView } from "../engine/port.ts";
-
-const NO_FILES: GalleryTally["files"] = {
-  inspecting: 0,
-  invalid: 0,
-  queued: 0,
-  signing: 0,
-  uploading: 0,
-  confirming: 0,
-  done: 0,
-  waiting: 0,
-  paused: 0,
-  failed: 0,
-  removed: 0,
-};
 
 /** A gallery with so many files in these states, and whatever else is said of it. */
 export function tallyWith(
   files: Partial<GalleryTally["files"]>,
   more: Partial<GalleryTally> = {},
 ): GalleryTally {
-  const counts = { ...NO_FILES, ...files };
+  const counts = { ...noFiles(), ...files };
   return {
     galleryId: "g",
     title: "Island",
