@@ -57,6 +57,13 @@ class TotalsOut(Schema):
     seconds_left: int | None
 
 
+class RecipeOut(Schema):
+    name: str
+    media_type: str
+    longest_side_px: int
+    recipe: str
+
+
 class ProfileOut(Schema):
     media_types: list[str]
     max_file_bytes: int
@@ -64,6 +71,7 @@ class ProfileOut(Schema):
     max_pixels: int
     max_side_px: int
     max_photos: int
+    renditions: list[RecipeOut]
 
 
 class GalleryOut(Schema):

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 from galleries.models import Gallery
+from galleries.renditions import RECIPES
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,17 @@ class Profile:
     max_photos: int = 0
 
     def as_wire(self) -> dict[str, object]:
-        return {**asdict(self), "media_types": list(self.media_types)}
+        """With what is made of each photo: the sizes a client may count on, and the recipe each is made by."""
+        renditions = [
+            {
+                "name": recipe.name,
+                "media_type": recipe.media_type,
+                "longest_side_px": recipe.longest_side_px,
+                "recipe": recipe.digest,
+            }
+            for recipe in RECIPES
+        ]
+        return {**asdict(self), "media_types": list(self.media_types), "renditions": renditions}
 
 
 class Room(Protocol):

@@ -33,7 +33,7 @@ from uploads.models import Discard, Upload, move_many, record_births
 from uploads.mould import Mould
 from uploads.names import display_name, display_path
 from uploads.part_plan import plan_parts
-from uploads.profile import profile_of, refuse_size, refuse_type
+from uploads.profile import objections, profile_of, refuse
 from uploads.quotas import lock_gallery_and_owner, room_in
 from uploads.states import ENDED_STATES, Event, State
 from uploads.wire import DeclaredFile
@@ -251,11 +251,10 @@ def refuse_unfit(file: DeclaredFile, profile: Profile) -> None:
     """Raises: EmptyFile, FileTooLarge, UnsupportedType, TypeNotTaken."""
     if file.size <= 0:
         raise EmptyFile(declared_bytes=file.size)
-    refuse_size(profile, file.size)
     media_type = media_type_for(file.name, file.type)
     if not media_type:
         raise UnsupportedType(type=file.type[:80])
-    refuse_type(profile, media_type)
+    refuse(objections(profile, size_bytes=file.size, media_type=media_type))
 
 
 def begins_anew(upload: Upload) -> bool:

@@ -1,8 +1,13 @@
-"""What a gallery takes: its own bounds within those of the product. Mirrored by static/src/domain/file-check.ts."""
+"""What a gallery takes: its own bounds within those of the product.
+
+Mirrored by static/src/domain/file-check.ts; tests/vectors/profile.json keeps both honest.
+"""
+
+from collections.abc import Iterator, Sequence
 
 from django.conf import settings
 
-from galleries.errors import TooManyPixels
+from galleries.errors import GalleryError, TooLongSide, TooManyPixels
 from galleries.models import Gallery
 from galleries.ports import Profile
 from uploads.errors import FileTooLarge, TooFewPixels, TypeNotTaken
@@ -27,21 +32,34 @@ def least(own: int | None, product: int) -> int:
     return product if own is None else min(own, product)
 
 
-def refuse_type(profile: Profile, media_type: str) -> None:
-    """Raises: TypeNotTaken."""
-    if media_type not in profile.media_types:
-        raise TypeNotTaken(media_type=media_type, taken=list(profile.media_types))
-
-
-def refuse_size(profile: Profile, size_bytes: int) -> None:
-    """Raises: FileTooLarge."""
+def objections(
+    profile: Profile, *, size_bytes: int, media_type: str, width: int = 0, height: int = 0
+) -> list[GalleryError]:
+    """All that speaks against a file, in the order of the browser's list. Of pixels nothing where they are unknown."""
+    against: list[GalleryError] = []
     if size_bytes > profile.max_file_bytes:
-        raise FileTooLarge(declared_bytes=size_bytes, limit_bytes=profile.max_file_bytes)
+        against.append(FileTooLarge(declared_bytes=size_bytes, limit_bytes=profile.max_file_bytes))
+    if media_type not in profile.media_types:
+        against.append(TypeNotTaken(media_type=media_type, taken=list(profile.media_types)))
+    if width and height:
+        against += objections_to_pixels(profile, width, height)
+    return against
 
 
-def refuse_pixels(profile: Profile, *, width: int, height: int) -> None:
-    """Raises: TooFewPixels, TooManyPixels."""
+def objections_to_pixels(profile: Profile, width: int, height: int) -> Iterator[GalleryError]:
     if width * height < profile.min_pixels:
-        raise TooFewPixels(width=width, height=height, limit_pixels=profile.min_pixels)
+        yield TooFewPixels(width=width, height=height, limit_pixels=profile.min_pixels)
     if width * height > profile.max_pixels:
-        raise TooManyPixels(width=width, height=height, limit_pixels=profile.max_pixels)
+        yield TooManyPixels(width=width, height=height, limit_pixels=profile.max_pixels)
+    if max(width, height) > profile.max_side_px:
+        yield TooLongSide(width=width, height=height, limit_px=profile.max_side_px)
+
+
+def refuse(against: Sequence[GalleryError]) -> None:
+    """Raises: the first of them; its detail `reasons` names all, where there are several."""
+    if not against:
+        return
+    first = against[0]
+    if len(against) > 1:
+        first.details["reasons"] = [each.code for each in against]
+    raise first

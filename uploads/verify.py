@@ -25,6 +25,7 @@ from galleries.decode.developer import Developed, Developer
 from galleries.errors import GalleryError, ObjectMissing, StorageUnavailable
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition, lock_galleries
 from galleries.objects.base import StoredObject, bound_key, rendition_key, store_named
+from galleries.ports import Profile
 from galleries.renditions import recipe_named
 from uploads import announce, clock, crash_points, events, ledger
 from uploads.attempts import Attempt, photo_id_of
@@ -54,7 +55,7 @@ from uploads.limits import (
 )
 from uploads.models import Discard, Upload, UploadQuerySet, move_to
 from uploads.presign import is_every_part_signed, plan_of
-from uploads.profile import profile_of, refuse_pixels, refuse_type
+from uploads.profile import objections, profile_of, refuse
 from uploads.publications import is_being_published, uploads_moved
 from uploads.resumable import resumable_status
 from uploads.sniff import SNIFF_BYTES, sniff
@@ -245,16 +246,37 @@ def developed_original(upload: Upload, developer: Developer) -> Iterator[Verifie
     stored = settle_object(upload)
     with tempfile.TemporaryFile(prefix=SPOOL_PREFIX) as file:
         spooled = spool(upload, stored, file)
-        media_type, profile = sniffed_type(file), profile_of(upload.gallery)
-        refuse_type(profile, media_type)
-        developed = developer.develop(file, media_type=media_type)
+        media_type = sniffed_type(file)
+        developed = developed_within(profile_of(upload.gallery), spooled, media_type, developer)
         crash_points.reached("verify.after_decode")
         try:
-            refuse_pixels(profile, width=developed.width, height=developed.height)
             yield Verified(stored.key, media_type, spooled, developed, store_renditions(upload, developed))
         finally:
             for rendition in developed.renditions:
                 rendition.content.close()
+
+
+def developed_within(profile: Profile, spooled: Spooled, media_type: str, developer: Developer) -> Developed:
+    """Also a file that is too large, or of a kind not taken, is opened: its owner is told all reasons at once.
+
+    Raises: whatever the gallery has against it. Whatever the developer raises, where that is nothing.
+    """
+    size_bytes = spooled.size_bytes
+    try:
+        developed = developer.develop(spooled.file, media_type=media_type)
+    except GalleryError as error:
+        refuse([*objections(profile, size_bytes=size_bytes, media_type=media_type), error])
+        raise
+    refuse(
+        objections(
+            profile,
+            size_bytes=size_bytes,
+            media_type=media_type,
+            width=developed.width,
+            height=developed.height,
+        )
+    )
+    return developed
 
 
 def settle_object(upload: Upload) -> StoredObject:

@@ -1,19 +1,29 @@
 """What a gallery takes: its own bounds within the product's, the same at the batch and after the one read."""
 
+import json
+
 import pytest
 
+from dev.places import ROOT
 from galleries import lifecycle
 from galleries.errors import BadRequest
 from galleries.models import Gallery, Photo
+from galleries.ports import Profile
+from galleries.renditions import GRID, VIEW
 from tests.builders import file_out, jpeg, make_photo, uploaded
 from uploads.limits import MAX_FILE_BYTES, MAX_GALLERY_PHOTOS, MAX_PIXELS
 from uploads.media_types import ACCEPTED
 from uploads.models import Upload
-from uploads.profile import profile_of
+from uploads.profile import objections, profile_of
 from uploads.verify import claim_next, verify
 
 pytestmark = pytest.mark.django_db
 PIXELS = 64 * 48
+RENDITIONS = [
+    {"name": "view", "media_type": "image/jpeg", "longest_side_px": 1600, "recipe": VIEW.digest},
+    {"name": "grid", "media_type": "image/webp", "longest_side_px": 400, "recipe": GRID.digest},
+]
+VECTORS = json.loads((ROOT / "tests/vectors/profile.json").read_text())
 
 
 def narrow(gallery, **columns):
@@ -34,6 +44,7 @@ def test_a_gallery_takes_what_the_product_takes_until_told_otherwise(api, galler
     assert api.get(f"/galleries/{gallery.pk}").body["profile"] == {
         "media_types": sorted(ACCEPTED), "max_file_bytes": MAX_FILE_BYTES, "min_pixels": 1,
         "max_pixels": MAX_PIXELS, "max_side_px": 30_000, "max_photos": MAX_GALLERY_PHOTOS,
+        "renditions": RENDITIONS,
     }  # fmt: skip
 
 
@@ -46,7 +57,7 @@ def test_the_owner_narrows_it_and_widens_it_again(api, gallery):
     narrowed = api.patch(f"/galleries/{gallery.pk}", {"profile": narrower})
     widened = api.patch(f"/galleries/{gallery.pk}", {"profile": dict.fromkeys(narrower)})
 
-    assert narrowed.body["profile"] == {**narrower, "max_side_px": 30_000}
+    assert narrowed.body["profile"] == {**narrower, "max_side_px": 30_000, "renditions": RENDITIONS}
     assert widened.body["profile"]["media_types"] == sorted(ACCEPTED)
     assert widened.body["profile"]["max_photos"] == MAX_GALLERY_PHOTOS
 
@@ -175,3 +186,54 @@ def test_a_photo_has_not_too_many_pixels_to_the_last(gallery, developer, most, c
 
     assert upload.error_code == code
     assert upload.error_details == ({"width": 64, "height": 48, "limit_pixels": most} if code else {})
+
+
+@pytest.mark.parametrize("vector", VECTORS["vectors"], ids=lambda vector: vector["name"])
+def test_all_that_speaks_against_a_file_is_what_the_browser_says(vector):
+    bounds = VECTORS["profile"]
+    profile = Profile(**{**bounds, "media_types": tuple(bounds["media_types"])})
+
+    against = objections(
+        profile,
+        size_bytes=vector["size"], media_type=vector["type"], width=vector["width"], height=vector["height"],
+    )  # fmt: skip
+
+    assert [each.code for each in against] == vector["reasons"]
+
+
+def test_a_batch_names_all_that_can_be_known_before_a_byte_is_sent(api, gallery):
+    narrow(gallery, only_types=["image/jpeg"], max_file_bytes=50_000_000)
+
+    [row] = api.batch(gallery, file_out(name="a.png", size=60_000_000, type="image/png"))
+
+    assert row["error"]["code"] == "file_too_large"
+    assert row["error"]["details"]["reasons"] == ["file_too_large", "type_not_taken"]
+
+
+def test_one_reason_stands_alone(api, gallery):
+    narrow(gallery, max_file_bytes=1_000)
+
+    [row] = api.batch(gallery, file_out(size=1_001))
+
+    assert row["error"]["details"] == {"declared_bytes": 1_001, "limit_bytes": 1_000}
+
+
+def test_a_file_that_was_sent_all_the_same_ends_with_every_reason(api, gallery, developer):
+    content = jpeg(1)
+    narrow(gallery, only_types=["image/png"], max_file_bytes=len(content) - 1, min_pixels=PIXELS + 1)
+
+    upload = end_of(gallery, content, developer)
+
+    [row] = api.get(f"/galleries/{gallery.pk}/uploads").body["uploads"]
+    assert (upload.state, upload.error_code) == ("failed", "file_too_large")
+    assert row["error"]["details"]["reasons"] == ["file_too_large", "type_not_taken", "too_few_pixels"]
+    assert not Photo.objects.exists()
+
+
+def test_a_file_beyond_decoding_still_says_what_its_gallery_has_against_it(gallery, developer):
+    narrow(gallery, only_types=["image/png"])
+
+    upload = end_of(gallery, jpeg(1)[:200], developer)
+
+    assert upload.error_code == "type_not_taken"
+    assert upload.error_details["reasons"] == ["type_not_taken", "damaged_photo"]
