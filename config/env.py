@@ -115,6 +115,28 @@ def pairs(name: str) -> dict[str, str]:
     return found
 
 
+def scanner(name: str) -> str:
+    """`clamd://host:port` or `clamd:///path/of/a/socket`; empty for none.
+
+    Raises: ImproperlyConfigured for anything else.
+    """
+    value = text(name)
+    if not value:
+        return ""
+    try:
+        parsed = urlsplit(value)
+        is_host = bool(parsed.hostname) and parsed.path in {"", "/"} and parsed.port != 0
+    except ValueError:
+        is_host = False
+        parsed = urlsplit("")
+    is_socket = not parsed.netloc and parsed.path.startswith("/")
+    if parsed.scheme != "clamd" or not (is_host or is_socket):
+        raise ImproperlyConfigured(
+            f"{name} must look like clamd://host:3310 or clamd:///run/clamd.sock, not {value!r}."
+        )
+    return value
+
+
 def origin(name: str, default: str) -> str:
     """`scheme://host[:port]` and nothing after it."""
     value = text(name, default).rstrip("/")

@@ -187,6 +187,8 @@ MAX_USER_BYTES = env.byte_count("MAX_USER_BYTES", default=limits.MAX_USER_BYTES)
 MAX_USER_OPEN_UPLOADS = env.number(
     "MAX_USER_OPEN_UPLOADS", default=limits.MAX_USER_OPEN_UPLOADS, at_least=1, at_most=1_000_000
 )
+# Every original is shown to it before it is opened: clamd://host:port or clamd:///path/of/its/socket. Empty: none.
+SCANNER_URL = env.scanner("SCANNER_URL")
 # A publication is shown as going on for at least so long; nothing waits for it.
 PUBLISH_VISIBLE_S = env.number("PUBLISH_VISIBLE_S", default=3, at_least=0, at_most=60)
 # How often one person may call, by kind of call.

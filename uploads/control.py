@@ -13,7 +13,7 @@ from galleries.errors import GalleryDeleted, GalleryError, NotFound
 from galleries.models import Gallery, Photo, lock_galleries
 from uploads import announce, clock, crash_points, events
 from uploads.crc32 import combine_parts
-from uploads.errors import BYTES_ARE_BAD, ChecksumConflict, PartsMissing, TooLate, WrongState
+from uploads.errors import BYTES_ARE_BAD, QUARANTINED, ChecksumConflict, PartsMissing, TooLate, WrongState
 from uploads.intake import begin_round, discard_of, end_as_copy, renew_attempt
 from uploads.models import Discard, Publication, Upload, UploadQuerySet, by_id, insert_all, move_many
 from uploads.presign import plan_of, readable
@@ -123,7 +123,7 @@ def retry(actor: Actor | Staff, upload_ids: Sequence[uuid.UUID]) -> list[Outcome
     """Failed uploads go on: to `signed` where bytes are needed (sign next), to `uploaded` where they are good."""
 
     def decide(upload: Upload) -> Decision:
-        if not can_go_on(upload):
+        if not can_go_on(upload, actor):
             return None
         if upload.gallery.deleted_at is not None:
             raise GalleryDeleted(id=str(upload.gallery_id))
@@ -136,9 +136,12 @@ def retry(actor: Actor | Staff, upload_ids: Sequence[uuid.UUID]) -> list[Outcome
     return decide_all(actor, upload_ids, decide, dead)
 
 
-def can_go_on(upload: Upload) -> bool:
+def can_go_on(upload: Upload, actor: Actor | Staff) -> bool:
+    """Of what lies in quarantine staff alone may have the scanner look again: it may know better by now."""
     error = error_of(upload)
-    return upload.state == State.FAILED and error is not None and bool(error["retryable"])
+    if upload.state != State.FAILED or error is None:
+        return False
+    return bool(error["retryable"]) or (isinstance(actor, Staff) and error["code"] in QUARANTINED)
 
 
 def retried(upload: Upload, dead: list[Discard], now: datetime) -> Decision:

@@ -131,6 +131,20 @@ class NotAnImage(UploadError):
     message = "The file is not a photo."
 
 
+class Infected(UploadError):
+    """The scanner found malware: the bytes stay in quarantine, where nobody is served them. Details: found."""
+
+    code, status = "infected", HTTPStatus.UNPROCESSABLE_ENTITY
+    message = "The scanner says that this file is harmful. It is kept apart and shown to nobody."
+
+
+class ScannerUnavailable(UploadError):
+    """Nobody could say whether the file is clean. Details: reason."""
+
+    code, status, retryable = "scanner_unavailable", HTTPStatus.SERVICE_UNAVAILABLE, True
+    message = "The file could not be looked at by the scanner. It is shown once it was."
+
+
 class GaveUp(UploadError):
     code, status, retryable = "gave_up", HTTPStatus.INTERNAL_SERVER_ERROR, True
     message = "The photo could not be processed."
@@ -209,3 +223,5 @@ class BodyTooSlow(UploadError):
 
 # Only after these are the bytes in the store of no use: the next attempt sends them again under a new key.
 BYTES_ARE_BAD = frozenset({ObjectMissing.code, SizeMismatch.code, ChecksumMismatch.code})
+# Staff may look at these, and have them scanned again; nobody else gets hold of their bytes.
+QUARANTINED = frozenset({Infected.code})

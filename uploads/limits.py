@@ -80,5 +80,7 @@ RETRY_CAP: Final = timedelta(minutes=5)
 # A store that is away says nothing about the file: what was stored within this time is tried until it is back.
 STORE_FORGIVEN: Final = timedelta(days=1)
 STORE_RETRY_CAP: Final = timedelta(minutes=1)
+# A scanner reads some 20 MB/s; what takes longer counts as no answer.
+SCAN_WITHIN_S: Final = 180.0
 
 PROGRESS_EVERY_S: Final = 0.25

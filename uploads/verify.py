@@ -31,11 +31,13 @@ from uploads import announce, clock, crash_points, events, ledger
 from uploads.attempts import Attempt, photo_id_of
 from uploads.control import crc_of_parts
 from uploads.errors import (
+    QUARANTINED,
     ChecksumMismatch,
     Duplicate,
     GaveUp,
     NotAnImage,
     PartsMissing,
+    ScannerUnavailable,
     SessionGone,
     SizeMismatch,
     WrongState,
@@ -58,12 +60,15 @@ from uploads.presign import is_every_part_signed, plan_of
 from uploads.profile import objections, profile_of, refuse
 from uploads.publications import is_being_published, uploads_moved
 from uploads.resumable import resumable_status
+from uploads.scan import scan
 from uploads.sniff import SNIFF_BYTES, sniff
 from uploads.states import Event, State
 
 log = logging.getLogger(__name__)
 
-PASSING_CODES: Final = frozenset({"storage_unavailable", "decoder_died", "object_changed"})
+PASSING_CODES: Final = frozenset(
+    {"storage_unavailable", "scanner_unavailable", "decoder_died", "object_changed"}
+)
 
 
 @dataclass(frozen=True)
@@ -195,8 +200,11 @@ def settle(upload: Upload, error: GalleryError, *, is_passing: bool = False) -> 
 
 
 def is_forgiven(upload: Upload, error: GalleryError) -> bool:
-    """Whether it is the store that fails, and not yet for too long: then it counts as no try of the file."""
-    return isinstance(error, StorageUnavailable) and clock.now() - upload.active_at < STORE_FORGIVEN
+    """Whether store or scanner fails, and not yet for too long: then it counts as no try of the file."""
+    return (
+        isinstance(error, StorageUnavailable | ScannerUnavailable)
+        and clock.now() - upload.active_at < STORE_FORGIVEN
+    )
 
 
 def store_delay(upload: Upload) -> timedelta:
@@ -229,7 +237,7 @@ def fail(upload: Upload, error: GalleryError) -> None:
             lease_until=None,
             ended_at=clock.now(),
         )
-        if not error.retryable:  # nobody will look at these bytes again
+        if not (error.retryable or error.code in QUARANTINED):  # nobody will look at these bytes again
             discard_of(upload, clock.now()).save()
         announce_upload(upload)
 
@@ -247,6 +255,7 @@ def developed_original(upload: Upload, developer: Developer) -> Iterator[Verifie
     with tempfile.TemporaryFile(prefix=SPOOL_PREFIX) as file:
         spooled = spool(upload, stored, file)
         media_type = sniffed_type(file)
+        scan(file)
         developed = developed_within(profile_of(upload.gallery), spooled, media_type, developer)
         crash_points.reached("verify.after_decode")
         try:

@@ -38,6 +38,7 @@ from tests.builders import (
     uploaded,
 )
 from tests.cast import Answer, Api
+from tests.uploads.clamd import SIGNATURE, Daemon, running_clamd
 from uploads import sweep
 from uploads.lanes.base import Wanted, lanes_of
 from uploads.limits import MAX_BATCH_ITEMS, MAX_FILE_BYTES, MAX_SIDE_PX, MAX_TRIES, STORE_FORGIVEN
@@ -364,6 +365,19 @@ def _(stage):
 def _(stage):
     with Developer(RoomLimits(address_space_bytes=300 * MIB)) as small_room:
         return stage.of_bytes(pictures.interlaced_png(6_000, 5_000), small_room)
+
+
+@way("infected")
+def _(stage):
+    with running_clamd(Daemon()) as url:
+        stage.settings.SCANNER_URL = url
+        return stage.of_bytes(PHOTO + SIGNATURE)
+
+
+@way("scanner_unavailable")
+def _(stage):
+    stage.settings.SCANNER_URL = "clamd://127.0.0.1:1"
+    return stage.of_bytes(PHOTO, active_at=timezone.now() - STORE_FORGIVEN)
 
 
 @way("decoder_died")

@@ -1,7 +1,7 @@
 """Which keys are somebody's: never the janitor's. What is dead here never lives again, so to ask once is enough.
 
 Each way back from an end begins a new attempt, with a key of its own. The one exception is a failure that can be
-tried again with the bytes that are there, and it counts as alive for as long as they are kept for it.
+tried again with the bytes that are there, or whose bytes are in quarantine; it counts as alive while they are kept.
 """
 
 from collections.abc import Collection, Iterable
@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from galleries.models import Photo, Rendition
 from uploads.attempts import Attempt, attempt_of, leftovers_of_attempt, photo_of_rendition
+from uploads.errors import QUARANTINED
 from uploads.models import Upload
 from uploads.states import OPEN_STATES, State
 from uploads.wire import known_errors
@@ -27,16 +28,15 @@ class Life(Enum):
 
 
 @cache
-def codes_worth_a_retry() -> tuple[str, ...]:
-    return tuple(code for code, error in known_errors().items() if error.retryable)
+def codes_whose_bytes_stay() -> tuple[str, ...]:
+    """Of failures: for a retry, or in quarantine."""
+    return tuple(code for code, error in known_errors().items() if error.retryable or code in QUARANTINED)
 
 
 def may_live() -> Q:
     """Uploads whose present attempt may yet become a photo."""
-    is_kept_for_a_retry = Q(
-        state=State.FAILED, error_code__in=codes_worth_a_retry(), url_expires_at__isnull=False
-    )
-    return Q(state__in=OPEN_STATES) | is_kept_for_a_retry
+    is_kept = Q(state=State.FAILED, error_code__in=codes_whose_bytes_stay(), url_expires_at__isnull=False)
+    return Q(state__in=OPEN_STATES) | is_kept
 
 
 def lives_of(attempts: Collection[Attempt]) -> dict[Attempt, Life]:

@@ -55,6 +55,16 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
     one: "This photo is damaged. Open it on your disk to check, then add it again.",
     many: (count) => `${photosOf(count)} are damaged. Open them on your disk to check, then add them again.`,
   },
+  infected: {
+    one: "A scan found something harmful in this file. It is kept apart and shown to nobody. Check your computer before you add it again.",
+    many: (count) =>
+      `A scan found something harmful in ${filesOf(count)}. They are kept apart and shown to nobody. Check your computer before you add them again.`,
+  },
+  scanner_unavailable: {
+    one: "This photo has arrived, but could not be checked for harmful content. Retry in a while.",
+    many: (count) =>
+      `${photosOf(count)} arrived, but could not be checked for harmful content. Retry in a while.`,
+  },
   decode_limit: {
     one: "This photo asks for more memory or time than a photo may. Save a new copy, then add it.",
     many: (count) =>
