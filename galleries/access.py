@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from accounts.models import User
 from galleries.errors import GalleryDeleted, NotFound, SignInRequired
-from galleries.models import Gallery, Photo
+from galleries.models import Gallery, Photo, PhotoStatus
 
 
 class Action(StrEnum):
@@ -27,6 +27,10 @@ MAY: dict[Role, frozenset[Action]] = {
     Role.OWNER: frozenset(Action),
     Role.STRANGER: frozenset(),
 }
+
+
+# Which photos are there to be seen, and by whom: what is not published, by who may publish it.
+SEEN_BY: dict[str, Action] = {PhotoStatus.READY: Action.VIEW, PhotoStatus.STAGED: Action.PUBLISH}
 
 
 @dataclass(frozen=True)
@@ -76,4 +80,13 @@ def get_photo(actor: Actor, photo_id: uuid.UUID, action: Action) -> Photo:
     if photo is None:
         raise NotFound
     allowed(actor, photo.gallery, action)
+    return photo
+
+
+def get_shown_photo(actor: Actor, photo_id: uuid.UUID, action: Action) -> Photo:
+    """One query. Raises: NotFound for what is not there to be seen by this actor, GalleryDeleted."""
+    photo = get_photo(actor, photo_id, action)
+    seen_by = SEEN_BY.get(photo.status)
+    if seen_by is None or not actor.may(seen_by, photo.gallery):
+        raise NotFound
     return photo

@@ -17,11 +17,11 @@ from django.http import (
 )
 from django.views.decorators.http import require_safe
 
-from galleries.access import Action, get_photo
+from galleries.access import Action, get_shown_photo
 from galleries.callers import caller_of
 from galleries.download_names import download_name
 from galleries.errors import GalleryError, NotFound
-from galleries.models import Photo, PhotoStatus, Rendition
+from galleries.models import Rendition
 from galleries.objects.base import CACHE_CONTROL, ObjectStore, store_named
 
 # No file has more than 18 digits of bytes, and Python turns no more than 4,300 into a number.
@@ -65,16 +65,8 @@ async def deliver(request: HttpRequest, find: Callable[[], Served]) -> HttpRespo
     return HttpResponseRedirect(url, headers={"Cache-Control": "private, max-age=60"})
 
 
-def visible(request: HttpRequest, photo_id: UUID, action: Action) -> Photo:
-    """Raises: NotFound for what is not there to be seen; an owner sees staged photos too."""
-    photo = get_photo(caller_of(request), photo_id, action)
-    if photo.status not in {PhotoStatus.READY, PhotoStatus.STAGED}:
-        raise NotFound
-    return photo
-
-
 def find_original(request: HttpRequest, photo_id: UUID) -> Served:
-    photo = visible(request, photo_id, Action.FETCH_ORIGINAL)
+    photo = get_shown_photo(caller_of(request), photo_id, Action.FETCH_ORIGINAL)
     return Served(
         store=store_named(photo.store),
         key=photo.key,
@@ -88,7 +80,7 @@ def find_original(request: HttpRequest, photo_id: UUID) -> Served:
 
 def find_rendition(request: HttpRequest, photo_id: UUID, name: str, digest: str) -> Served:
     """Another digest answers what there is, without being kept: a link to an old recipe still shows the photo."""
-    photo = visible(request, photo_id, Action.VIEW)
+    photo = get_shown_photo(caller_of(request), photo_id, Action.VIEW)
     found = Rendition.objects.filter(photo=photo, name=name).first()
     if found is None:
         raise NotFound

@@ -94,6 +94,11 @@ def list_photos(gallery: Gallery, *, status: str, cursor: str | None, limit: int
     return PhotoPage(page, write_cursor(page[-1], column) if more else None, gallery.version)
 
 
+def count_photos(gallery: Gallery, *, status: str) -> int:
+    """One query, answered from an index."""
+    return Photo.objects.filter(gallery=gallery, status=status).count()
+
+
 def with_renditions() -> Prefetch[str]:
     return Prefetch("renditions", Rendition.objects.order_by("width"))
 

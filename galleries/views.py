@@ -15,12 +15,12 @@ from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_POST
 
 from galleries import lifecycle
-from galleries.access import Action, Actor, actor_of, get_gallery, get_photo
+from galleries.access import Action, Actor, actor_of, get_gallery, get_shown_photo
 from galleries.errors import GalleryDeleted, GalleryError, NotFound, SignInRequired
 from galleries.models import Gallery, GallerySort, Photo, PhotoStatus
 from galleries.photo_wire import cover_url, photo_out
 from galleries.ports import filler
-from galleries.queries import list_galleries, list_photos, view_of
+from galleries.queries import count_photos, list_galleries, list_photos, view_of
 
 # Enough to fill any screen at once; the others follow by the API.
 FIRST_PAGE_PHOTOS = 200
@@ -109,8 +109,8 @@ def gallery_page(request: HttpRequest, gallery_id: uuid.UUID) -> HttpResponse:
 def photo_page(request: HttpRequest, gallery_id: uuid.UUID, photo_id: uuid.UUID) -> HttpResponse:
     """The gallery with one photo open; without scripts, that photo."""
     actor = actor_of(request.user)
-    photo = get_photo(actor, photo_id, Action.VIEW)
-    if photo.gallery_id != gallery_id or photo.status != PhotoStatus.READY:
+    photo = get_shown_photo(actor, photo_id, Action.VIEW)
+    if photo.gallery_id != gallery_id:
         raise NotFound
     context = gallery_context(request, actor, photo.gallery) | photo_context(photo)
     return render(request, "galleries/gallery.html", context)
@@ -120,6 +120,7 @@ def gallery_context(request: HttpRequest, actor: Actor, gallery: Gallery) -> dic
     cursor = request.GET.get("cursor") or None
     page = list_photos(gallery, status=PhotoStatus.READY, cursor=cursor, limit=FIRST_PAGE_PHOTOS)
     profile = filler().profile_of(gallery)
+    may_publish = actor.may(Action.PUBLISH, gallery)
     return {
         "gallery": gallery,
         "state": view_of(gallery).state.value,
@@ -132,7 +133,8 @@ def gallery_context(request: HttpRequest, actor: Actor, gallery: Gallery) -> dic
         "archive_url": archive_url(gallery),
         "may_upload": actor.may(Action.UPLOAD, gallery),
         "may_edit": actor.may(Action.EDIT, gallery),
-        "may_publish": actor.may(Action.PUBLISH, gallery),
+        "may_publish": may_publish,
+        "staged_count": count_photos(gallery, status=PhotoStatus.STAGED) if may_publish else 0,
         "accept": CHOOSER_TYPES,
         "profile": json.dumps(profile.as_wire()),
         "is_full": gallery.photo_count >= profile.max_photos > 0,

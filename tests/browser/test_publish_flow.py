@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import COMPLETE_WITHIN_MS, GalleryPage, write_photos
 from tests.pictures import noise, saved
@@ -102,6 +103,54 @@ def bytes_sent(page: Page) -> list[int]:
         ),
     )
     return sent
+
+
+def not_published(gallery: GalleryPage) -> Locator:
+    return gallery.page.get_by_role("region", name="Not published")
+
+
+def expect_waiting(gallery: GalleryPage, count: int) -> None:
+    """They stand on the page with their pictures, apart from what others see."""
+    expect(not_published(gallery)).to_contain_text("Only you see")
+    expect(not_published(gallery).locator("[data-staged-photo-id][data-loaded]")).to_have_count(count)
+    expect(gallery.page.locator("[data-photo-id]")).to_have_count(0)
+    expect(gallery.page.get_by_text("Drop photos or a folder anywhere")).to_be_hidden()
+
+
+def test_what_waits_to_be_published_is_seen_by_its_owner_and_leaves_when_it_is(by_hand, tmp_path) -> None:
+    page = by_hand.page
+    by_hand.choose(*write_photos(tmp_path / "waits", 3))
+    wait_for_staged(by_hand, 3)
+    expect_waiting(by_hand, 3)
+
+    page.reload()
+    expect_waiting(by_hand, 3)
+
+    press(by_hand, "Publish")
+    by_hand.wait_for_end()
+    by_hand.wait_for_tiles(3)
+    expect(not_published(by_hand)).to_be_hidden()
+    assert len(by_hand.photos()) == 3
+
+
+def test_what_waits_to_be_published_is_looked_at_and_thinned_out(by_hand, tmp_path) -> None:
+    page = by_hand.page
+    by_hand.choose(*write_photos(tmp_path / "thin", 2))
+    wait_for_staged(by_hand, 2)
+    page.get_by_role("link", name="thin-0001.jpg, not published").click()
+    expect(page.get_by_role("dialog", name="Photo")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("dialog", name="Photo")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.wait_for_url(f"**/galleries/{by_hand.gallery_id}/")
+
+    page.get_by_role("button", name="Select thin-0001.jpg").click()
+    press(by_hand, "Delete")
+    wait_for_staged(by_hand, 1)
+    press(by_hand, "Undo")
+
+    wait_for_staged(by_hand, 2)
+    expect_waiting(by_hand, 2)
 
 
 def test_what_is_on_its_way_is_awaited(by_hand, tmp_path: Path) -> None:

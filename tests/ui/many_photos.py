@@ -19,13 +19,15 @@ LONG_SIDE = {"grid": 400, "view": 1600}
 THUMBHASH = bytes.fromhex("df07025d9a834e738078778888788777707307f778")
 
 
-def fill(owner_name: str, title: str, photo_count: int) -> str:
+def fill(owner_name: str, title: str, photo_count: int, status: str = PhotoStatus.READY) -> str:
     """Returns the id of the gallery. Photos of one shape share their objects."""
+    ready_count = photo_count if status == PhotoStatus.READY else 0
     gallery = Gallery.objects.create(
         owner=User.objects.get(username=owner_name),
         title=title,
-        photo_count=photo_count,
-        byte_count=photo_count,
+        photo_count=ready_count,
+        byte_count=ready_count,
+        auto_publish=status == PhotoStatus.READY,
     )
     shapes = [(shape, make_objects(*shape)) for shape in SHAPES]
     dice = random.Random(5)
@@ -33,6 +35,7 @@ def fill(owner_name: str, title: str, photo_count: int) -> str:
     for number in range(photo_count):
         (across, down), stored = dice.choice(shapes)
         photo = photo_of(gallery, number, width=1200 * across, height=1200 * down)
+        photo.status = status
         photos.append(photo)
         renditions += [rendition_of(photo, recipe, stored[recipe.name], across, down) for recipe in RECIPES]
     Photo.objects.bulk_create(photos, batch_size=500)
@@ -46,7 +49,6 @@ def photo_of(gallery: Gallery, number: int, *, width: int, height: int) -> Photo
         gallery=gallery,
         upload_id=uuid.uuid4(),
         name=f"IMG_{number:05}.JPG",
-        status=PhotoStatus.READY,
         size=1,
         crc32=f"{number:08x}",
         sha256=f"{number:064x}",

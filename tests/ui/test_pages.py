@@ -12,6 +12,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from galleries.access import MAY, Action, Role
 from galleries.models import Gallery, PhotoStatus
 from tests.builders import make_gallery, make_photo
 
@@ -174,6 +175,27 @@ def test_only_published_photos_are_brought(owner_page, gallery):
     assert str(staged.pk) not in owner_page.get(f"/galleries/{gallery.pk}/").text
 
 
+@pytest.mark.parametrize(("count", "words"), [(1, "1 photo waits"), (2, "2 photos wait")])
+def test_an_owner_is_told_at_once_how_many_photos_wait(owner_page, owner, count, words):
+    gallery = make_gallery(owner, auto_publish=False)
+    for _ in range(count):
+        make_photo(gallery, status=PhotoStatus.STAGED)
+
+    page = owner_page.get(f"/galleries/{gallery.pk}/").text
+
+    assert f"{words} to be published." in page
+    assert re.search(r'data-part="staged" data-count="\d" aria-label="Not published">', page)
+    assert 'data-part="empty" hidden' in page
+
+
+def test_a_photo_that_is_not_published_has_a_page_for_who_may_publish_it(owner_page, gallery):
+    staged = make_photo(gallery, status=PhotoStatus.STAGED)
+
+    answer = owner_page.get(f"/galleries/{gallery.pk}/photos/{staged.pk}/")
+
+    assert f'data-photo-shown="{staged.pk}"' in answer.text
+
+
 def test_publish_is_offered_only_where_photos_do_not_publish_themselves(owner_page, owner):
     by_itself, by_hand = make_gallery(owner), make_gallery(owner, auto_publish=False)
 
@@ -227,6 +249,24 @@ def test_a_stranger_does_not_see_a_photo(stranger, gallery):
     answer = signed_in(stranger).get(f"/galleries/{gallery.pk}/photos/{photo.pk}/")
 
     assert answer.status_code == HTTPStatus.NOT_FOUND
+
+
+def test_a_visitor_sees_nothing_of_what_is_not_published(stranger, owner, monkeypatch):
+    gallery = make_gallery(owner, auto_publish=False)
+    ready, staged = make_photo(gallery), make_photo(gallery, status=PhotoStatus.STAGED)
+    monkeypatch.setitem(MAY, Role.STRANGER, frozenset({Action.VIEW, Action.FETCH_ORIGINAL}))
+    visitor = signed_in(stranger)
+
+    page = visitor.get(f"/galleries/{gallery.pk}/")
+    paths = ("/galleries/{gallery}/photos/{photo}/", "/photos/{photo}/grid/0", "/photos/{photo}/original")
+    seen = [
+        [visitor.get(path.format(gallery=gallery.pk, photo=photo.pk)).status_code for path in paths]
+        for photo in (ready, staged)
+    ]
+
+    assert page.status_code == HTTPStatus.OK
+    assert 'data-part="staged"' not in page.text
+    assert seen == [[HTTPStatus.OK] * 3, [HTTPStatus.NOT_FOUND] * 3]
 
 
 def test_a_photo_is_not_found_under_another_gallery(owner_page, owner, gallery):

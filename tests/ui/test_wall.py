@@ -135,6 +135,22 @@ def processor_ms_of_tasks(browser: Browser, page: Page) -> list[float]:
     ]
 
 
+def test_five_thousand_photos_that_wait_to_be_published_are_no_more_work(page, browser, site) -> None:
+    arguments = f"'demo', 'Not yet', {PHOTOS}, 'staged'"
+    script = f"from tests.ui.many_photos import fill; print(fill({arguments}))"
+    gallery_id = site.manage("shell", "-v0", "-c", script).strip().splitlines()[-1]
+    longest_ms = []
+
+    for _ in range(3):
+        open_wall(page, gallery_id)
+        page.wait_for_load_state("networkidle")
+        longest_ms.append(max(processor_ms_of_tasks(browser, page)))
+
+    assert page.evaluate(SCROLL) <= MOST_NODES
+    assert min(longest_ms) <= LONG_TASK_MS
+    assert page.locator("[data-photo-id]").count() == 0
+
+
 def test_the_last_photo_is_reached_and_shown(page, large_gallery) -> None:
     open_wall(page, large_gallery)
 

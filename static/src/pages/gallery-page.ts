@@ -9,7 +9,7 @@ import { setText } from "../ui/element.ts";
 import { ElsewhereLine } from "../ui/elsewhere-line.ts";
 import type { EngineLink } from "../ui/engine-link.ts";
 import { type Lightbox, openLightbox } from "../ui/lightbox.ts";
-import { PhotoWall } from "../ui/photo-wall.ts";
+import { PhotoWall, type WallOptions } from "../ui/photo-wall.ts";
 import type { Previews } from "../ui/previews.ts";
 import { profileWords } from "../ui/profile-words.ts";
 import { formatBytes, photosOf } from "../ui/quantities.ts";
@@ -23,6 +23,10 @@ import { changePhoto, enterPhoto, leavePhoto, listenForPhotoSteps } from "./phot
 import { PhotoStore, photosOverHttp } from "./photo-store.ts";
 import { type GalleryOutcome, type GalleryPhase, Publishing } from "./publishing.ts";
 import { SelectionBar } from "./selection-bar.ts";
+import { StagedPhotos } from "./staged-photos.ts";
+
+/** Photos that a person walks through: those of one wall. */
+type Shown = Readonly<{ store: Readonly<{ photos: readonly WallPhoto[] }>; wall: PhotoWall }>;
 
 export class GalleryPage {
   readonly #main: HTMLElement;
@@ -31,6 +35,11 @@ export class GalleryPage {
   readonly #url: string;
   readonly #store: PhotoStore;
   readonly #wall: PhotoWall;
+  /** null for who may not publish. */
+  readonly #staged: StagedPhotos | null;
+  /** Chosen photos, by wall. */
+  readonly #selected = new Map<PhotoWall, ReadonlySet<string>>();
+  readonly #selectionBar: SelectionBar;
   readonly #shelf: UploadShelf;
   readonly #elsewhere: ElsewhereLine;
   readonly #ends: (() => void)[] = [];
@@ -40,6 +49,8 @@ export class GalleryPage {
   readonly #profile: Profile;
   readonly #room: RoomLine;
   #lightbox: Lightbox | null = null;
+  /** Whose photos it shows. */
+  #lightboxOf: Shown["store"] | null = null;
   /** A photo the address asks for, until the wall has it. */
   #wantedPhotoId: string | null;
 
@@ -56,24 +67,32 @@ export class GalleryPage {
     this.#room = new RoomLine(main, this.#profile.maxPhotos, () =>
       this.#engine.send({ type: "remove", galleryId: this.#id, code: "gallery_full" }),
     );
-    const bar = new SelectionBar(partOf(main, "selection"), {
+    this.#selectionBar = new SelectionBar(partOf(main, "selection"), {
       galleryId: this.#id,
       canDelete: this.#may("delete"),
       canDownload: main.querySelector("[data-part='download']") !== null,
-      clear: () => this.#wall.clearSelection(),
-      changed: (photos) => this.#store.apply(photos),
+      clear: () => {
+        this.#wall.clearSelection();
+        this.#staged?.wall.clearSelection();
+      },
+      changed: (photos) => {
+        this.#store.apply(photos);
+        this.#staged?.apply(photos);
+      },
     });
     this.#wall = new PhotoWall({
       root: partOf(main, "wall"),
-      canSelect: this.#may("select"),
-      photoUrl: (photo) => this.#photoUrl(photo.id),
-      onOpen: (index) => this.#open(index),
-      onSelect: (selected) => bar.show(selected),
+      status: "ready",
+      ...this.#wallOptions(() => this.#published),
     });
     const order = (main.dataset["order"] ?? "captured") as WallOrder;
-    const ports = { clock: systemClock, ...photosOverHttp(this.#id) };
-    this.#store = new PhotoStore(ports, order, (arrived) => this.#showPhotos(arrived));
+    const ports = { clock: systemClock, ...photosOverHttp(this.#id, "ready") };
+    this.#store = new PhotoStore(ports, { status: "ready", order }, (arrived) => this.#showPhotos(arrived));
+    const first = readPhotoPage(embeddedJson(main));
+    this.#staged = this.#makeStaged(order, first.version);
     this.#start();
+    void this.#store.begin(first);
+    this.#staged?.begin();
   }
 
   end(): void {
@@ -87,7 +106,47 @@ export class GalleryPage {
     this.#store.end();
     this.#publishing?.end();
     this.#leftovers?.end();
+    this.#staged?.end();
     this.#wall.end();
+  }
+
+  #makeStaged(order: WallOrder, version: number): StagedPhotos | null {
+    const root = this.#main.querySelector<HTMLElement>("[data-part='staged']");
+    if (root === null) {
+      return null;
+    }
+    const staged = new StagedPhotos({
+      root,
+      galleryId: this.#id,
+      version,
+      order,
+      wall: this.#wallOptions(() => shown),
+      onChange: () => this.#showStaged(staged),
+    });
+    const shown = { store: staged, wall: staged.wall };
+    return staged;
+  }
+
+  #wallOptions(shown: () => Shown): Omit<WallOptions, "root" | "status"> {
+    return {
+      canSelect: this.#may("select"),
+      photoUrl: (photo) => this.#photoUrl(photo.id),
+      onOpen: (index) => this.#open(shown(), index),
+      onSelect: (selected) => this.#select(shown().wall, selected),
+    };
+  }
+
+  get #published(): Shown {
+    return { store: this.#store, wall: this.#wall };
+  }
+
+  get #notPublished(): Shown | null {
+    return this.#staged === null ? null : { store: this.#staged, wall: this.#staged.wall };
+  }
+
+  #select(wall: PhotoWall, selected: ReadonlySet<string>): void {
+    this.#selected.set(wall, selected);
+    this.#selectionBar.show(new Set([...this.#selected.values()].flatMap((ids) => [...ids])));
   }
 
   #start(): void {
@@ -112,7 +171,6 @@ export class GalleryPage {
     if (publish instanceof HTMLButtonElement) {
       this.#publishing = new Publishing({
         button: publish,
-        staged: partOf(this.#main, "staged"),
         panel: partOf(this.#main, "publication"),
         galleryId: this.#id,
         visibleMs: Number(this.#main.dataset["publishVisibleS"] ?? 0) * 1_000,
@@ -129,7 +187,6 @@ export class GalleryPage {
       fromIndex: 0,
       count: this.#shelf.capacity(partOf(this.#main, "wall").clientWidth),
     });
-    void this.#store.begin(readPhotoPage(embeddedJson(this.#main)));
   }
 
   #may(what: string): boolean {
@@ -180,6 +237,7 @@ export class GalleryPage {
       case "live":
         this.#elsewhere.heard(report.message);
         this.#store.heard(report.message);
+        this.#staged?.heard(report.message);
         this.#publishing?.heard(report.message);
         this.#leftovers?.heard(report.message);
         break;
@@ -217,7 +275,7 @@ export class GalleryPage {
     }
     if (!wasOver) {
       this.#store.checkSoon();
-      void this.#publishing?.countStaged();
+      this.#staged?.checkSoon();
     }
     setText(partOf(finish, "finish-words"), outcomeOf(tally));
     setText(partOf(finish, "finish-verified"), verifiedWords(tally));
@@ -249,6 +307,16 @@ export class GalleryPage {
     this.#openWanted();
   }
 
+  #showStaged(staged: StagedPhotos): void {
+    this.#publishing?.tellStaged(staged.count);
+    if (staged.photos.length === 0 && this.#lightboxOf === staged) {
+      this.#lightbox?.close();
+    }
+    this.#showRoom();
+    this.#showEmptiness(null);
+    this.#openWanted();
+  }
+
   /** A full gallery offers no choosing; what is dropped on it anyway, the server judges. */
   #showRoom(): void {
     if (!this.#may("upload")) {
@@ -257,7 +325,7 @@ export class GalleryPage {
     const tally = this.#tally;
     const full = tally?.problems.find(({ code }) => code === "gallery_full");
     const onTheWay = tally === null ? 0 : openCount(tally);
-    const staged = this.#publishing?.stagedCount ?? 0;
+    const staged = this.#staged?.count ?? 0;
     const counted = Number(this.#main.dataset["photoCount"] ?? 0);
     const shown = this.#store.isWhole ? this.#store.photos.length : counted;
     this.#room.show(shown + staged + onTheWay, full?.count ?? 0);
@@ -265,50 +333,52 @@ export class GalleryPage {
 
   #showEmptiness(onTheWay: number | null): void {
     const shelf = partOf(this.#main, "shelf");
-    const isEmpty = this.#store.photos.length === 0 && (onTheWay === null ? shelf.hidden : onTheWay === 0);
+    const isNoneThere = this.#store.photos.length === 0 && (this.#staged?.count ?? 0) === 0;
+    const isEmpty = isNoneThere && (onTheWay === null ? shelf.hidden : onTheWay === 0);
     partOf(this.#main, "empty").hidden = !isEmpty;
   }
 
   #openWanted(): void {
-    const index = this.#wantedPhotoId === null ? -1 : this.#indexOf(this.#wantedPhotoId);
-    if (index !== -1 && this.#lightbox === null) {
+    const place = this.#wantedPhotoId === null ? null : this.#placeOf(this.#wantedPhotoId);
+    if (place !== null && this.#lightbox === null) {
       this.#wantedPhotoId = null;
-      this.#show(index);
+      this.#show(place.shown, place.index);
     }
   }
 
-  #open(index: number): void {
-    const photo = this.#store.photos[index];
+  #open(shown: Shown, index: number): void {
+    const photo = shown.store.photos[index];
     if (photo !== undefined && this.#lightbox === null) {
       enterPhoto(photo.id, this.#photoUrl(photo.id));
-      this.#show(index);
+      this.#show(shown, index);
     }
   }
 
-  #show(index: number): void {
+  #show({ store, wall }: Shown, index: number): void {
+    this.#lightboxOf = store;
     this.#lightbox = openLightbox(index, {
-      photos: () => this.#store.photos,
-      tileOf: (at) => this.#wall.tileOf(at),
+      photos: () => store.photos,
+      tileOf: (at) => wall.tileOf(at),
       canFetchOriginal: this.#may("fetch-original"),
-      onShown: (photo, at) => this.#onPhotoShown(photo, at),
-      onClosed: (at) => this.#onPhotoClosed(at),
+      onShown: (photo, at) => this.#onPhotoShown(wall, photo, at),
+      onClosed: (at) => this.#onPhotoClosed(wall, at),
     });
   }
 
-  #onPhotoShown(photo: WallPhoto, index: number): void {
+  #onPhotoShown(wall: PhotoWall, photo: WallPhoto, index: number): void {
     const url = this.#photoUrl(photo.id);
     if (location.pathname !== url) {
       changePhoto(photo.id, url);
     }
-    this.#wall.reveal(index);
+    wall.reveal(index);
   }
 
-  #onPhotoClosed(index: number): void {
+  #onPhotoClosed(wall: PhotoWall, index: number): void {
     this.#lightbox = null;
     if (location.pathname !== this.#url) {
       leavePhoto(this.#url);
     }
-    this.#wall.focus(index);
+    wall.focus(index);
   }
 
   /** Back and Forward between the wall and its photos. */
@@ -318,20 +388,24 @@ export class GalleryPage {
       this.#lightbox?.close();
       return isOurs && location.pathname === this.#url;
     }
-    const index = this.#indexOf(photoId);
-    if (index === -1) {
-      return false;
+    const place = this.#placeOf(photoId);
+    if (place !== null && this.#lightbox === null) {
+      this.#show(place.shown, place.index);
+      return true;
     }
-    if (this.#lightbox === null) {
-      this.#show(index);
-    } else {
-      this.#lightbox.showAt(index);
+    const isInIt = place !== null && place.shown.store === this.#lightboxOf;
+    if (isInIt) {
+      this.#lightbox?.showAt(place.index);
     }
-    return true;
+    return isInIt;
   }
 
-  #indexOf(photoId: string): number {
-    return this.#store.photos.findIndex((photo) => photo.id === photoId);
+  #placeOf(photoId: string): { shown: Shown; index: number } | null {
+    for (const shown of [this.#published, this.#notPublished]) {
+      const index = shown?.store.photos.findIndex((photo) => photo.id === photoId) ?? -1;
+      if (shown !== null && index !== -1) return { shown, index };
+    }
+    return null;
   }
 }
 

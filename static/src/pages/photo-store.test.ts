@@ -17,7 +17,7 @@ class Gallery {
   readonly #held: (() => void)[] = [];
   readonly store = new PhotoStore(
     { clock: this.clock, readPage: () => this.#page(), readFacts: () => this.#facts() },
-    "name",
+    { status: "ready", order: "name" },
     () => {},
   );
 
@@ -73,6 +73,33 @@ class Gallery {
     return this.isAway ? null : { photoCount: this.ready.length + this.miscounted, version: this.version };
   }
 }
+
+describe("photos that wait to be published", () => {
+  test("are read from the list, shown as it grows, and leave when they are published", async () => {
+    const staged = ["a", "b"].map((id) => photo(id, 1, "staged"));
+    const shown: string[][] = [];
+    const clock = new ManualClock();
+    const store: PhotoStore = new PhotoStore(
+      {
+        clock,
+        readPage: async (cursor) =>
+          cursor === null
+            ? { photos: staged.slice(0, 1), nextCursor: "more", version: 4 }
+            : { photos: staged.slice(1), nextCursor: null, version: 4 },
+        readFacts: async () => ({ photoCount: null, version: 5 }),
+      },
+      { status: "staged", order: "name" },
+      () => shown.push(store.photos.map(({ id }) => id)),
+    );
+
+    await store.begin(null);
+    store.heard(photosMessage(4, 5, photo("a", 2, "ready")));
+    clock.advance(60_000);
+    await settled();
+
+    expect(shown).toEqual([["a"], ["a", "b"], ["b"]]);
+  });
+});
 
 describe("the photos of an open gallery", () => {
   test("keep what the socket told while the list was on its way", async () => {

@@ -1,5 +1,5 @@
-// The photos of the gallery on screen: the first page comes with the page itself, the others by the API, the new
-// ones by the socket. Whatever is lost, late or doubled on the way, the wall ends with what the server has.
+// The photos of the gallery on screen, published or not yet: the first page of those that are published comes with the
+// page itself, all others by the API, the new ones by the socket. Whatever is lost, late or doubled on the way, the wall ends with what the server has.
 
 import type { Cancel, Clock } from "../kernel/clock.ts";
 import {
@@ -7,7 +7,7 @@ import {
   type PhotoPage,
   readPhoto,
   readPhotoPage,
-  type WallOrder,
+  type WallKind,
   type WallPhoto,
 } from "../ui/wall-photo.ts";
 import { type Coverage, covering, heardOf, isBehind, knownUpTo } from "./coverage.ts";
@@ -20,7 +20,8 @@ const READ_EVERY_MS = 3_000;
 const RETRY_AFTER_MS = 10_000;
 const QUIET_AFTER_MS = 2_000;
 
-export type GalleryFacts = Readonly<{ photoCount: number; version: number }>;
+/** `photoCount` is null where the server counts none of this kind. */
+export type GalleryFacts = Readonly<{ photoCount: number | null; version: number }>;
 
 export type PhotoStorePorts = Readonly<{
   clock: Clock;
@@ -29,10 +30,13 @@ export type PhotoStorePorts = Readonly<{
   readFacts: () => Promise<GalleryFacts | null>;
 }>;
 
-export function photosOverHttp(galleryId: string): Omit<PhotoStorePorts, "clock"> {
+export function photosOverHttp(
+  galleryId: string,
+  status: WallKind["status"],
+): Omit<PhotoStorePorts, "clock"> {
   return {
     readPage: async (cursor) => {
-      const query = new URLSearchParams({ limit: String(PAGE_SIZE) });
+      const query = new URLSearchParams({ status, limit: String(PAGE_SIZE) });
       if (cursor !== null) {
         query.set("cursor", cursor);
       }
@@ -43,7 +47,7 @@ export function photosOverHttp(galleryId: string): Omit<PhotoStorePorts, "clock"
       const answer = await getJson(`/api/galleries/${galleryId}`);
       return answer.ok
         ? {
-            photoCount: numberOf(fieldOf(answer.value, "photo_count")),
+            photoCount: status === "ready" ? numberOf(fieldOf(answer.value, "photo_count")) : null,
             version: numberOf(fieldOf(answer.value, "version")),
           }
         : null;
@@ -54,7 +58,7 @@ export function photosOverHttp(galleryId: string): Omit<PhotoStorePorts, "clock"
 export class PhotoStore {
   photos: readonly WallPhoto[] = [];
   readonly #ports: PhotoStorePorts;
-  readonly #order: WallOrder;
+  readonly #kind: WallKind;
   readonly #onChange: (arrived: ReadonlySet<string>) => void;
   #coverage: Coverage = knownUpTo(0);
   /** By photo: the gallery's version that told of it last. Only a later list can prove that it is gone. */
@@ -70,9 +74,9 @@ export class PhotoStore {
   #cancelCheck: Cancel | null = null;
   #readableFromMs = 0;
 
-  constructor(ports: PhotoStorePorts, order: WallOrder, onChange: (arrived: ReadonlySet<string>) => void) {
+  constructor(ports: PhotoStorePorts, kind: WallKind, onChange: (arrived: ReadonlySet<string>) => void) {
     this.#ports = ports;
-    this.#order = order;
+    this.#kind = kind;
     this.#onChange = onChange;
   }
 
@@ -81,7 +85,12 @@ export class PhotoStore {
     return this.#listVersion > 0;
   }
 
-  async begin(first: PhotoPage): Promise<void> {
+  /** Without its first page the list is read from the beginning. */
+  async begin(first: PhotoPage | null): Promise<void> {
+    if (first === null) {
+      await this.#read(null);
+      return;
+    }
     this.photos = first.photos;
     this.#coverage = knownUpTo(first.version);
     this.#remember(first.photos, first.version);
@@ -144,7 +153,8 @@ export class PhotoStore {
     }
     this.#coverage = heardOf(this.#coverage, facts.version);
     // A list as new as the count is believed more than the count, or it would be read for ever.
-    this.#isDoubtful ||= facts.photoCount !== this.photos.length && facts.version > this.#listVersion;
+    const isMiscounted = facts.photoCount !== null && facts.photoCount !== this.photos.length;
+    this.#isDoubtful ||= isMiscounted && facts.version > this.#listVersion;
     this.#readSoon();
   }
 
@@ -155,7 +165,7 @@ export class PhotoStore {
     const current = changed.filter(
       (photo) => photo.version > (this.#gone.get(photo.id) ?? -1) && !isOld(photo),
     );
-    this.photos = mergePhotos(this.photos, current, this.#order);
+    this.photos = mergePhotos(this.photos, current, this.#kind);
     this.#remember(current, version);
     const arrived = current.filter((photo) => areNew && !known.has(photo.id)).map((photo) => photo.id);
     this.#onChange(new Set(arrived));
@@ -164,7 +174,7 @@ export class PhotoStore {
   #remember(photos: readonly WallPhoto[], version: number): void {
     for (const photo of photos) {
       this.#toldAt.set(photo.id, Math.max(version, this.#toldAt.get(photo.id) ?? 0));
-      if (photo.status !== "ready") {
+      if (photo.status !== this.#kind.status) {
         this.#gone.set(photo.id, photo.version);
       }
     }
@@ -189,7 +199,7 @@ export class PhotoStore {
     });
   }
 
-  /** `first` is the page shown already where the list is read for the first time: then it is shown as it grows. */
+  /** `first` is the page shown already, if any. Until the list was read once it is shown as it grows. */
   async #read(first: PhotoPage | null): Promise<void> {
     this.#isReading = true;
     this.#isDoubtful = false;
@@ -213,7 +223,7 @@ export class PhotoStore {
       version ??= page.version;
       read = [...read, ...page.photos];
       cursor = page.nextCursor;
-      if (cursor === null || first !== null) {
+      if (cursor === null || !this.isWhole) {
         this.#showList(read, version, cursor === null);
       }
     } while (cursor !== null);
@@ -226,7 +236,7 @@ export class PhotoStore {
     const told = (photo: WallPhoto): number => this.#toldAt.get(photo.id) ?? 0;
     const kept = this.photos.filter((photo) => ids.has(photo.id) || !isWhole || told(photo) > version);
     const current = listed.filter((photo) => photo.version > (this.#gone.get(photo.id) ?? -1));
-    this.photos = mergePhotos(current, kept, this.#order);
+    this.photos = mergePhotos(current, kept, this.#kind);
     this.#remember(current, version);
     if (isWhole) {
       this.#listVersion = version;

@@ -15,11 +15,9 @@ import { parsePublication } from "../domain/wire.ts";
 import type { RowView } from "../engine/port.ts";
 import { Runner } from "../kernel/machine.ts";
 import { announce } from "../ui/announcer.ts";
-import { setText } from "../ui/element.ts";
 import type { EngineLink } from "../ui/engine-link.ts";
 import { showNotice } from "../ui/notice.ts";
 import { lineOf, PublishPanel } from "../ui/publish-panel.ts";
-import { photosOf } from "../ui/quantities.ts";
 import { sentenceOf } from "../ui/sentences.ts";
 import { recall, remember } from "./publish-memory.ts";
 import { type Answer, type CallFailure, fieldOf, getJson, sendJson } from "./site-api.ts";
@@ -28,7 +26,6 @@ import { type Answer, type CallFailure, fieldOf, getJson, sendJson } from "./sit
 const PAGE_SIZE = 1_000;
 // The socket tells sooner; asking is for where sockets are blocked.
 const ASK_EVERY_MS = 2_000;
-const COUNT_AFTER_MS = 1_000;
 // All of them: more files than this are in no gallery.
 const OPEN_ROWS = 100_000;
 /** After a reload the engine may need a moment to know its files again. */
@@ -39,7 +36,6 @@ export type GalleryOutcome = "all" | "some" | "none" | null;
 
 export type PublishingPorts = Readonly<{
   button: HTMLButtonElement;
-  staged: HTMLElement;
   panel: HTMLElement;
   galleryId: string;
   /** A publication is shown as going on for at least so long. */
@@ -53,7 +49,6 @@ export class Publishing {
   readonly #panel: PublishPanel;
   readonly #timers = new Set<number>();
   #runner: Runner<PublishState, PublishEvent, PublishCommand>;
-  #countTimer = 0;
   #isPressed = false;
   #isMoreComing = false;
   #isOpenWatched = false;
@@ -62,8 +57,8 @@ export class Publishing {
   #isEngineReady = false;
   #isGathering = false;
   #isOver = false;
-  /** null until they were listed: then nothing is withheld. */
-  #stagedIds: readonly string[] | null = null;
+  /** null until it was told: then nothing is withheld. */
+  #stagedCount: number | null = null;
   #shown: PublishState | null = null;
 
   constructor(ports: PublishingPorts) {
@@ -88,7 +83,6 @@ export class Publishing {
     for (const command of commands) {
       this.#perform(command);
     }
-    void this.countStaged();
   }
 
   end(): void {
@@ -96,12 +90,13 @@ export class Publishing {
     for (const timer of this.#timers) {
       clearTimeout(timer);
     }
-    clearTimeout(this.#countTimer);
     this.#watchOpen(false);
   }
 
-  get stagedCount(): number {
-    return this.#stagedIds?.length ?? 0;
+  /** So many photos are safe and not published. */
+  tellStaged(count: number): void {
+    this.#stagedCount = count;
+    this.#drawButton();
   }
 
   /** What is still on its way can be published too: it shows when it is safe. */
@@ -118,19 +113,6 @@ export class Publishing {
 
   filesAdded(): void {
     this.#dispatch({ type: "files_added" });
-  }
-
-  /** Tells how many photos are safe and not shown yet. */
-  async countStaged(): Promise<void> {
-    const ids = await listStaged(this.#ports.galleryId);
-    if (ids === null || this.#isOver) {
-      return;
-    }
-    this.#stagedIds = ids;
-    this.#drawButton();
-    this.#ports.staged.hidden = ids.length === 0;
-    const words = `${photosOf(ids.length)} ${ids.length === 1 ? "waits" : "wait"} to be published.`;
-    setText(this.#ports.staged, ids.length === 0 ? "" : words);
   }
 
   /** Every file that is not over, as the engine tells while it is asked to; the answer to the end of that has none. */
@@ -153,10 +135,6 @@ export class Publishing {
   }
 
   heard(message: unknown): void {
-    if (["uploads", "photos"].includes(String(fieldOf(message, "type")))) {
-      clearTimeout(this.#countTimer);
-      this.#countTimer = window.setTimeout(() => this.countStaged(), COUNT_AFTER_MS);
-    }
     const { state } = this.#runner;
     const isPublication = fieldOf(message, "type") === "publication";
     if (isPublication && state.name === "publishing" && state.stage.name === "following") {
@@ -196,14 +174,11 @@ export class Publishing {
     if (state.name !== before?.name) {
       announce(lineOf(state));
     }
-    if (state.name === "complete") {
-      void this.countStaged();
-    }
   }
 
   #drawButton(): void {
     const { name } = this.#runner.state;
-    const isNothingThere = this.#stagedIds?.length === 0 && !this.#isMoreComing;
+    const isNothingThere = this.#stagedCount === 0 && !this.#isMoreComing;
     const isBusy = this.#isPressed || name === "choosing" || name === "publishing";
     this.#ports.button.disabled = isBusy || isNothingThere;
   }

@@ -5,10 +5,11 @@ import { icon } from "./icons.ts";
 import { justify, type Wall } from "./justified-layout.ts";
 import { decodeThumbhash, meanColor } from "./thumbhash.ts";
 import { type Span, tileInNextRow, tilesBetween } from "./visible-span.ts";
-import { ratioOf, type WallPhoto } from "./wall-photo.ts";
+import { ratioOf, type WallKind, type WallPhoto } from "./wall-photo.ts";
 
 export type WallOptions = Readonly<{
   root: HTMLElement;
+  status: WallKind["status"];
   photoUrl: (photo: WallPhoto) => string;
   canSelect: boolean;
   onOpen: (index: number) => void;
@@ -37,6 +38,12 @@ const BLURRED_BEYOND = 1.35;
 const PLACEHOLDER_BUDGET_MS = 4;
 const MOST_SPARE = 80;
 const LONG_PRESS_MS = 450;
+
+/** What a tile bears names published photos only: whoever counts those counts no other. */
+const ID_OF: Readonly<Record<WallKind["status"], string>> = {
+  ready: "data-photo-id",
+  staged: "data-staged-photo-id",
+};
 
 type Anchor = Readonly<{ id: string; offset: number }>;
 
@@ -203,7 +210,7 @@ export class PhotoWall {
 
   #putAside(tile: Tile): void {
     if (this.#spare.length < MOST_SPARE) {
-      blank(tile);
+      blank(tile, ID_OF[this.#options.status]);
       this.#spare.push(tile);
     } else {
       tile.box.remove();
@@ -276,8 +283,9 @@ export class PhotoWall {
   }
 
   #tileOfEvent(event: Event): Tile | null {
-    const box = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-photo-id]") : null;
-    return box === null ? null : (this.#tiles.get(box.dataset["photoId"] ?? "") ?? null);
+    const name = ID_OF[this.#options.status];
+    const box = event.target instanceof Element ? event.target.closest(`[${name}]`) : null;
+    return this.#tiles.get(box?.getAttribute(name) ?? "") ?? null;
   }
 
   #onClick(event: MouseEvent): void {
@@ -387,6 +395,7 @@ function makeTile(photo: WallPhoto, index: number, options: WallOptions): Tile {
     { class: "tile", role: "listitem" },
     link,
     ...(select === null ? [] : [select]),
+    ...(options.status === "staged" ? [element("span", { class: "tile-waiting" }, icon("clock"))] : []),
     name,
   );
   const tile: Tile = { box, link, image, canvas, select, photo, index, hasPlaceholder: false };
@@ -396,9 +405,9 @@ function makeTile(photo: WallPhoto, index: number, options: WallOptions): Tile {
 }
 
 /** As new: what it showed of one photo must not show under another. */
-function blank(tile: Tile): void {
+function blank(tile: Tile, idName: string): void {
   tile.box.hidden = true;
-  setAttributes(tile.box, { "data-photo-id": null, "aria-posinset": null, "aria-setsize": null });
+  setAttributes(tile.box, { [idName]: null, "aria-posinset": null, "aria-setsize": null });
   tile.box.removeAttribute("data-loaded");
   tile.box.querySelector(".tile-arrived")?.remove();
   tile.image.removeAttribute("src");
@@ -417,9 +426,10 @@ function selectButton(): HTMLButtonElement {
 
 function refreshTile(tile: Tile, photo: WallPhoto, options: WallOptions): void {
   tile.photo = photo;
-  tile.box.dataset["photoId"] = photo.id;
+  tile.box.setAttribute(ID_OF[options.status], photo.id);
   tile.box.style.backgroundColor = (photo.thumbhash === null ? null : meanColor(photo.thumbhash)) ?? "";
-  setAttributes(tile.link, { href: options.photoUrl(photo), "aria-label": photo.name });
+  const label = options.status === "staged" ? `${photo.name}, not published` : photo.name;
+  setAttributes(tile.link, { href: options.photoUrl(photo), "aria-label": label });
   tile.select?.setAttribute("aria-label", `Select ${photo.name}`);
   const name = tile.box.querySelector(".tile-name");
   if (name !== null) {

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { mergePhotos, readPhoto, readPhotoPage, type WallPhoto } from "./wall-photo.ts";
+import { mergePhotos, readPhoto, readPhotoPage, type WallKind, type WallPhoto } from "./wall-photo.ts";
+
+const CAPTURED: WallKind = { status: "ready", order: "captured" };
 
 describe("reading photos", () => {
   test("takes what the wall needs of the wire's shape", () => {
@@ -39,39 +41,46 @@ describe("reading photos", () => {
 
 describe("merging what changed", () => {
   test("puts a new photo where it was taken", () => {
-    const merged = mergePhotos([taken("a", 1), taken("c", 3)], [taken("b", 2)], "captured");
+    const merged = mergePhotos([taken("a", 1), taken("c", 3)], [taken("b", 2)], CAPTURED);
 
     expect(ids(merged)).toEqual(["a", "b", "c"]);
   });
 
   test("puts it last where the order is that of adding", () => {
-    expect(ids(mergePhotos([taken("a", 1), taken("c", 3)], [taken("b", 2)], "added"))).toEqual([
-      "a",
-      "c",
-      "b",
-    ]);
+    expect(
+      ids(mergePhotos([taken("a", 1), taken("c", 3)], [taken("b", 2)], { status: "ready", order: "added" })),
+    ).toEqual(["a", "c", "b"]);
   });
 
   test("takes out what was deleted and keeps the order of the others", () => {
     const merged = mergePhotos(
       [taken("b", 2), taken("a", 1)],
       [{ ...taken("a", 1, 2), status: "deleted" }],
-      "captured",
+      CAPTURED,
     );
 
     expect(ids(merged)).toEqual(["b"]);
   });
 
+  test("takes out what is published from what is not, and the other way round", () => {
+    const staged = { ...taken("a", 1), status: "staged" };
+    const published = taken("a", 1, 2);
+
+    expect(ids(mergePhotos([staged], [published], { status: "staged", order: "captured" }))).toEqual([]);
+    expect(ids(mergePhotos([], [staged], CAPTURED))).toEqual([]);
+    expect(ids(mergePhotos([], [published], CAPTURED))).toEqual(["a"]);
+  });
+
   test("does not take an older row for a newer one", () => {
-    const merged = mergePhotos([taken("a", 1, 5)], [{ ...taken("a", 1, 4), name: "old" }], "captured");
+    const merged = mergePhotos([taken("a", 1, 5)], [{ ...taken("a", 1, 4), name: "old" }], CAPTURED);
 
     expect(merged[0]?.name).toBe("a");
   });
 
   test("twice is the same as once", () => {
-    const once = mergePhotos([taken("a", 1)], [taken("b", 2)], "captured");
+    const once = mergePhotos([taken("a", 1)], [taken("b", 2)], CAPTURED);
 
-    expect(mergePhotos(once, [taken("b", 2)], "captured")).toEqual(once);
+    expect(mergePhotos(once, [taken("b", 2)], CAPTURED)).toEqual(once);
   });
 });
 

@@ -74,12 +74,16 @@ export function ratioOf(photo: WallPhoto): number {
 
 export type WallOrder = "captured" | "name" | "added";
 
+/** Which photos a wall shows, and in which order. */
+export type WallKind = Readonly<{ status: "ready" | "staged"; order: WallOrder }>;
+
 /** Newer rows replace older ones, what is no longer shown leaves, what is new goes to its place in the order. */
 export function mergePhotos(
   shown: readonly WallPhoto[],
   changed: readonly WallPhoto[],
-  order: WallOrder,
+  { status, order }: WallKind,
 ): readonly WallPhoto[] {
+  const isShown = (photo: WallPhoto): boolean => photo.status === status;
   const newer = new Map(changed.map((photo) => [photo.id, photo]));
   const kept = shown.map((photo) => {
     const other = newer.get(photo.id);
@@ -92,10 +96,6 @@ export function mergePhotos(
   return added.length === 0 || order === "added"
     ? [...merged, ...added]
     : [...merged, ...added].sort(byOrder(order));
-}
-
-function isShown(photo: WallPhoto): boolean {
-  return photo.status === "ready";
 }
 
 function byOrder(order: WallOrder): (one: WallPhoto, other: WallPhoto) => number {
