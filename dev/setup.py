@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from dev import front_end, node_packages, python_packages
 from dev.places import BUILD
 from dev.refusal import run_or_refuse
+from dev.services import exiftool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,7 @@ def ready_to_test() -> None:
         python_packages.ensure_swift()
         front_end.ensure_built()
         node_packages.ensure_resumable_client()
+        exiftool.ensure()
 
 
 @contextmanager

@@ -128,6 +128,11 @@ class Photo(models.Model):
     thumbhash = models.BinaryField(default=bytes, editable=False)
     store = models.CharField(max_length=40)
     key = models.CharField(max_length=200)
+    # The form that everybody but the owner gets, of the same size: rows of galleries.blanking. Null where nobody can
+    # tell for certain what the file says of its place: then they get the web size.
+    blanks = models.JSONField(null=True, blank=True, editable=False)
+    blanked_crc32 = models.CharField(max_length=8, blank=True, default="", editable=False)
+    blanked_sha256 = models.CharField(max_length=64, blank=True, default="", editable=False)
     is_wanted_copy = models.BooleanField(
         default=False, help_text="the owner asked to keep it beside the same bytes"
     )

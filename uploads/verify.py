@@ -15,14 +15,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Count
 
+from galleries.blanking import BlankedForm, as_rows, blanked_form
 from galleries.decode.developer import Developed, Developer
-from galleries.errors import GalleryError, ObjectMissing, StorageUnavailable
+from galleries.errors import DamagedPhoto, GalleryError, ObjectMissing, StorageUnavailable
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition, lock_galleries
 from galleries.objects.base import StoredObject, bound_key, rendition_key, store_named
 from galleries.ports import Profile
@@ -90,6 +91,7 @@ class Verified:
     spooled: Spooled
     developed: Developed
     renditions: list[Rendition]
+    blanked: BlankedForm | None  # what others than the owner get; None where that is the web size
 
 
 def claim_next() -> Upload | None:
@@ -259,7 +261,10 @@ def developed_original(upload: Upload, developer: Developer) -> Iterator[Verifie
         developed = developed_within(profile_of(upload.gallery), spooled, media_type, developer)
         crash_points.reached("verify.after_decode")
         try:
-            yield Verified(stored.key, media_type, spooled, developed, store_renditions(upload, developed))
+            renditions = store_renditions(upload, developed)
+            yield Verified(
+                stored.key, media_type, spooled, developed, renditions, blanked_of(spooled, developed)
+            )
         finally:
             for rendition in developed.renditions:
                 rendition.content.close()
@@ -286,6 +291,17 @@ def developed_within(profile: Profile, spooled: Spooled, media_type: str, develo
         )
     )
     return developed
+
+
+def blanked_of(spooled: Spooled, developed: Developed) -> BlankedForm | None:
+    """Read from the spool once more, and only where there is something to hide."""
+    if developed.blanks is None:
+        return None
+    if not developed.blanks:
+        return BlankedForm((), spooled.crc32, spooled.sha256)
+    if developed.blanks[-1].stop > spooled.size_bytes:
+        raise DamagedPhoto(reason="decoder")
+    return blanked_form(spooled.file, developed.blanks)
 
 
 def settle_object(upload: Upload) -> StoredObject:
@@ -474,10 +490,21 @@ def photo_of(upload: Upload, verified: Verified, *, is_ready: bool) -> Photo:
         thumbhash=developed.thumbhash,
         store=upload.store,
         key=verified.key,
+        **blanked_columns(verified.blanked),
         is_wanted_copy=upload.is_wanted_copy,
         sort_at=developed.captured_at or now,
         added_at=now,
     )
+
+
+def blanked_columns(form: BlankedForm | None) -> dict[str, Any]:
+    if form is None:
+        return {"blanks": None}
+    return {
+        "blanks": as_rows(form.blanks),
+        "blanked_crc32": form.crc32,
+        "blanked_sha256": form.sha256,
+    }
 
 
 def twin_of(upload: Upload, spooled: Spooled) -> uuid.UUID | None:

@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, NoReturn, Self
 
+from galleries.blanking import Blank
 from galleries.decode.plain_picture import plain_size
 from galleries.decode.wire import (
     MAX_PIXELS,
@@ -106,6 +107,7 @@ class Developed:
     details: dict[str, str]
     thumbhash: bytes
     renditions: list[DevelopedRendition]
+    blanks: tuple[Blank, ...] | None = None  # where it says its place; None where that is not certain
     warnings: list[str] = field(default_factory=list)
 
 
@@ -353,6 +355,7 @@ def _developed(answer: Answer, pictures: list[bytes]) -> Developed:
         details=answer.details,
         thumbhash=answer.thumbhash,
         renditions=[_rendition(recipe, picture) for recipe, picture in zip(RECIPES, pictures, strict=True)],
+        blanks=answer.blanks,
         warnings=answer.warnings,
     )
 

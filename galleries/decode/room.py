@@ -82,7 +82,9 @@ def _exactly(worker: socket.socket, size: int) -> bytes:
 
 
 def _answer(descriptor: int, media_type: str) -> tuple[dict[str, Any], list[bytes]]:
+    from galleries.blanking import as_rows
     from galleries.decode.develop import develop
+    from galleries.decode.places import find_blanks
     from galleries.decode.refusals import ANSWERED, refusal_for
 
     try:
@@ -95,6 +97,7 @@ def _answer(descriptor: int, media_type: str) -> tuple[dict[str, Any], list[byte
             }
         }, []  # fmt: skip
     notes = made.negative.notes
+    blanks = find_blanks(descriptor, media_type)
     return {
         "width": made.negative.width_px,
         "height": made.negative.height_px,
@@ -103,5 +106,6 @@ def _answer(descriptor: int, media_type: str) -> tuple[dict[str, Any], list[byte
         "details": notes.details,
         "thumbhash": made.thumbhash.hex(),
         "warnings": made.warnings,
+        "blanks": None if blanks is None else as_rows(blanks),
         "sizes": [len(picture) for picture in made.pictures],
     }, made.pictures

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
+from galleries.blanking import Blank, from_rows
 from galleries.renditions import RECIPES
 
 MIB: Final = 1024 * 1024
 
-MAX_FRAME_BYTES: Final = 16 * 1024  # an answer has about 1 KiB
+MAX_FRAME_BYTES: Final = 64 * 1024  # an answer has about 1 KiB; 400 blanks, the most, have 15
 MAX_RENDITION_BYTES: Final = 8 * MIB  # 1600 x 1600 px of pure noise makes a JPEG of 3.5 MiB
 MAX_DETAILS_BYTES: Final = 1024
 MAX_CAMERA_CHARS: Final = 100
@@ -88,6 +89,7 @@ class Answer:
     details: dict[str, str]
     thumbhash: bytes
     warnings: list[str]
+    blanks: tuple[Blank, ...] | None  # None: nobody can tell for certain
     sizes_bytes: list[int]
 
     @classmethod
@@ -100,6 +102,7 @@ class Answer:
             details=_details(_field(message, "details", dict)),
             thumbhash=_thumbhash(_field(message, "thumbhash", str)),
             warnings=_warnings(_field(message, "warnings", list)),
+            blanks=_blanks(message.get("blanks")),
             sizes_bytes=_sizes(_field(message, "sizes", list)),
         )
 
@@ -170,6 +173,13 @@ def _warnings(warnings: list[Any]) -> list[str]:
     if len(warnings) > MAX_WARNINGS or not all(type(warning) is str for warning in warnings):
         raise MalformedAnswer("warnings are no words")
     return [_word(warning) for warning in warnings]
+
+
+def _blanks(rows: Any) -> tuple[Blank, ...] | None:
+    try:
+        return None if rows is None else from_rows(rows)
+    except ValueError as error:
+        raise MalformedAnswer("blanks that are none") from error
 
 
 def _sizes(sizes: list[Any]) -> list[int]:
