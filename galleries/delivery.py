@@ -17,12 +17,13 @@ from django.http import (
 )
 from django.views.decorators.http import require_safe
 
-from galleries.access import Action, get_shown_photo
+from galleries.access import Action, Role, get_shown_photo
+from galleries.blanking import Blank, blanked
 from galleries.callers import caller_of
-from galleries.download_names import download_name
 from galleries.errors import GalleryError, NotFound
 from galleries.models import Rendition
 from galleries.objects.base import CACHE_CONTROL, ObjectStore, store_named
+from galleries.original_form import form_for
 
 # No file has more than 18 digits of bytes, and Python turns no more than 4,300 into a number.
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
@@ -39,11 +40,12 @@ class Served:
     media_type: str
     download_name: str | None
     cache_control: str
+    blanks: tuple[Blank, ...] = ()
 
 
 @require_safe
 async def original(request: HttpRequest, photo_id: UUID) -> HttpResponseBase:
-    """The very bytes that were sent, always as a download."""
+    """The very bytes that were sent, for others than the owner without the place; always as a download."""
     return await deliver(request, lambda: find_original(request, photo_id))
 
 
@@ -57,24 +59,34 @@ async def deliver(request: HttpRequest, find: Callable[[], Served]) -> HttpRespo
         served = await sync_to_async(find)()
     except GalleryError as refusal:
         return HttpResponse(refusal.message, status=refusal.status, content_type="text/plain")
-    url = served.store.signed_get(
-        served.key, download_name=served.download_name, content_type=served.media_type
-    )
+    url = signed_url(served)
     if url is None:
         return streamed(request, served)
     return HttpResponseRedirect(url, headers={"Cache-Control": "private, max-age=60"})
 
 
+def signed_url(served: Served) -> str | None:
+    """None for what has to pass through here: a store would hand out the place with the rest."""
+    if served.blanks:
+        return None
+    return served.store.signed_get(
+        served.key, download_name=served.download_name, content_type=served.media_type
+    )
+
+
 def find_original(request: HttpRequest, photo_id: UUID) -> Served:
-    photo = get_shown_photo(caller_of(request), photo_id, Action.FETCH_ORIGINAL)
+    actor = caller_of(request)
+    photo = get_shown_photo(actor, photo_id, Action.FETCH_ORIGINAL)
+    form = form_for(photo, is_owner=actor.role_in(photo.gallery) == Role.OWNER)
     return Served(
         store=store_named(photo.store),
-        key=photo.key,
-        size=photo.size,
-        etag=photo.sha256,
-        media_type=photo.media_type,
-        download_name=download_name(photo.name, photo.media_type),
+        key=form.key,
+        size=form.size,
+        etag=form.sha256,
+        media_type=form.media_type,
+        download_name=form.name,
         cache_control="private, max-age=0, must-revalidate",
+        blanks=form.blanks,
     )
 
 
@@ -124,7 +136,8 @@ async def nothing() -> AsyncIterator[bytes]:
 
 async def chunks_of(served: Served, offset: int, length: int) -> AsyncIterator[bytes]:
     async for chunk in served.store.stream(served.key, offset=offset, length=length):
-        yield chunk
+        yield blanked(chunk, offset, served.blanks)
+        offset += len(chunk)
 
 
 def range_of(request: HttpRequest, served: Served) -> tuple[int, int] | None:

@@ -1,6 +1,8 @@
 """Originals and renditions on their way to who may see them."""
 
 import asyncio
+import hashlib
+import zlib
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -8,9 +10,13 @@ from django.db import connections
 from django.test import AsyncRequestFactory
 
 from accounts.models import issue_token
-from galleries import delivery
-from galleries.models import Photo, PhotoStatus, Rendition
-from tests.builders import make_photo
+from galleries import access, delivery
+from galleries.access import Action, Role
+from galleries.models import Gallery, Photo, PhotoStatus, Rendition
+from tests import pictures
+from tests.builders import make_photo, uploaded
+from tests.cast import make_user
+from uploads.verify import claim_next, verify
 
 pytestmark = pytest.mark.django_db
 CONTENT = b"0123456789"
@@ -159,3 +165,132 @@ def test_a_photo_that_calls_itself_a_page_is_downloaded_as_a_photo(get, gallery)
     answer = get(f"/photos/{photo.pk}/original")
 
     assert answer.headers["Content-Disposition"] == "attachment; filename*=UTF-8''page.html.jpg"
+
+
+# --- others than the owner: nobody is let in yet but by this table, which every edge asks
+
+
+@pytest.fixture
+def get_as_guest(client, monkeypatch):
+    """Somebody who may look and download, and is not the owner."""
+    monkeypatch.setitem(access.MAY, Role.STRANGER, frozenset({Action.VIEW, Action.FETCH_ORIGINAL}))
+    token = issue_token(make_user("guest"))
+
+    def ask(photo: Photo, **headers: str):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return client.get(
+            f"/photos/{photo.pk}/original", headers={"Authorization": f"Bearer {token}", **named}
+        )
+
+    return ask
+
+
+BLANKS = [[2, 3, "00"], [8, 1, "20"]]
+FORM = b"01\0\0\x00567 9"
+
+
+@pytest.fixture
+def telling(gallery) -> Photo:
+    """A photo that says its place, which others get without."""
+    return make_photo(gallery, content=CONTENT, blanks=BLANKS, blanked_crc32="0" * 8, blanked_sha256="f" * 64)
+
+
+def test_others_get_the_original_with_its_places_blanked(get_as_guest, telling):
+    answer = get_as_guest(telling)
+
+    assert (answer.status_code, body_of(answer)) == (200, FORM)
+    assert answer.headers["ETag"] == f'"{telling.blanked_sha256}"'
+    assert answer.headers["Content-Length"] == "10"
+
+
+def test_the_owner_gets_the_very_bytes(get, telling):
+    answer = get(f"/photos/{telling.pk}/original")
+
+    assert body_of(answer) == CONTENT
+    assert answer.headers["ETag"] == f'"{telling.sha256}"'
+
+
+@pytest.mark.parametrize("first", range(10))
+@pytest.mark.parametrize("length", [1, 4])
+def test_a_range_of_the_form_is_a_part_of_the_form(get_as_guest, telling, first, length):
+    last = min(first + length, 10) - 1
+
+    answer = get_as_guest(telling, Range=f"bytes={first}-{last}")
+
+    assert (answer.status_code, body_of(answer)) == (206, FORM[first : last + 1])
+
+
+def test_a_range_goes_on_only_in_the_form_it_began_in(get_as_guest, telling):
+    same = get_as_guest(telling, Range="bytes=0-1", If_Range=f'"{telling.blanked_sha256}"')
+    other = get_as_guest(telling, Range="bytes=0-1", If_Range=f'"{telling.sha256}"')
+
+    assert (same.status_code, other.status_code) == (206, 200)
+
+
+def test_where_the_gallery_keeps_places_others_get_the_very_bytes(get_as_guest, telling, gallery):
+    Gallery.objects.filter(pk=gallery.pk).update(keep_location=True)
+
+    assert body_of(get_as_guest(telling)) == CONTENT
+
+
+def test_where_nobody_can_be_certain_others_get_the_web_size(get_as_guest, gallery):
+    photo = make_photo(
+        gallery, content=CONTENT, name="IMG_1.CR2", media_type="image/x-canon-cr2", blanks=None
+    )
+
+    answer = get_as_guest(photo)
+
+    assert body_of(answer) == f"view of {photo.pk}".encode()
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert answer.headers["Content-Disposition"] == "attachment; filename*=UTF-8''IMG_1.CR2.jpg"
+
+
+def test_where_there_is_no_web_size_either_others_get_nothing(get_as_guest, gallery):
+    photo = make_photo(gallery, blanks=None)
+    Rendition.objects.filter(photo=photo).delete()
+
+    assert get_as_guest(photo).status_code == 404
+
+
+@pytest.mark.parametrize(("blanks", "status"), [([], 302), (BLANKS, 200)])
+def test_a_store_never_hands_out_what_has_to_be_blanked(get_as_guest, gallery, monkeypatch, blanks, status):
+    monkeypatch.setattr(
+        "galleries.objects.local.LocalStore.signed_get", lambda *_, **__: "https://store.test/signed"
+    )
+
+    assert get_as_guest(make_photo(gallery, content=CONTENT, blanks=blanks)).status_code == status
+
+
+def test_a_photo_is_developed_with_the_form_that_others_get(gallery, developer, get_as_guest):
+    """The whole way: from the bytes that arrived to the bytes that a guest gets."""
+    content = pictures.with_every_place("jpeg")
+    uploaded(gallery, content, name="sea.jpg")
+
+    verify(claim_next(), developer)
+
+    photo = Photo.objects.get()
+    form = body_of(get_as_guest(photo))
+    assert len(form) == len(content)
+    assert b"GPSLatitude" in content
+    assert b"GPSLatitude" not in form
+    assert hashlib.sha256(form).hexdigest() == photo.blanked_sha256
+    assert f"{zlib.crc32(form):08x}" == photo.blanked_crc32
+
+
+def test_the_form_of_a_photo_that_says_nothing_is_the_photo(gallery, developer):
+    uploaded(gallery, pictures.jpeg())
+
+    verify(claim_next(), developer)
+
+    photo = Photo.objects.get()
+    assert (photo.blanks, photo.blanked_crc32, photo.blanked_sha256) == ([], photo.crc32, photo.sha256)
+
+
+def test_a_raw_is_kept_and_others_get_its_web_size(gallery, developer, get_as_guest):
+    uploaded(gallery, pictures.dng(1200, 900), name="DSC_1.dng", media_type="image/x-adobe-dng")
+
+    verify(claim_next(), developer)
+
+    photo = Photo.objects.get()
+    assert photo.blanks is None
+    assert body_of(get_as_guest(photo))[:3] == b"\xff\xd8\xff"
