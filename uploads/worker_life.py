@@ -1,9 +1,10 @@
 """Each worker process group says every few seconds that it lives, from a thread of its main process."""
 
 import logging
+import os
 import socket
 import threading
-from typing import Any
+from typing import Any, Final
 
 from celery.signals import worker_init, worker_ready, worker_shutdown
 from django.db import connection
@@ -14,6 +15,12 @@ from uploads import announce, heartbeats
 log = logging.getLogger(__name__)
 
 
+# SQLite remembers in the memory of its process who locks what: a pool's process forked in the middle of a beat would
+# find the database locked for as long as it lives. So a fork waits for the end of the beat.
+BEATING: Final = threading.RLock()
+os.register_at_fork(before=BEATING.acquire, after_in_parent=BEATING.release, after_in_child=BEATING.release)
+
+
 class Pulse(threading.Thread):
     def __init__(self, name: str, concurrency: int) -> None:
         super().__init__(name="heartbeat", daemon=True)
@@ -22,15 +29,20 @@ class Pulse(threading.Thread):
 
     def run(self) -> None:
         while not self.stopped.is_set():
-            try:
-                heartbeats.beat(self.worker_name, self.concurrency)
-            except Exception as err:  # noqa: BLE001  a database that is away for a moment must not end the pulse
-                log.warning("heartbeat.failed error=%s", type(err).__name__)
-            finally:
-                connection.close()
+            with BEATING:
+                self.beat()
             self.stopped.wait(heartbeats.BEAT_EVERY_S)
-        announce.quietly(lambda: heartbeats.fall_silent(self.worker_name))
-        connection.close()
+        with BEATING:
+            announce.quietly(lambda: heartbeats.fall_silent(self.worker_name))
+            connection.close()
+
+    def beat(self) -> None:
+        try:
+            heartbeats.beat(self.worker_name, self.concurrency)
+        except Exception as err:  # noqa: BLE001  a database that is away for a moment must not end the pulse
+            log.warning("heartbeat.failed error=%s", type(err).__name__)
+        finally:
+            connection.close()
 
 
 class Running:
