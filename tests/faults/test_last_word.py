@@ -82,7 +82,8 @@ class Scene:
 @pytest.fixture
 def scene(api, gallery, request) -> Scene:
     """Sent, and waiting for a worker; in parts where the point lies behind the joining of parts."""
-    is_in_parts = "multipart" in request.node.callspec.params["point"]
+    point, _ = request.node.callspec.params["moment"]
+    is_in_parts = "multipart" in point
     content = jpeg(1)
     declared = file_out(size=len(content), crc32=crc_of(content), lane="multipart" if is_in_parts else "put")
     row = api.batch(gallery, declared)[0]
@@ -130,8 +131,7 @@ class Meeting:
 
 @pytest.fixture
 def meeting(monkeypatch, request) -> Meeting:
-    given = request.node.callspec.params
-    meeting = Meeting(given["point"], given["dies"])
+    meeting = Meeting(*request.node.callspec.params["moment"])
     monkeypatch.setattr(crash_points, "reached", meeting.reached)
     return meeting
 
@@ -151,13 +151,18 @@ def keys() -> set[str]:
     }
 
 
-EVERYWHERE = pytest.mark.parametrize("point", POINTS)
-LIVES_OR_DIES = pytest.mark.parametrize("dies", [False, True], ids=["the worker lives", "the worker dies"])
+AT_EVERY_MOMENT = pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param((point, worker_dies), id=f"{point}, the worker {'dies' if worker_dies else 'lives'}")
+        for point in POINTS
+        for worker_dies in (False, True)
+    ],
+)
 
 
-@LIVES_OR_DIES
-@EVERYWHERE
-def test_cancelled_or_told_that_it_is_too_late(scene, meeting, developer, later, point, dies) -> None:
+@AT_EVERY_MOMENT
+def test_cancelled_or_told_that_it_is_too_late(scene, meeting, developer, later, moment) -> None:
     meeting.act = scene.cancel
 
     work(developer)
@@ -173,10 +178,9 @@ def test_cancelled_or_told_that_it_is_too_late(scene, meeting, developer, later,
     assert_all_is_cleared_away(later, is_kept=scene.state == State.VERIFIED)
 
 
-@LIVES_OR_DIES
-@EVERYWHERE
+@AT_EVERY_MOMENT
 def test_a_deleted_photo_stays_away_and_comes_back_whole_within_a_day(
-    scene, meeting, developer, later, point, dies
+    scene, meeting, developer, later, moment
 ) -> None:
     meeting.act = scene.delete_photo
 
@@ -194,10 +198,9 @@ def test_a_deleted_photo_stays_away_and_comes_back_whole_within_a_day(
     assert_all_is_cleared_away(later, is_kept=not was_there)
 
 
-@LIVES_OR_DIES
-@EVERYWHERE
+@AT_EVERY_MOMENT
 def test_a_deleted_gallery_stays_away_and_comes_back_as_it_was(
-    scene, meeting, developer, later, point, dies
+    scene, meeting, developer, later, moment
 ) -> None:
     meeting.act = scene.delete_gallery
 
