@@ -1,9 +1,14 @@
 // @vitest-environment happy-dom
-import { beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { readChosenFiles } from "./chosen-files.ts";
 
 beforeEach(() => {
   document.body.innerHTML = "<main></main>";
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
 });
 
 test("a folder without files is told on the page", async () => {
@@ -45,6 +50,46 @@ test("where there are nothing but notes, they are told alone", async () => {
     "1 file with edits (XMP) stays on your disk: galleries keep photos.",
   );
 });
+
+test("however slowly the browser tells of files, the page has its turn after a few of them", async () => {
+  const turns = turnsTaken();
+  const slow = Array.from({ length: 200 }, (_, index) => turns.slowPhoto(`${index}.jpg`));
+  const names: string[] = [];
+
+  await readChosenFiles({ from: "input", input: inputWith(...slow) }, (files) => {
+    // To hand a file to the Worker takes its size.
+    names.push(...files.flatMap(({ file }) => (file.size > 0 ? file.name : [])));
+  });
+
+  expect(names).toEqual(slow.map(({ name }) => name));
+  expect(turns.longestMs()).toBeLessThanOrEqual(10);
+});
+
+/** A clock that each file moves when it is first asked for its size, and the time between turns of the page. */
+function turnsTaken(): { slowPhoto: (name: string) => File; longestMs: () => number } {
+  let nowMs = 0;
+  let turnMs = 0;
+  let longestMs = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => nowMs);
+  vi.stubGlobal("scheduler", {
+    postTask: (run: () => void) => {
+      longestMs = Math.max(longestMs, nowMs - turnMs);
+      turnMs = nowMs;
+      run();
+      return Promise.resolve();
+    },
+  });
+  const asked = new Set<string>();
+  const slowPhoto = (name: string): File =>
+    Object.defineProperty(photo(name), "size", {
+      get: () => {
+        if (!asked.has(name)) nowMs += 2;
+        asked.add(name);
+        return 1;
+      },
+    });
+  return { slowPhoto, longestMs: () => Math.max(longestMs, nowMs - turnMs) };
+}
 
 function photo(name: string): File {
   return Object.assign(new File(["x"], name), { webkitRelativePath: "" });
