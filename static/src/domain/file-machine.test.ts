@@ -1,20 +1,21 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { failureHere, MAX_RESENDS } from "./failure.ts";
+import { failureHere, goneFailure, MAX_RESENDS } from "./failure.ts";
 import {
   chosenFile,
   type FileCommand,
   type FileEvent,
   type FileState,
   fileMachine,
+  isEnded,
   type Remembered,
   type RowNews,
   rememberedFile,
 } from "./file-machine.ts";
 import { planParts } from "./part-plan.ts";
 import { MAX_STORE_TROUBLES } from "./retry.ts";
-import { isEnded, percentOf, tallyOf } from "./tally.ts";
+import { percentOf, tallyOf } from "./tally.ts";
 import type { UploadRowState } from "./wire.ts";
 
 const FILE_BYTES = 20 * 1024 * 1024; // three parts
@@ -24,6 +25,7 @@ const REFUSED = {
   type: "refused",
   failure: { code: "gallery_full", retryable: false, photoId: null },
 } as const;
+const GONE = { type: "refused", failure: goneFailure("gallery_deleted") } as const;
 const BUSY = { type: "refused", failure: failureHere("storage_unavailable") } as const;
 
 function row(state: UploadRowState | null, version: number, code: string | null = null): RowNews {
@@ -91,6 +93,7 @@ const EVENTS = {
   row_cancelled: news("cancelled", 12),
   row_expired: news("expired", 12),
   refused: REFUSED,
+  gone: GONE,
   busy: BUSY,
   started: { type: "started" },
   signed: SIGNED,
@@ -111,6 +114,7 @@ const EVENTS = {
 // Every move there is. Whatever is not named here stays where it is and asks for nothing.
 const MOVES: { readonly [From in Name]?: Partial<Record<keyof typeof EVENTS, string>> } = {
   inspecting: {
+    gone: "failed +withdraw",
     inspected: "queued +register",
     rejected: "invalid",
     unreadable: "waiting +withdraw",
@@ -119,6 +123,7 @@ const MOVES: { readonly [From in Name]?: Partial<Record<keyof typeof EVENTS, str
   },
   invalid: { chosen: "inspecting +inspect", remove: "removed +withdraw" },
   queued_row: {
+    gone: "failed +withdraw",
     unreadable: "waiting +withdraw",
     registered: "queued +offer",
     registered_signed: "queued +offer",
@@ -133,6 +138,7 @@ const MOVES: { readonly [From in Name]?: Partial<Record<keyof typeof EVENTS, str
     remove: "removed +withdraw",
   },
   queued_slot: {
+    gone: "failed +withdraw",
     unreadable: "waiting +withdraw",
     row_uploaded: "confirming +withdraw",
     row_verified: "done +withdraw",
@@ -146,6 +152,7 @@ const MOVES: { readonly [From in Name]?: Partial<Record<keyof typeof EVENTS, str
     remove: "removed +withdraw +cancel",
   },
   queued_pause: {
+    gone: "failed +withdraw",
     unreadable: "waiting +withdraw",
     row_uploaded: "confirming +withdraw",
     row_verified: "done +withdraw",
@@ -159,6 +166,7 @@ const MOVES: { readonly [From in Name]?: Partial<Record<keyof typeof EVENTS, str
     remove: "removed +withdraw +cancel",
   },
   signing: {
+    gone: "failed +withdraw",
     unreadable: "waiting +withdraw",
     row_uploaded: "confirming +withdraw",
     row_verified: "done +withdraw",
@@ -177,6 +185,7 @@ const MOVES: { readonly [From in Name]?: Partial<Record<keyof typeof EVENTS, str
     remove: "removed +withdraw +cancel",
   },
   uploading: {
+    gone: "failed +withdraw",
     unreadable: "waiting +withdraw",
     row_uploaded: "confirming +withdraw",
     row_verified: "done +withdraw",
@@ -193,6 +202,7 @@ const MOVES: { readonly [From in Name]?: Partial<Record<keyof typeof EVENTS, str
     remove: "removed +withdraw +cancel",
   },
   confirming: {
+    gone: "failed +withdraw",
     row_signed: "queued +offer",
     row_verified: "done",
     row_failed: "failed",
@@ -206,6 +216,7 @@ const MOVES: { readonly [From in Name]?: Partial<Record<keyof typeof EVENTS, str
   done: { chosen: "inspecting +inspect" },
   duplicate: { chosen: "inspecting +inspect", keep_both: "queued +register" },
   waiting_offline: {
+    gone: "failed +withdraw",
     unreadable: "waiting +withdraw",
     row_uploaded: "confirming +withdraw",
     row_verified: "done +withdraw",
@@ -222,6 +233,7 @@ const MOVES: { readonly [From in Name]?: Partial<Record<keyof typeof EVENTS, str
     remove: "removed +withdraw +cancel",
   },
   waiting_file: {
+    gone: "failed +withdraw",
     chosen: "inspecting +inspect",
     row_uploaded: "confirming +withdraw",
     row_verified: "done +withdraw",
@@ -233,6 +245,7 @@ const MOVES: { readonly [From in Name]?: Partial<Record<keyof typeof EVENTS, str
     retry: "inspecting +inspect",
   },
   paused: {
+    gone: "failed +withdraw",
     row_uploaded: "confirming +withdraw",
     row_verified: "done +withdraw",
     row_failed: "failed +withdraw",
@@ -246,6 +259,7 @@ const MOVES: { readonly [From in Name]?: Partial<Record<keyof typeof EVENTS, str
     remove: "removed +withdraw +cancel",
   },
   paused_early: {
+    gone: "failed +withdraw",
     row_uploaded: "confirming +withdraw",
     row_verified: "done +withdraw",
     row_failed: "failed +withdraw",
@@ -306,6 +320,16 @@ test("wrong bytes are sent again twice by itself, then a person is asked", () =>
 
   expect(told).toEqual(["queued", "queued", "failed"]);
   expect(fileMachine(state, { type: "retry" })[1]).toEqual([{ type: "reopen" }]);
+});
+
+test("what a deleted gallery left out begins anew once the gallery is back", () => {
+  const sent: FileState = { ...STATES.uploading, way: { ...STATES.uploading.way, sentBytes: 99 } };
+  const [left] = fileMachine(sent, GONE);
+
+  const [again, commands] = fileMachine(left, { type: "retry" });
+
+  expect([left.way.uploadId, left.way.sentBytes]).toEqual([null, 0]);
+  expect([again.name, commands]).toEqual(["queued", [{ type: "register" }]]);
 });
 
 test("a store that never works is left to a person after the last round, not before", () => {

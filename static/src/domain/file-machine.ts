@@ -1,6 +1,15 @@
 // Pure: the way of one file through the browser. docs/engine.md shows it as a diagram, made from this table.
 import type { Step } from "../kernel/machine.ts";
-import { type Failure, failureHere, isRegisteredAnew, isResent, MAX_RESENDS } from "./failure.ts";
+import {
+  type Failure,
+  failureHere,
+  type GoneCode,
+  goneFailure,
+  isGone,
+  isRegisteredAnew,
+  isResent,
+  MAX_RESENDS,
+} from "./failure.ts";
 import { bytesOfParts, type PartPlan, planParts } from "./part-plan.ts";
 import { MAX_STORE_TROUBLES } from "./retry.ts";
 import type { UploadRow, UploadRowState } from "./wire.ts";
@@ -199,6 +208,11 @@ export function fileMachine(state: FileState, event: FileEvent): FileStep {
 
 type EventOf<Type extends FileEvent["type"]> = Extract<FileEvent, { type: Type }>;
 
+/** A file whose end does not depend on anything any more. */
+export function isEnded({ name }: FileState): boolean {
+  return name === "done" || name === "failed" || name === "invalid" || name === "removed";
+}
+
 function stay(state: FileState): FileStep {
   return [state, []];
 }
@@ -225,9 +239,8 @@ function onDisk(
 
 /** Known files are asked about again: the server tells whether anything is left to do. */
 function chooseAgain(state: FileState): FileStep {
-  const isOver = state.name === "invalid" || state.name === "failed" || state.name === "removed";
   const isLost = state.name === "waiting" && state.why === "file_needed";
-  if (!isOver && !isLost && state.name !== "done") return stay(state);
+  if (!isEnded(state) && !isLost) return stay(state);
   // Removed before the server answers, its row is still to be cancelled.
   const uploadId = isLost || state.name === "failed" ? state.way.uploadId : null;
   return [{ name: "inspecting", way: { ...fresh(state.way), uploadId } }, [INSPECT]];
@@ -399,6 +412,7 @@ function done(way: Way, photoId: string | null, isDuplicate: boolean): FileStep 
 }
 
 function fail(way: Way, failure: Failure, back: WayBack): FileStep {
+  if (isGone(failure.code)) return leaveGallery(way, failure.code);
   if (failure.code === "duplicate") return done(way, failure.photoId, true);
   if (back === "reopen" && isResent(failure.code) && way.resendCount < MAX_RESENDS) {
     const again = { ...unsent(way, false), sentBytes: 0, resendCount: way.resendCount + 1 };
@@ -408,6 +422,7 @@ function fail(way: Way, failure: Failure, back: WayBack): FileStep {
 }
 
 function takeRefusal(state: FileState, failure: Failure): FileStep {
+  if (isGone(failure.code)) return isEnded(state) ? stay(state) : leaveGallery(state.way, failure.code);
   if (isHeld(state)) return holdAgain(state, takeRefusal(state.held, failure));
   switch (state.name) {
     case "queued":
@@ -419,6 +434,11 @@ function takeRefusal(state: FileState, failure: Failure): FileStep {
     default:
       return stay(state);
   }
+}
+
+/** Whatever the server had of it went with the gallery. */
+function leaveGallery(way: Way, code: GoneCode): FileStep {
+  return [{ name: "failed", failure: goneFailure(code), back: "register", way: fresh(way) }, [WITHDRAW]];
 }
 
 function refuseRow(way: Way, failure: Failure): FileStep {

@@ -48,13 +48,6 @@ export function noFiles(): Record<StateWord, number> {
   };
 }
 
-/** A file whose end does not depend on anything any more. */
-export function isEnded(state: FileState): boolean {
-  return (
-    state.name === "done" || state.name === "failed" || state.name === "invalid" || state.name === "removed"
-  );
-}
-
 /** A file that counts towards the hundred percent. */
 function isCounted(state: FileState): boolean {
   return state.name !== "failed" && state.name !== "invalid" && state.name !== "removed";

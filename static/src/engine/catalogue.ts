@@ -1,4 +1,11 @@
-import { type FileCommand, type FileEvent, type FileState, fileMachine } from "../domain/file-machine.ts";
+import { isGone } from "../domain/failure.ts";
+import {
+  type FileCommand,
+  type FileEvent,
+  type FileState,
+  fileMachine,
+  isEnded,
+} from "../domain/file-machine.ts";
 import {
   type GalleryEvent,
   type GalleryState,
@@ -9,7 +16,7 @@ import { type Profile, WIDEST_PROFILE } from "../domain/profile.ts";
 import { groupShots, type ShotPart, shotPartOf } from "../domain/shots.ts";
 import type { MediaType } from "../domain/sniff.ts";
 import { type Speed, standingStill } from "../domain/speed.ts";
-import { isEnded, type StateWord } from "../domain/tally.ts";
+import type { StateWord } from "../domain/tally.ts";
 import { Runner } from "../kernel/machine.ts";
 
 /** A file of this session, as long as the session lasts. */
@@ -193,6 +200,11 @@ export function openCount(gallery: GalleryEntry): number {
 
 export function failedCount(gallery: GalleryEntry): number {
   return countOf(gallery, "failed") + countOf(gallery, "invalid");
+}
+
+/** Never sent, because the gallery itself is gone. */
+export function isLeftByGallery({ runner }: FileEntry): boolean {
+  return runner.state.name === "failed" && isGone(runner.state.failure.code);
 }
 
 export function isOpen(entry: FileEntry): boolean {

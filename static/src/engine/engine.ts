@@ -1,5 +1,5 @@
 import { clientIdOf } from "../domain/client-id.ts";
-import type { Failure } from "../domain/failure.ts";
+import { type Failure, type GoneCode, goneCodeOf, goneFailure } from "../domain/failure.ts";
 import type { FileCheck } from "../domain/file-check.ts";
 import { chosenFile, type FileCommand, type FileEvent } from "../domain/file-machine.ts";
 import { backoffMs, STORE_BACKOFF } from "../domain/retry.ts";
@@ -20,6 +20,7 @@ import {
   type FileFacts,
   failedCount,
   type GalleryEntry,
+  isLeftByGallery,
   isOpen,
   openCount,
 } from "./catalogue.ts";
@@ -185,7 +186,7 @@ export class Engine {
       dispatch: (entry, event) => this.#dispatch(entry, event),
       cancelAgain: (entry) => this.#perform(entry, { type: "cancel" }),
       onRestored: (gallery) => this.#takeRestored(gallery),
-      onGone: (gallery) => this.#dropGallery(gallery),
+      onGone: (gallery, code) => this.#endGone(gallery, code),
     }).begin();
     void restoring.finally(() => {
       beginWithoutIt();
@@ -410,6 +411,12 @@ export class Engine {
     this.#catalogue.drop(gallery);
     this.#closeIfIdle(gallery.id);
     this.#reporter.changed();
+  }
+
+  /** Its files that were not sent stay told; without any there is nothing to tell. */
+  #endGone(gallery: GalleryEntry, code: GoneCode): void {
+    this.#refuseAll(gallery, goneFailure(code));
+    if (!gallery.files.some(isLeftByGallery)) this.#dropGallery(gallery);
   }
 
   #watch(viewerId: ViewerId, galleryId: string | null): void {
@@ -678,7 +685,12 @@ export class Engine {
   /** Deleted, or no longer ours: what waits for word from it will not get any. */
   #refuseGallery(galleryId: string, failure: Failure): void {
     const gallery = this.#catalogue.galleries.get(galleryId);
-    for (const entry of gallery?.files ?? []) this.#dispatch(entry, { type: "refused", failure });
+    const goneCode = goneCodeOf(failure);
+    if (gallery !== undefined) this.#refuseAll(gallery, goneCode === null ? failure : goneFailure(goneCode));
+  }
+
+  #refuseAll({ files }: GalleryEntry, failure: Failure): void {
+    for (const entry of files) this.#dispatch(entry, { type: "refused", failure });
   }
 }
 

@@ -71,7 +71,8 @@ export type Fault =
   | "busy"
   | "too_many"
   | "signed_out"
-  | "forbidden";
+  | "forbidden"
+  | "deleted";
 
 /** Without CORS headers a refusal cannot be read, nor told from a dead network. */
 const UNREADABLE: PutOutcome = { kind: "failed", status: 0 };
@@ -83,6 +84,7 @@ const REFUSED_PUTS: Readonly<Record<Exclude<Fault, "none" | "unheard">, PutOutco
   too_many: { kind: "throttled", retryAfterMs: 7000 },
   signed_out: { kind: "failed", status: 401 },
   forbidden: { kind: "failed", status: 403 },
+  deleted: { kind: "failed", status: 410 },
 };
 
 /** A tab: once it is over, nothing that it does is heard any more, nor heard by it. */
@@ -343,6 +345,7 @@ export class FakeWorld {
     if (fault === "too_many") return new Response("", { status: 429, headers: { "Retry-After": "7" } });
     if (fault === "signed_out") return refuse(401, "sign_in_required");
     if (fault === "forbidden") return refuse(403, "forbidden");
+    if (fault === "deleted") return refuse(410, "gallery_deleted");
     const answer = this.#route(url, init, body);
     if (fault === "unheard") throw new TypeError("Failed to fetch");
     return answer;

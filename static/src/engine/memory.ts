@@ -1,4 +1,5 @@
-import type { RememberedEnd } from "../domain/file-machine.ts";
+import { isGone } from "../domain/failure.ts";
+import type { FileState, RememberedEnd } from "../domain/file-machine.ts";
 import type { Room } from "../domain/keep-plan.ts";
 import type { Journal } from "../io/journal.ts";
 import type { FileKey, FileRecord, GalleryRecord } from "../io/journal-records.ts";
@@ -236,11 +237,15 @@ function endOf(entry: FileEntry): RememberedEnd | null {
   if (state.name === "removed") return { kind: "removed" };
   if (state.name === "invalid") return { kind: "invalid", reasons: state.reasons };
   // Of a file with a row the server tells why it failed; of others nobody else knows. What may pass is tried again.
-  if (state.name === "failed" && state.way.uploadId === null && !state.failure.retryable)
-    return { kind: "refused", failure: state.failure };
+  if (state.name === "failed" && isLeftTold(state)) return { kind: "refused", failure: state.failure };
   return state.name === "done"
     ? { kind: "done", photoId: state.photoId, isDuplicate: state.isDuplicate }
     : null;
+}
+
+/** That the gallery is gone, nobody would tell when it is back. */
+function isLeftTold({ failure, way }: Extract<FileState, { name: "failed" }>): boolean {
+  return isGone(failure.code) || (way.uploadId === null && !failure.retryable);
 }
 
 async function readableRoots(roots: readonly Root[]): Promise<ReadonlySet<string>> {

@@ -278,7 +278,30 @@ test("what an earlier visit left is not lost to somebody else who has signed in"
   expect(await browser.untilComplete()).toMatchObject({ doneCount: 2 });
 });
 
-test("a gallery that is gone is forgotten", async () => {
+test("what a gallery that was deleted meanwhile left out is told on every visit until it is dismissed", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.add(some(2));
+  await browser.untilKept(2);
+  await browser.until(() => browser.rows.size === 2);
+  const told = { code: "gallery_deleted", count: 2, names: ["photo-0.jpg", "photo-1.jpg"] };
+
+  browser.onCall = (path) => (path.includes("/galleries/") ? "deleted" : "none");
+  for (const hours of [0, 30]) {
+    await browser.pass(hours * 60 * 60_000);
+    await browser.visit();
+    await browser.pass(5_000);
+    expect(browser.tally().problems).toMatchObject([told]);
+  }
+
+  browser.send({ type: "dismiss" });
+  await browser.pass(5_000);
+  await browser.visit();
+  await browser.pass(5_000);
+  expect(browser.hasTally()).toBe(false);
+});
+
+test("where nobody can tell why a gallery is gone, its files are told too", async () => {
   const browser = await visitor();
   browser.onPut = () => "lost";
   browser.add(some(2));
@@ -287,10 +310,42 @@ test("a gallery that is gone is forgotten", async () => {
   browser.onCall = (path) => (path.includes("/uploads") ? "forbidden" : "none");
   await browser.visit();
   await browser.pass(5_000);
+
+  expect(browser.tally().problems).toMatchObject([{ code: "gallery_gone", count: 2, retryable: false }]);
+});
+
+test("what was sent before its gallery was deleted is no trouble", async () => {
+  const browser = await visitor();
+  browser.add(some(2));
+  await browser.untilComplete();
+  await browser.pass(2_000);
+
+  browser.onCall = (path) => (path.includes("/galleries/") ? "deleted" : "none");
   await browser.visit();
   await browser.pass(5_000);
 
   expect(browser.hasTally()).toBe(false);
+});
+
+test("a gallery that was brought back gets what it had left out, without a click", async () => {
+  const browser = await visitor();
+  browser.onPut = () => "lost";
+  browser.add(some(3));
+  await browser.untilKept(3);
+  await browser.until(() => browser.rows.size === 3);
+  browser.send({ type: "pause", fileIds: [browser.rowViews()[0]?.fileId ?? ""] });
+  await browser.pass(2_000);
+  browser.onCall = (path) => (path.includes("/galleries/") ? "deleted" : "none");
+  await browser.visit();
+  await browser.pass(5_000);
+  expect(browser.tally().problems).toMatchObject([{ code: "gallery_deleted", count: 3 }]);
+
+  for (const row of browser.rows.values()) row.state = "cancelled";
+  browser.onCall = () => "none";
+  browser.onPut = () => "none";
+  await browser.visit();
+
+  expect(await browser.untilComplete()).toMatchObject({ outcome: "all", doneCount: 3 });
 });
 
 test("signed out, nothing is sent any more and nothing is remembered", async () => {

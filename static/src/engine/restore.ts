@@ -1,4 +1,4 @@
-import type { Failure } from "../domain/failure.ts";
+import { type Failure, type GoneCode, goneCodeOf } from "../domain/failure.ts";
 import { type FileEvent, rememberedFile } from "../domain/file-machine.ts";
 import { MAX_BATCH_ITEMS } from "../domain/limits.ts";
 import { backoffMs, STORE_BACKOFF } from "../domain/retry.ts";
@@ -6,7 +6,13 @@ import type { SignItem, UploadRow } from "../domain/wire.ts";
 import type { UploadApi } from "../io/upload-api.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { HOUR_MS } from "../kernel/units.ts";
-import { type Catalogue, type FileEntry, type GalleryEntry, openCount } from "./catalogue.ts";
+import {
+  type Catalogue,
+  type FileEntry,
+  type GalleryEntry,
+  isLeftByGallery,
+  openCount,
+} from "./catalogue.ts";
 import type { Connection } from "./connection.ts";
 import type { Memory, RememberedFile, RememberedGallery } from "./memory.ts";
 import { readPages } from "./pages.ts";
@@ -22,13 +28,11 @@ export type RestorePorts = {
   /** Removed here, and the browser was gone before the server heard of it. */
   readonly cancelAgain: (entry: FileEntry) => void;
   readonly onRestored: (gallery: GalleryEntry) => void;
-  readonly onGone: (gallery: GalleryEntry) => void;
+  readonly onGone: (gallery: GalleryEntry, code: GoneCode) => void;
 };
 
 /** Who was away for longer has seen how it ended, or does not ask any more. */
 const ENDED_TOLD_FOR_MS = HOUR_MS;
-/** The gallery was deleted, or is no longer ours to upload to. */
-const GONE_CODES: ReadonlySet<string> = new Set(["not_found", "gallery_deleted", "forbidden"]);
 
 /**
  * Takes up what an earlier visit left. Whatever was written down here, the server is asked first: only what it still
@@ -56,7 +60,9 @@ export class Restore {
     for (const file of files) {
       if (!gallery.byClientId.has(file.record.clientId)) this.#enterFile(gallery, file);
     }
-    const isOld = record.endedAtMs !== null && record.endedAtMs < clock.wallMs() - ENDED_TOLD_FOR_MS;
+    const isLate = record.endedAtMs !== null && record.endedAtMs < clock.wallMs() - ENDED_TOLD_FOR_MS;
+    // What was never sent is told until somebody has said that they know.
+    const isOld = isLate && !gallery.files.some(isLeftByGallery);
     if (gallery.files.length === 0 || (isOld && openCount(gallery) === 0)) {
       memory.forgetGallery(gallery);
       catalogue.drop(gallery);
@@ -94,8 +100,12 @@ export class Restore {
         await this.#goOn(asked, heard);
         return;
       }
-      if (GONE_CODES.has(failure.code)) this.#ports.onGone(gallery);
-      else await this.#rest(attempt);
+      const goneCode = goneCodeOf(failure);
+      if (goneCode !== null) {
+        this.#ports.onGone(gallery, goneCode);
+        return;
+      }
+      await this.#rest(attempt);
     }
   }
 
@@ -108,7 +118,9 @@ export class Restore {
 
   async #goOn(asked: readonly FileEntry[], heard: ReadonlyMap<FileEntry, UploadRow>): Promise<void> {
     for (const entry of asked) {
-      if (!heard.has(entry)) this.#ports.dispatch(entry, { type: "unregistered" });
+      // The gallery is back.
+      if (isLeftByGallery(entry)) this.#ports.dispatch(entry, { type: "retry" });
+      else if (!heard.has(entry)) this.#ports.dispatch(entry, { type: "unregistered" });
     }
     await this.#lookFor([...heard].flatMap(([entry, row]) => (mayBeStored(entry, row) ? [entry] : [])));
   }
