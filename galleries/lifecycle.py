@@ -23,6 +23,7 @@ def create(actor: Actor, title: str, *, idempotency_key: str | None = None) -> G
     title = visible_title(title)
     try:
         with transaction.atomic():
+            filler().galleries_changed(actor.user.pk)
             return Gallery.objects.create(
                 owner=actor.user, title=title, idempotency_key=idempotency_key or ""
             )
@@ -91,6 +92,7 @@ def delete(gallery: Gallery) -> None:
             filler().gallery_deleted(gallery.pk)
             version = raise_version(gallery.pk)
             filler().photos_changed(gallery.pk, version=version, photo_ids=[])
+            filler().galleries_changed(gallery.owner_id)
 
 
 def restore(gallery: Gallery) -> None:
@@ -102,5 +104,6 @@ def restore(gallery: Gallery) -> None:
         deleted = Gallery.objects.filter(pk=gallery.pk, deleted_at__isnull=False)
         if deleted.filter(deleted_at__gt=timezone.now() - DELETED_KEPT_FOR).update(deleted_at=None):
             raise_version(gallery.pk)
+            filler().galleries_changed(gallery.owner_id)
         elif deleted.exists():
             raise RestoreExpired

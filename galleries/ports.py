@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from galleries.models import Gallery
@@ -18,6 +19,9 @@ class Totals:
     files: Mapping[str, int] = field(default_factory=dict)
     rate: int | None = None
     seconds_left: int | None = None
+    # Of the round; no end while a file is on its way.
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
 
     def as_wire(self) -> dict[str, object]:
         return {
@@ -82,6 +86,9 @@ class Filler(Protocol):
     def gallery_deleted(self, gallery_id: uuid.UUID) -> None:
         """Called inside the transaction that deletes it; the caller raises its version and announces."""
 
+    def galleries_changed(self, owner_id: uuid.UUID) -> None:
+        """Somebody has one more, or one less; announced after the commit."""
+
 
 class NoFiller:
     def profile_of(self, _gallery: Gallery) -> Profile:
@@ -97,6 +104,9 @@ class NoFiller:
         pass
 
     def gallery_deleted(self, gallery_id: uuid.UUID) -> None:
+        pass
+
+    def galleries_changed(self, owner_id: uuid.UUID) -> None:
         pass
 
 

@@ -19,6 +19,7 @@ from uploads.lanes.base import lanes_of
 from uploads.limits import SIGNED_URL_LIFE
 from uploads.models import Upload
 from uploads.part_plan import plan_parts
+from uploads.progress import take_report
 from uploads.states import State
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ def make_upload(gallery: Gallery, state: State = State.REGISTERED, **columns: An
     if state in {State.VERIFIED, State.FAILED, State.CANCELLED, State.EXPIRED}:
         given["ended_at"] = now
     return Upload.objects.create(**{**given, **columns})
+
+
+def report_bytes(upload: Upload, stored_bytes: int) -> None:
+    """As its sender's page does."""
+    take_report(Actor(upload.gallery.owner), upload.gallery_id, [(str(upload.pk), stored_bytes, 0)])
 
 
 def make_photo(gallery: Gallery, **columns: Any) -> Photo:

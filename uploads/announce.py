@@ -7,16 +7,16 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
-from typing import Any
+from typing import Any, cast
 
 from channels.layers import get_channel_layer
-from django.conf import settings
 from django.db import transaction
 
 from galleries.photo_wire import photo_out
 from galleries.queries import get_photos
 from uploads import crash_points, ledger, wire
 from uploads.models import Upload
+from uploads.states import State
 
 log = logging.getLogger(__name__)
 # A message larger than this is not worth sending: the client reads the list instead.
@@ -24,12 +24,22 @@ MAX_ROWS_PER_MESSAGE = 200
 MAX_UNSAID = 1_000
 
 
-def group_of(gallery_id: uuid.UUID) -> str:
-    return f"gallery.{gallery_id}"
+def group_of_user(user_id: uuid.UUID) -> str:
+    return f"user.{user_id}"
 
 
 def uploads_changed(gallery_id: uuid.UUID, *, version: int, uploads: Sequence[Upload]) -> None:
-    tell_after_commit(gallery_id, "uploads", version, lambda: [wire.upload_out(upload) for upload in uploads])
+    tell_after_commit(
+        *(gallery_id, "uploads", version),
+        lambda: [wire.upload_out(upload) for upload in uploads],
+        moved=[ledger_row(upload) for upload in uploads],
+    )
+
+
+def ledger_row(upload: Upload) -> ledger.Row:
+    return ledger.Row(
+        *(upload.pk, upload.version, upload.size, upload.actor), takes_bytes=upload.state == State.SIGNED
+    )
 
 
 def photos_changed(gallery_id: uuid.UUID, *, version: int, photo_ids: Iterable[uuid.UUID]) -> None:
@@ -42,23 +52,39 @@ def publication_changed(gallery_id: uuid.UUID, *, version: int, body: dict[str, 
 
 
 def tell_after_commit(
-    gallery_id: uuid.UUID, kind: str, version: int, rows: Callable[[], Sequence[dict[str, object]]]
+    gallery_id: uuid.UUID,
+    kind: str,
+    version: int,
+    rows: Callable[[], Sequence[dict[str, object]]],
+    *,
+    moved: Sequence[ledger.Row] = (),
 ) -> None:
-    """Rows are only put together for somebody: who begins to listen later reads them in the snapshot."""
-    after_commit(lambda: tell(gallery_id, kind, version, rows()) if is_watched(gallery_id) else None)
+    """The ledger is told of every version. Rows are only put together for somebody.
+
+    A socket joins before it reads its snapshot, so that nothing falls between. One round trip to Redis.
+    """
+
+    def settle_and_tell() -> None:
+        if ledger.settle(gallery_id, version, moved):
+            tell(gallery_id, kind, version, rows())
+
+    after_commit(settle_and_tell)
 
 
-def is_watched(gallery_id: uuid.UUID) -> bool:
-    """One round trip to Redis. A socket joins before it reads its snapshot, so that nothing falls between."""
-    channel = f"{settings.CHANNEL_PREFIX}__group__{group_of(gallery_id)}"  # as channels_redis.pubsub names it
-    [(_, listener_count)] = ledger.client().pubsub_numsub(channel)
-    return bool(listener_count)
+def progress_forgotten(gallery_id: uuid.UUID) -> None:
+    """Nothing of it is on its way any more, whatever was said before."""
+    after_commit(lambda: ledger.forget(gallery_id))
+
+
+def galleries_changed(user_id: uuid.UUID) -> None:
+    """Somebody has one more, or one less."""
+    after_commit(lambda: send(group_of_user(user_id), {"type": "galleries.changed", "user": str(user_id)}))
 
 
 def tell(gallery_id: uuid.UUID, kind: str, version: int, rows: Sequence[dict[str, object]]) -> None:
     """A gap (`previous` is not what the client has) makes the client read the list."""
     send(
-        group_of(gallery_id),
+        ledger.group_of(gallery_id),
         {
             "type": "gallery.event",
             "kind": kind,
@@ -146,12 +172,34 @@ def ring() -> None:
 BELL_EXPIRES_S = 60
 
 
-def progress_moved(gallery_id: uuid.UUID) -> None:
-    """Says that bytes arrived; each listener works out the totals when it next speaks."""
-    send(group_of(gallery_id), {"type": "gallery.moved", "gallery": str(gallery_id)})
+def moved_message(gallery_id: uuid.UUID) -> bytes:
+    """Says that bytes arrived, in the channel layer's own form: the ledger's script sends it."""
+    return cast("bytes", get_channel_layer().serialize({"type": "gallery.moved", "gallery": str(gallery_id)}))
 
 
-async def progress_moved_async(gallery_id: uuid.UUID) -> None:
-    await get_channel_layer().group_send(
-        group_of(gallery_id), {"type": "gallery.moved", "gallery": str(gallery_id)}
-    )
+class Ear:
+    """What one process hears, of all groups that it joins, by one channel of its own."""
+
+    def __init__(self) -> None:
+        self.joined: set[str] = set()
+        self.channel = ""
+
+    async def open(self) -> None:
+        self.channel = await get_channel_layer().new_channel()
+
+    async def join(self, group: str) -> None:
+        """Safe to repeat."""
+        if group not in self.joined:
+            await get_channel_layer().group_add(group, self.channel)
+            self.joined.add(group)
+
+    async def leave(self, group: str) -> None:
+        """Safe to repeat."""
+        if group in self.joined:
+            self.joined.discard(group)
+            await get_channel_layer().group_discard(group, self.channel)
+
+    async def next(self) -> dict[str, Any]:
+        """The channel ends with whoever is cancelled while waiting here."""
+        event: dict[str, Any] = await get_channel_layer().receive(self.channel)
+        return event

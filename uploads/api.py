@@ -174,14 +174,9 @@ def report_progress(request: HttpRequest, gallery_id: UUID, body: wire.ProgressI
     actor = actor_of_call(request)
     gallery = get_gallery(actor, gallery_id, Action.UPLOAD)
     refuse_large(body.uploads)
-    announce.quietly(lambda: report_and_tell(actor, gallery.pk, body))
+    # Redis may be away: nobody waits for progress.
+    announce.quietly(lambda: progress.take_report(actor, gallery.pk, body.uploads))
     return HttpResponse(status=204)
-
-
-def report_and_tell(actor: Actor, gallery_id: UUID, body: wire.ProgressIn) -> None:
-    """Redis may be away: nobody waits for progress."""
-    if progress.take_report(actor, gallery_id, body.uploads, {}):
-        announce.progress_moved(gallery_id)
 
 
 @router.post("/galleries/{uuid:gallery_id}/publications", response={202: wire.PublicationOut})

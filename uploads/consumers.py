@@ -5,157 +5,196 @@ import json
 import logging
 import uuid
 from abc import abstractmethod
+from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
 from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth import get_user
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 
-from accounts.models import find_user_of_token
+from accounts.models import digest_of, find_user_of_token
 from galleries.access import Action, Actor, actor_of, get_gallery
 from galleries.callers import bearer_token
 from galleries.errors import GalleryError, SignInRequired
+from galleries.overall import overall_of
 from galleries.photo_wire import gallery_out
+from galleries.ports import Totals
 from galleries.queries import GalleryView, list_galleries, view_of
-from uploads import announce, progress
+from uploads import progress
+from uploads.board import board
 from uploads.feed import Feed
-from uploads.limits import MAX_BATCH_ITEMS, PROGRESS_EVERY_S
+from uploads.limits import (
+    MAX_BATCH_ITEMS,
+    MAX_GALLERIES_FOLLOWED,
+    MAX_SOCKETS_OF_ONE,
+    SOCKET_MESSAGES_AT_ONCE,
+    SOCKET_MESSAGES_PER_S,
+)
+from uploads.standing import Credential, Grounds, Standing, grounds_of
 
 log = logging.getLogger(__name__)
 
 # RFC 6455 leaves 4000-4999 to applications; these mirror the HTTP answers.
 CLOSE_SIGN_IN = 4401
 CLOSE_NOT_FOUND = 4404
+CLOSE_TOO_MANY = 4429
 CLOSE_BAD_MESSAGE = 1003
 CLOSE_TOO_BIG = 1009
 MAX_MESSAGE_CHARS = 16 * 1024
-IDS_REMEMBERED = 10_000
-# How long a socket may outlive the right to it: while it is spoken to, and while nothing happens.
-CHECKED_WHEN_SPEAKING_S = 5
-CHECKED_EVERY_S = 30
 
 
 class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is untyped
-    """What both sockets share: who it is, whether that still holds, and speaking at most every quarter of a second."""
+    """What both sockets share: who it is, whether that still holds, and one message after the other.
 
+    A reader that does not read holds up its own `speak` alone: meanwhile the last totals take the place of those
+    before, and changes add up until the list is the shorter way.
+    """
+
+    standing: Standing
+    grounds: Grounds
     actor: Actor
-    flusher: asyncio.Task[None] | None = None
-    watcher: asyncio.Task[None] | None = None
+    speaker: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Channels' own loop makes two tasks for each message, and joins a group's channel for each socket."""
+        self.scope, self.base_send = scope, send
+        try:
+            while True:
+                await self.dispatch(await receive())
+        except StopConsumer:
+            pass
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        await getattr(self, message["type"].replace(".", "_"))(message)
 
     async def connect(self) -> None:
-        self.moved: set[uuid.UUID] = set()
-        self.checked_at = monotonic()
+        self.totals: dict[uuid.UUID, Totals] = {}
+        self.has_news = asyncio.Event()
+        self.allowance = Allowance(SOCKET_MESSAGES_PER_S, SOCKET_MESSAGES_AT_ONCE)
         try:
-            self.actor = await self.find_actor()
-            await self.enter()
+            await database_sync_to_async(self.identify)()
         except GalleryError as refusal:
             await self.close(close_code_of(refusal))
-        else:
-            self.watcher = asyncio.create_task(self.watch())
+            return
+        if board().count_of(self.actor.user.pk) >= MAX_SOCKETS_OF_ONE:
+            await self.accept()
+            await self.close(CLOSE_TOO_MANY)
+            return
+        await board().enter(self)
+        try:
+            snapshot = await self.begin()
+        except GalleryError as refusal:
+            await self.close(close_code_of(refusal))
+            return
+        await self.accept()
+        await self.say(snapshot)
+        self.speaker = asyncio.create_task(self.speak())
 
     @abstractmethod
-    async def enter(self) -> None:
-        """Joins the groups, accepts, and says how things stand."""
+    async def begin(self) -> dict[str, Any]:
+        """Joins before it reads the snapshot: what changes between is told, and told again at worst.
+
+        Raises: NotFound, GalleryDeleted.
+        """
 
     @abstractmethod
-    async def check_access(self) -> None:
-        """Raises: NotFound, GalleryDeleted when the listener may listen no longer."""
+    def gallery_id_asked(self) -> uuid.UUID | None:
+        """None: all of theirs."""
 
+    @abstractmethod
     def news(self) -> list[dict[str, Any]]:
-        """What to say beside progress."""
-        return []
+        """What to say now, each once."""
 
-    def has_news(self) -> bool:
-        return False
+    def identify(self) -> None:
+        """Asked again while the socket is open. Raises: SignInRequired, NotFound, GalleryDeleted."""
+        self.actor, credential = self.find_actor()
+        gallery_id = self.gallery_id_asked()
+        self.standing = Standing(credential, self.actor.user.pk, gallery_id)
+        # Read before what they are the grounds of: a change between is noticed.
+        self.grounds = grounds_of([self.standing])[self.standing]
+        if gallery_id is not None:
+            get_gallery(self.actor, gallery_id, Action.VIEW)
 
-    async def find_actor(self) -> Actor:
-        """Asked again while the socket is open. Raises: SignInRequired."""
+    def find_actor(self) -> tuple[Actor, Credential]:
         token = bearer_token(header_of(self.scope, b"authorization"))
         if token is not None:
-            return actor_of(await database_sync_to_async(find_user_of_token)(token))
-        return actor_of(await database_sync_to_async(user_of_session)(self.scope["session"].session_key))
+            return actor_of(find_user_of_token(token)), Credential(token_digest=digest_of(token))
+        session_key = session_key_of(self.scope)
+        return actor_of(user_of_session(session_key)), Credential(session_key=session_key)
 
-    async def watch(self) -> None:
-        """A quiet socket is asked who it is, too."""
-        may = True
-        while may:
-            await asyncio.sleep(CHECKED_EVERY_S)
-            may = await self.still_may()
-
-    async def still_may(self) -> bool:
+    async def prove(self) -> None:
         """After sign-out, revocation or deletion the socket is closed with the code of its reason."""
-        self.checked_at = monotonic()
+        before = self.standing
         try:
-            self.actor = await self.find_actor()
-            await self.check_access()
+            await database_sync_to_async(self.identify)()
+            if self.standing.user_id != before.user_id:
+                raise SignInRequired
         except GalleryError as refusal:
-            await self.close(close_code_of(refusal))
-            return False
-        return True
+            await board().leave(self)
+            if self.speaker is not None:
+                self.speaker.cancel()
+            # A reader that does not read would hold up the others' proof.
+            self.closing = asyncio.create_task(self.close(close_code_of(refusal)))
 
     async def disconnect(self, code: int) -> None:
         del code
-        for task in (self.flusher, self.watcher):
-            if task is not None:
-                task.cancel()
+        if self.speaker is not None:
+            self.speaker.cancel()
+        if hasattr(self, "standing"):
+            await board().leave(self)
 
-    async def say(self, message: dict[str, Any]) -> None:
-        await self.send(text_data=json.dumps(message))
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if text_data is None or bytes_data is not None:
+            await self.close(CLOSE_BAD_MESSAGE)
+        elif len(text_data) > MAX_MESSAGE_CHARS:
+            await self.close(CLOSE_TOO_BIG)
+        elif not self.allowance.spend():
+            await self.close(CLOSE_TOO_MANY)
+        else:
+            self.take(text_data)
 
-    def flush_soon(self) -> None:
-        if self.flusher is None or self.flusher.done():
-            self.flusher = asyncio.create_task(self.flush_later())
+    def take(self, text: str) -> None:
+        """What the client says."""
 
-    async def flush_later(self) -> None:
-        await asyncio.sleep(PROGRESS_EVERY_S)
-        while self.has_news() or self.moved:
-            if monotonic() - self.checked_at > CHECKED_WHEN_SPEAKING_S and not await self.still_may():
-                return
+    def tell(self, gallery_id: uuid.UUID, totals: Totals | None) -> None:
+        if totals is not None:
+            self.totals[gallery_id] = totals
+        self.has_news.set()
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        """Only the gallery's own page wants more than totals."""
+
+    async def galleries_are(self, gallery_ids: set[uuid.UUID]) -> None:
+        """Only who listens to all of them cares."""
+
+    async def speak(self) -> None:
+        while True:
+            await self.has_news.wait()
+            self.has_news.clear()
             for message in self.news():
                 await self.say(message)
-            moved, self.moved = self.moved, set()
-            for gallery_id, totals in (await database_sync_to_async(progress.totals_of)(moved)).items():
-                await self.say(self.progress_message(gallery_id, totals.as_wire()))
-            await asyncio.sleep(PROGRESS_EVERY_S)
 
-    def progress_message(self, gallery_id: uuid.UUID, totals: dict[str, object]) -> dict[str, Any]:
-        return {"type": "progress", "gallery_id": str(gallery_id), "totals": totals}
-
-    async def gallery_moved(self, event: dict[str, Any]) -> None:
-        self.moved.add(uuid.UUID(event["gallery"]))
-        self.flush_soon()
+    async def say(self, message: dict[str, Any]) -> None:
+        await self.base_send({"type": "websocket.send", "text": json.dumps(message)})
 
 
 class GalleryConsumer(LiveConsumer):
     """Reports and events of one gallery."""
 
-    async def enter(self) -> None:
-        self.gallery_id = uuid.UUID(str(self.scope["url_route"]["kwargs"]["gallery_id"]))
-        self.sizes: dict[uuid.UUID, int] = {}
+    def gallery_id_asked(self) -> uuid.UUID:
+        return uuid.UUID(str(self.scope["url_route"]["kwargs"]["gallery_id"]))
+
+    async def begin(self) -> dict[str, Any]:
+        self.gallery_id = self.gallery_id_asked()
         self.feed = Feed(0)
-        await self.check_access()
-        # Joined before the snapshot is read: what changes between is told, and told again at worst.
-        await self.channel_layer.group_add(announce.group_of(self.gallery_id), self.channel_name)
-        await self.accept()
-        snapshot = await database_sync_to_async(self.snapshot)()
+        await board().follow(self.gallery_id, self)
+        snapshot: dict[str, Any] = await database_sync_to_async(self.snapshot)()
         self.feed.begin(snapshot["version"])
-        await self.say(snapshot)
-
-    async def check_access(self) -> None:
-        await database_sync_to_async(get_gallery)(self.actor, self.gallery_id, Action.VIEW)
-
-    def news(self) -> list[dict[str, Any]]:
-        return self.feed.messages()
-
-    def has_news(self) -> bool:
-        return self.feed.has_news
-
-    async def gallery_event(self, event: dict[str, Any]) -> None:
-        self.feed.hear(event)
-        await self.gallery_moved(event)
+        return snapshot
 
     def snapshot(self) -> dict[str, Any]:
         view = view_of(get_gallery(self.actor, self.gallery_id, Action.VIEW))
@@ -166,71 +205,113 @@ class GalleryConsumer(LiveConsumer):
             "totals": view.totals.as_wire(),
         }
 
-    async def disconnect(self, code: int) -> None:
-        await super().disconnect(code)
-        if hasattr(self, "gallery_id"):
-            await self.channel_layer.group_discard(announce.group_of(self.gallery_id), self.channel_name)
+    def hear(self, event: Mapping[str, Any]) -> None:
+        self.feed.hear(event)
 
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if text_data is None or bytes_data is not None:
-            await self.close(CLOSE_BAD_MESSAGE)
-        elif len(text_data) > MAX_MESSAGE_CHARS:
-            await self.close(CLOSE_TOO_BIG)
-        elif (reports := parse_report(text_data)) is not None:
-            await self.take(reports)
+    def news(self) -> list[dict[str, Any]]:
+        told = self.feed.messages() if self.feed.has_news else []
+        if self.feed.has_news:  # a version in the middle is missing, and is waited for
+            board().move(self.gallery_id)
+        totals, self.totals = self.totals, {}
+        return told + [
+            {"type": "progress", "gallery_id": str(gallery_id), "totals": each.as_wire()}
+            for gallery_id, each in totals.items()
+        ]
 
-    async def take(self, reports: list[progress.Report]) -> None:
-        """A ledger that is away costs nobody the socket."""
-        if len(self.sizes) > IDS_REMEMBERED:
-            self.sizes.clear()
-        try:
-            fresh = await database_sync_to_async(progress.take_report)(
-                self.actor, self.gallery_id, reports, self.sizes
-            )
-            if fresh:
-                await announce.progress_moved_async(self.gallery_id)
-        except Exception as err:  # noqa: BLE001  whatever the Redis client raises
-            log.warning("progress.dropped error=%s", type(err).__name__)
+    def take(self, text: str) -> None:
+        if (reports := parse_report(text)) is not None:
+            board().report(self.gallery_id, progress.stored_in(self.actor, reports))
 
 
 class ProgressConsumer(LiveConsumer):
-    """Only listens: the progress of all my galleries."""
+    """Only listens: the progress of all my galleries, and what they come to together."""
 
-    async def enter(self) -> None:
-        self.gallery_ids = [view.gallery.pk for view in await self.views()]
-        for gallery_id in self.gallery_ids:
-            await self.channel_layer.group_add(announce.group_of(gallery_id), self.channel_name)
-        await self.accept()
-        galleries = [gallery_out(view) for view in await self.views()]
-        await self.say({"type": "snapshot", "version": None, "galleries": galleries})
+    def gallery_id_asked(self) -> None:
+        return None
 
-    async def check_access(self) -> None:
-        """The list is the actor's own, whoever that is."""
+    async def begin(self) -> dict[str, Any]:
+        self.known: dict[uuid.UUID, Totals] = {}
+        self.followed: set[uuid.UUID] = set()
+        self.snapshots: list[dict[str, Any]] = []
+        return await self.follow_all()
+
+    async def galleries_are(self, gallery_ids: set[uuid.UUID]) -> None:
+        """There is one more, or one less: all is said again from the beginning."""
+        if self.speaker is not None and not self.is_following(gallery_ids):
+            self.snapshots = [await self.follow_all()]
+            self.has_news.set()
+
+    def is_following(self, gallery_ids: set[uuid.UUID]) -> bool:
+        return self.followed <= gallery_ids and len(self.followed) == min(
+            len(gallery_ids), MAX_GALLERIES_FOLLOWED
+        )
+
+    async def follow_all(self) -> dict[str, Any]:
+        wanted = {view.gallery.pk for view in await self.views()}
+        for gallery_id in wanted - self.followed:
+            await board().follow(gallery_id, self)
+        for gallery_id in self.followed - wanted:
+            await board().unfollow(gallery_id, self)
+        self.followed = wanted
+        views = await self.views()
+        self.known = {view.gallery.pk: view.totals for view in views}
+        overall = overall_of(self.known.values()).as_wire()
+        galleries = [gallery_out(view) for view in views]
+        return {"type": "snapshot", "version": None, "galleries": galleries, "overall": overall}
 
     async def views(self) -> list[GalleryView]:
         views: list[GalleryView] = await database_sync_to_async(list_galleries)(self.actor.user.pk)
-        return views
+        return views[:MAX_GALLERIES_FOLLOWED]
 
-    async def disconnect(self, code: int) -> None:
-        await super().disconnect(code)
-        for gallery_id in getattr(self, "gallery_ids", ()):
-            await self.channel_layer.group_discard(announce.group_of(gallery_id), self.channel_name)
+    def news(self) -> list[dict[str, Any]]:
+        told, self.snapshots = self.snapshots, []
+        totals, self.totals = self.totals, {}
+        totals = {gallery_id: each for gallery_id, each in totals.items() if gallery_id in self.followed}
+        self.known |= totals
+        overall = overall_of(self.known.values()).as_wire() if totals else {}
+        return told + [
+            {
+                "type": "progress",
+                "gallery_id": str(gallery_id),
+                "totals": each.as_wire(),
+                "overall": overall,
+            }
+            for gallery_id, each in totals.items()
+        ]
 
-    async def gallery_event(self, event: dict[str, Any]) -> None:
-        await self.gallery_moved(event)
+
+class Allowance:
+    """So many messages a second for as long as one likes, and so many more at once after a rest."""
+
+    def __init__(self, per_s: float, at_once: int) -> None:
+        self.per_s, self.at_once = per_s, at_once
+        self.left, self.at = float(at_once), monotonic()
+
+    def spend(self) -> bool:
+        now = monotonic()
+        self.left = min(self.at_once, self.left + (now - self.at) * self.per_s)
+        self.at = now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
 
 
 def header_of(scope: dict[str, Any], name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
-def user_of_session(session_key: str | None) -> object:
+def user_of_session(session_key: str) -> object:
     """Read afresh each time: the session may have ended, or its password changed, since the socket was opened."""
-    if session_key is None:
+    if not session_key:
         return None
     request = HttpRequest()
     request.session = SessionStore(session_key)
     return get_user(request)
+
+
+def session_key_of(scope: dict[str, Any]) -> str:
+    return scope["session"].session_key or ""
 
 
 def close_code_of(refusal: GalleryError) -> int:

@@ -259,6 +259,7 @@ def cancel_gallery(gallery_id: uuid.UUID) -> None:
         end_as_cancelled(upload, now)
     if open_uploads:
         write_moves({Event.CANCEL: open_uploads})
+        announce.progress_forgotten(gallery_id)
     close_done(Publication.objects.in_progress().filter(gallery_id=gallery_id))
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 # In this order: whoever hears of a publication's end has its photos already.
 KINDS = ("uploads", "photos", "publication")
+# For who does not read what is said: more is not kept for anybody, the list is there.
+MAX_ROWS_KEPT = 1_000
 
 
 class Feed:
@@ -32,6 +34,8 @@ class Feed:
             self.heard.add(event["version"])
         self.is_cut = self.is_cut or event["is_cut"]
         self.rows.setdefault(event["kind"], {}).update({row["id"]: row for row in event["rows"]})
+        if sum(map(len, self.rows.values())) > MAX_ROWS_KEPT:
+            self.rows, self.is_cut = {kind: {} for kind in self.rows}, True
 
     def messages(self) -> list[dict[str, Any]]:
         """What to say now; nothing, once, while a version in the middle is missing."""

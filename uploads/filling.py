@@ -23,3 +23,6 @@ class UploadsFiller:
 
     def gallery_deleted(self, gallery_id: uuid.UUID) -> None:
         control.cancel_gallery(gallery_id)
+
+    def galleries_changed(self, owner_id: uuid.UUID) -> None:
+        announce.galleries_changed(owner_id)

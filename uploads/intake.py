@@ -14,7 +14,7 @@ from galleries.errors import GalleryDeleted, GalleryError
 from galleries.models import Gallery, Photo, PhotoStatus, raise_version
 from galleries.objects.base import original_key
 from galleries.ports import Profile
-from uploads import announce, clock, crash_points, events, ledger
+from uploads import announce, clock, crash_points, events
 from uploads.bulk_insert import insert
 from uploads.errors import (
     BYTES_ARE_BAD,
@@ -219,9 +219,6 @@ class Batch:
             announce.photos_changed(
                 self.gallery.pk, version=version, photo_ids=[photo.pk for photo in self.restored.values()]
             )
-        # Bytes reported for the attempt before are none of this one.
-        stale = [upload.pk for upload in self.reopened.values()]
-        announce.after_commit(lambda: ledger.forget(self.gallery.pk, stale))
 
 
 ATTEMPT_FIELDS = (

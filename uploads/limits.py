@@ -84,3 +84,10 @@ STORE_RETRY_CAP: Final = timedelta(minutes=1)
 SCAN_WITHIN_S: Final = 180.0
 
 PROGRESS_EVERY_S: Final = 0.25
+# Of one socket: the engine reports four times a second, in several messages where many files move at once.
+SOCKET_MESSAGES_PER_S: Final = 8
+SOCKET_MESSAGES_AT_ONCE: Final = 80
+# Of one person, in one web process: two for each of a hundred tabs.
+MAX_SOCKETS_OF_ONE: Final = 200
+# By one socket, the newest first.
+MAX_GALLERIES_FOLLOWED: Final = 1_000

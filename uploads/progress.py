@@ -1,50 +1,46 @@
 """Step 3: reports become ledger entries, ledger and rows become totals."""
 
+import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from django.db.models import Count, F, Q, Sum
+import redis
+from django.db.models import Count, F, FilteredRelation, Max, Q, Sum
 
 from galleries.access import Actor
+from galleries.models import Gallery
 from galleries.ports import Totals
-from uploads import ledger
+from uploads import announce, ledger
+from uploads.ledger import Report, Row, Sums
 from uploads.models import Upload
-from uploads.states import State
+from uploads.states import OPEN_STATES, State
 
-Report = tuple[str, int, int]  # upload id, bytes stored, parts stored
+log = logging.getLogger(__name__)
+
 SENT_STATES = (State.UPLOADED, State.VERIFYING, State.VERIFIED)
 # What has ended without a photo no longer counts as work to do.
 COUNTED_STATES = (State.REGISTERED, State.SIGNED, *SENT_STATES)
+OF_THIS_ROUND = Q(uploads__registered_at__gte=F("round_started_at")) | Q(round_started_at=None)
 
 
-def take_report(
-    actor: Actor, gallery_id: uuid.UUID, reports: Sequence[Report], sizes: dict[uuid.UUID, int]
-) -> int:
-    """Writes what is new to the ledger; no database write. Foreign and unknown ids are dropped.
+@dataclass(frozen=True)
+class Rows:
+    """What a gallery's rows of this round come to, as of one version of it: files and bytes by state."""
 
-    `sizes` remembers the uploads this caller was found to own; one query when a report names new ones.
-    """
-    wanted = [(parsed, stored) for upload_id, stored, _ in reports if (parsed := parse_id(upload_id))]
-    learn_sizes(actor, gallery_id, {upload_id for upload_id, _ in wanted} - sizes.keys(), sizes)
-    clamped = [
-        (upload_id, max(0, min(stored, sizes[upload_id])))
-        for upload_id, stored in wanted
-        if sizes.get(upload_id)
-    ]
-    return ledger.report(gallery_id, clamped) if clamped else 0
+    version: int
+    states: Mapping[str, tuple[int, int]]
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
 
+    @property
+    def is_receiving(self) -> bool:
+        return State.SIGNED in self.states
 
-def learn_sizes(
-    actor: Actor, gallery_id: uuid.UUID, unknown: Iterable[uuid.UUID], sizes: dict[uuid.UUID, int]
-) -> None:
-    unknown = set(unknown)
-    if not unknown:
-        return
-    rows = (
-        Upload.objects.of(actor.name).filter(gallery_id=gallery_id, pk__in=unknown).values_list("pk", "size")
-    )
-    sizes.update(dict.fromkeys(unknown, 0) | dict(rows))
+    @property
+    def is_processing(self) -> bool:
+        return State.UPLOADED in self.states or State.VERIFYING in self.states
 
 
 def parse_id(text: str) -> uuid.UUID | None:
@@ -54,60 +50,160 @@ def parse_id(text: str) -> uuid.UUID | None:
         return None
 
 
+def take_report(actor: Actor, gallery_id: uuid.UUID, reports: Iterable[tuple[str, int, int]]) -> None:
+    """(upload id, bytes stored, parts stored) each. No database write; no query where the ledger knows the files.
+
+    Foreign and unknown ids are dropped, bytes clamped to the size. Raises: RedisError.
+    """
+    stored = stored_in(actor, reports)
+    if stored:
+        take_reports([Report(gallery_id, stored)])
+
+
+def stored_in(actor: Actor, reports: Iterable[tuple[str, int, int]]) -> dict[tuple[uuid.UUID, str], int]:
+    """Of each upload the most that was said."""
+    stored: dict[tuple[uuid.UUID, str], int] = {}
+    for text, stored_bytes, _ in reports:
+        if stored_bytes > 0 and (upload_id := parse_id(text)):
+            key = (upload_id, actor.name)
+            stored[key] = max(stored_bytes, stored.get(key, 0))
+    return stored
+
+
+def take_reports(reports: Sequence[Report]) -> list[Sums]:
+    """One round trip; where the ledger does not know what there is, a query and two round trips more for each.
+
+    Raises: RedisError.
+    """
+    taken = ledger.report(reports, announce.moved_message)
+    return [
+        sums if sums.version is not None and not sums.missing else taken_anew(each, sums)
+        for each, sums in zip(reports, taken, strict=True)
+    ]
+
+
+def taken_anew(report: Report, sums: Sums) -> Sums:
+    if sums.version is None:
+        begin([report.gallery_id])
+        if not report.stored:
+            return ledger.report([report], announce.moved_message)[0]
+    missing = {upload_id for upload_id, _ in report.stored} if sums.version is None else set(sums.missing)
+    ledger.learn(report.gallery_id, rows_of_uploads(report.gallery_id, missing))
+    return ledger.report([report], announce.moved_message)[0]
+
+
+def rows_of_uploads(gallery_id: uuid.UUID, upload_ids: Iterable[uuid.UUID]) -> list[Row]:
+    rows = Upload.objects.filter(gallery_id=gallery_id, pk__in=list(upload_ids))
+    return [
+        Row(pk, version, size, actor, takes_bytes=state == State.SIGNED)
+        for pk, version, size, actor, state in rows.values_list("pk", "version", "size", "actor", "state")
+    ]
+
+
+def begin(gallery_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Sums]:
+    """Tells the ledger anew which files are on their way. One query: rows and versions of one moment; one round trip.
+
+    Raises: RedisError.
+    """
+    if not gallery_ids:
+        return {}
+    signed = FilteredRelation("uploads", condition=Q(uploads__state=State.SIGNED))
+    found = (
+        Gallery.objects.filter(pk__in=gallery_ids)
+        .annotate(signed=signed)
+        .values_list("pk", "version", "signed__pk", "signed__version", "signed__size", "signed__actor")
+    )
+    galleries: dict[uuid.UUID, tuple[int, list[Row]]] = {}
+    for gallery_id, gallery_version, pk, version, size, actor in found:
+        _, rows = galleries.setdefault(gallery_id, (gallery_version, []))
+        if pk is not None:
+            rows.append(Row(pk, version, size, actor, takes_bytes=True))
+    return ledger.begin(galleries)
+
+
 def totals_of(gallery_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Totals]:
-    """Two queries and one round trip to Redis at most, however many galleries."""
+    """One query and one round trip to Redis, however many galleries; more only for what moved just now."""
     wanted = list(gallery_ids)
-    rows: dict[uuid.UUID, dict[str, tuple[int, int]]] = {gallery_id: {} for gallery_id in wanted}
-    for gallery_id, state, count, size in of_this_round(wanted):
-        rows[gallery_id][state] = (count, size)
-    receiving = [gallery_id for gallery_id, states in rows.items() if State.SIGNED in states]
-    moving = moving_in(receiving)
-    return {
-        gallery_id: totals_from(states, moving.get(gallery_id, STILL)) for gallery_id, states in rows.items()
+    rows = rows_in(wanted)
+    sums = ledger.sums_of(wanted)
+    if moved := apart(rows, sums):
+        rows |= rows_in(moved)
+        sums |= ledger.sums_of(moved)
+        sums |= mended(apart(rows, sums))
+    return {gallery_id: totals_from(rows[gallery_id], sums.get(gallery_id, STILL)) for gallery_id in rows}
+
+
+STILL = Sums()
+
+
+def apart(rows: Mapping[uuid.UUID, Rows], sums: Mapping[uuid.UUID, Sums]) -> list[uuid.UUID]:
+    """Where a file would be counted twice or not at all: its row has moved, and the ledger not yet, or the reverse."""
+    return [
+        gallery_id
+        for gallery_id, seen in sums.items()
+        if rows[gallery_id].is_receiving and rows[gallery_id].version != seen.version
+    ]
+
+
+def mended(gallery_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Sums]:
+    """What the ledger was to be told was lost, as Redis was away or has lost all."""
+    try:
+        return begin(gallery_ids)
+    except redis.RedisError as err:
+        log.warning("ledger.unreachable error=%s", type(err).__name__)
+        return {}
+
+
+def rows_in(gallery_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Rows]:
+    """One query, so that version and rows are of one moment. A gallery that is gone has none."""
+    found: dict[uuid.UUID, list[tuple[str | None, int, int, datetime | None]]] = {}
+    heads: dict[uuid.UUID, tuple[int, datetime | None]] = {}
+    asked = (
+        Gallery.objects.filter(pk__in=gallery_ids)
+        .annotate(of_round=FilteredRelation("uploads", condition=OF_THIS_ROUND))
+        .values_list("pk", "version", "round_started_at", "of_round__state")
+        .annotate(Count("of_round"), Sum("of_round__size"), Max("of_round__ended_at"))
+    )
+    for gallery_id, version, began_at, *counted in asked if gallery_ids else ():
+        heads[gallery_id] = (version, began_at)
+        found.setdefault(gallery_id, []).append(tuple(counted))
+    return {gallery_id: rows_from(*heads[gallery_id], counted) for gallery_id, counted in found.items()} | {
+        gallery_id: NO_ROWS for gallery_id in gallery_ids if gallery_id not in found
     }
 
 
-@dataclass(frozen=True)
-class Moving:
-    """The signed files of a gallery of which bytes have arrived."""
-
-    files: int = 0
-    bytes: int = 0
-    rate: int | None = None
+NO_ROWS = Rows(0, {})
 
 
-STILL = Moving()
+def rows_from(
+    version: int,
+    began_at: datetime | None,
+    counted: Iterable[tuple[str | None, int, int, datetime | None]],
+) -> Rows:
+    states = {state: (count, size) for state, count, size, _ in counted if state is not None}
+    ends = [ended_at for *_, ended_at in counted if ended_at is not None]
+    return Rows(version, states, began_at, max(ends, default=None))
 
 
-def moving_in(gallery_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Moving]:
-    if not gallery_ids:
-        return {}
-    signed: dict[uuid.UUID, list[str]] = {gallery_id: [] for gallery_id in gallery_ids}
-    rows = Upload.objects.filter(gallery_id__in=gallery_ids, state=State.SIGNED)
-    for gallery_id, upload_id in rows.values_list("gallery_id", "pk"):
-        signed[gallery_id].append(str(upload_id))
-    moving = {}
-    for gallery_id, progress in ledger.progress_of(gallery_ids).items():
-        stored = [progress.bytes_by_upload.get(upload_id, 0) for upload_id in signed[gallery_id]]
-        moving[gallery_id] = Moving(sum(map(bool, stored)), sum(stored), progress.rate)
-    return moving
-
-
-def of_this_round(gallery_ids: Sequence[uuid.UUID]) -> Iterable[tuple[uuid.UUID, str, int, int]]:
-    return (
-        Upload.objects.filter(gallery_id__in=gallery_ids)
-        .filter(Q(registered_at__gte=F("gallery__round_started_at")) | Q(gallery__round_started_at=None))
-        .values_list("gallery_id", "state")
-        .annotate(Count("pk"), Sum("size"))
-    )
-
-
-def totals_from(states: Mapping[str, tuple[int, int]], moving: Moving) -> Totals:
+def totals_from(rows: Rows, moving: Sums) -> Totals:
+    states = rows.states
     files = {state: count for state, (count, _) in sorted(states.items())}
     total = sum(states.get(state, (0, 0))[1] for state in COUNTED_STATES)
-    stored = sum(states.get(state, (0, 0))[1] for state in SENT_STATES) + moving.bytes
-    shown = split_uploading(files, moving.files)
-    return Totals(stored, total, shown, moving.rate, seconds_left(total - stored, moving.rate))
+    # Never more than there is, whatever the ledger says.
+    signed_files, signed_bytes = states.get(State.SIGNED, (0, 0))
+    moving_bytes = min(moving.bytes, signed_bytes)
+    stored = sum(states.get(state, (0, 0))[1] for state in SENT_STATES) + moving_bytes
+    rate = moving.rate if rows.is_receiving else None
+    is_open = any(state in states for state in OPEN_STATES)
+    return Totals(
+        bytes=stored,
+        bytes_total=total,
+        files=split_uploading(files, min(moving.files, signed_files)),
+        rate=rate,
+        seconds_left=seconds_left(total - stored, rate),
+        began_at=rows.began_at,
+        ended_at=None if is_open else rows.ended_at,
+    )
 
 
 def split_uploading(files: dict[str, int], uploading: int) -> dict[str, int]:

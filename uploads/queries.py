@@ -58,8 +58,8 @@ def shown_states(gallery_id: uuid.UUID, uploads: Sequence[Upload]) -> dict[uuid.
     signed = [upload for upload in uploads if upload.state == State.SIGNED]
     if not signed:
         return {}
-    moving = ledger.progress_in(gallery_id).bytes_by_upload
-    return {upload.pk: UPLOADING for upload in signed if moving.get(str(upload.pk))}
+    moving = ledger.stored_of((gallery_id, upload.pk) for upload in signed)
+    return {upload.pk: UPLOADING for upload in signed if moving.get(upload.pk)}
 
 
 def get_upload(actor: Actor, upload_id: uuid.UUID) -> Upload:

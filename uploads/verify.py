@@ -28,7 +28,7 @@ from galleries.models import Gallery, Photo, PhotoStatus, Rendition, lock_galler
 from galleries.objects.base import StoredObject, bound_key, rendition_key, store_named
 from galleries.ports import Profile
 from galleries.renditions import recipe_named
-from uploads import announce, clock, crash_points, events, ledger
+from uploads import announce, clock, crash_points, events
 from uploads.attempts import Attempt, photo_id_of
 from uploads.control import crc_of_parts
 from uploads.errors import (
@@ -245,9 +245,7 @@ def fail(upload: Upload, error: GalleryError) -> None:
 
 
 def announce_upload(upload: Upload, *, photos: int = 0, size: int = 0) -> int:
-    version = uploads_moved(upload.gallery_id, [upload], photos=photos, size=size)
-    announce.after_commit(lambda: ledger.forget(upload.gallery_id, [upload.pk]))
-    return version
+    return uploads_moved(upload.gallery_id, [upload], photos=photos, size=size)
 
 
 @contextmanager

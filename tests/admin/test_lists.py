@@ -15,6 +15,7 @@ from accounts.models import ApiToken, User
 from galleries.models import Gallery, Photo, Rendition
 from tests.admin.conftest import MODELS, Desk
 from tests.admin.rows import bare_upload, gallery_of, photo_in, publication_of, upload_in
+from tests.builders import report_bytes
 from uploads import ledger
 from uploads.models import Discard, Publication, Upload, UploadEvent, WorkerHeartbeat
 from uploads.states import State
@@ -89,7 +90,7 @@ def test_progress_of_a_whole_page_takes_one_trip_to_redis(chief, owner, monkeypa
     galleries = [gallery_of(owner, str(number)) for number in range(5)]
     uploads = [upload_in(gallery, State.SIGNED, size=1_000_000) for gallery in galleries for _ in range(4)]
     for upload in uploads:
-        ledger.report(upload.gallery_id, [(upload.pk, 250_000)])
+        report_bytes(upload, 250_000)
     trips = count_trips(monkeypatch)
 
     page = chief.list_page("uploads_upload").content.decode()
@@ -102,7 +103,7 @@ def test_progress_of_a_whole_page_takes_one_trip_to_redis(chief, owner, monkeypa
 def test_the_list_of_galleries_takes_one_trip_to_redis(chief, owner, monkeypatch) -> None:
     for number in range(5):
         upload = upload_in(gallery_of(owner, str(number)), State.SIGNED, size=1_000_000)
-        ledger.report(upload.gallery_id, [(upload.pk, 500_000)])
+        report_bytes(upload, 500_000)
     trips = count_trips(monkeypatch)
 
     page = chief.list_page("galleries_gallery").content.decode()

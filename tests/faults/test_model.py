@@ -28,7 +28,7 @@ from galleries.models import Gallery, Photo, PhotoStatus
 from galleries.objects.base import store_named
 from tests.builders import crc_of, jpeg, make_gallery, put_part
 from tests.cast import make_user
-from uploads import control, crash_points, intake, ledger, presign, publish, sweep
+from uploads import control, crash_points, intake, presign, progress, publish, sweep
 from uploads.lanes.base import lanes_of
 from uploads.models import Discard, Upload, UploadEvent
 from uploads.ops.invariants import verify_invariants
@@ -203,7 +203,9 @@ class Gallerist(RuleBasedStateMachine):
 
     @rule(name=names, stored_bytes=st.integers(0, 2_000))
     def report(self, name: str, stored_bytes: int) -> None:
-        ledger.report(self.gallery.pk, [(pk, stored_bytes) for pk in self.some(name)])
+        progress.take_report(
+            self.actor, self.gallery.pk, [(str(pk), stored_bytes, 0) for pk in self.some(name)]
+        )
 
     @rule()
     def redis_loses_everything(self) -> None:

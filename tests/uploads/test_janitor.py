@@ -16,7 +16,16 @@ from django.utils import timezone
 from galleries.errors import StorageUnavailable
 from galleries.models import Gallery, Photo, PhotoStatus
 from galleries.objects.base import bound_key, forget_stores, original_key, store_named
-from tests.builders import MIB, jpeg, make_gallery, make_photo, make_upload, put_original, uploaded
+from tests.builders import (
+    MIB,
+    jpeg,
+    make_gallery,
+    make_photo,
+    make_upload,
+    put_original,
+    report_bytes,
+    uploaded,
+)
 from uploads import announce, clock, ledger, sweep
 from uploads.heartbeats import beat
 from uploads.janitor import leftovers, orphans
@@ -449,7 +458,7 @@ def test_a_worker_that_comes_back_after_all_was_cleared_away_leaves_nothing(api,
 )
 def test_six_days_count_from_the_last_bytes_that_were_reported(gallery, later, ago, state):
     upload = make_upload(gallery, State.SIGNED, size=1_000, active_at=timezone.now() - UPLOAD_LIFE)
-    ledger.report(gallery.pk, [(upload.pk, 500)])
+    report_bytes(upload, 500)
 
     later(ago)
     sweep.only("expiries")
@@ -472,22 +481,13 @@ def test_an_upload_that_is_signed_while_the_store_is_asked_does_not_end(api, gal
 
 def test_a_report_that_brings_nothing_new_is_no_sign_of_life(gallery):
     upload = make_upload(gallery, State.SIGNED, size=1_000)
-    ledger.report(gallery.pk, [(upload.pk, 500)])
+    report_bytes(upload, 500)
     ledger.client().hset(ledger.keys_of(gallery.pk)[2], str(upload.pk), 1_000)
 
-    ledger.report(gallery.pk, [(upload.pk, 500), (upload.pk, 400)])
+    for again in (500, 400):
+        report_bytes(upload, again)
 
     assert ledger.heard_of([(gallery.pk, upload.pk)])[upload.pk].timestamp() == 1_000
-
-
-def test_what_is_forgotten_is_not_heard_of(gallery):
-    upload = make_upload(gallery, State.SIGNED, size=1_000)
-    ledger.report(gallery.pk, [(upload.pk, 500)])
-
-    ledger.forget(gallery.pk, [upload.pk])
-
-    assert ledger.heard_of([(gallery.pk, upload.pk)]) == {}
-    assert ledger.progress_in(gallery.pk).bytes_by_upload == {}
 
 
 def test_nothing_expires_while_nobody_can_ask_the_ledger(gallery, monkeypatch):

@@ -18,7 +18,7 @@ from galleries.decode.developer import Developer
 from galleries.models import Photo
 from tests.builders import file_out, jpeg, make_gallery, make_photo, make_upload, uploaded
 from tests.cast import bearer_api
-from uploads import consumers
+from uploads import board, consumers
 from uploads.consumers import MAX_MESSAGE_CHARS
 from uploads.models import Upload
 from uploads.states import State
@@ -460,7 +460,7 @@ async def test_a_change_of_too_many_rows_for_a_message_is_a_gap(gallery, mine, o
 
 @pytest.fixture
 def checked_often(monkeypatch):
-    monkeypatch.setattr(consumers, "CHECKED_EVERY_S", 0.05)
+    monkeypatch.setattr(board, "CHECKED_EVERY_S", 0.05)
 
 
 @pytest.mark.usefixtures("checked_often")
@@ -494,13 +494,13 @@ async def test_a_socket_closes_when_its_gallery_is_deleted(gallery, mine, owner)
 @pytest.mark.usefixtures("checked_often")
 async def test_a_socket_of_somebody_who_may_stays_open(gallery, mine, owner, monkeypatch):
     api = await in_thread(bearer_api)(owner)
-    checked, check = asyncio.Semaphore(0), consumers.GalleryConsumer.check_access
+    checked, check = asyncio.Semaphore(0), board.Board.check_once
 
-    async def check_and_tell(consumer) -> None:
-        await check(consumer)
+    async def check_and_tell(all_of_them) -> None:
+        await check(all_of_them)
         checked.release()
 
-    monkeypatch.setattr(consumers.GalleryConsumer, "check_access", check_and_tell)
+    monkeypatch.setattr(board.Board, "check_once", check_and_tell)
     async with to_gallery(gallery, mine) as socket:
         async with asyncio.timeout(SOON_S):
             for _ in range(3):
