@@ -173,6 +173,31 @@ test("what is asked of a row is asked of its whole shot", async () => {
   expect(tally).toMatchObject({ removedCount: 2, doneCount: 1 });
 });
 
+test("rows follow what is removed, also while another is chosen again", async () => {
+  const { world, told } = worldWithViewers();
+  const chosen = photos(3).map((file) => file.chosen());
+  const namesTold = (): string[] => {
+    const report = toldTo(told, "one", "rows").at(-1);
+    return report?.type === "rows" ? report.rows.map(({ name }) => name) : [];
+  };
+  const idOf = (name: string): string[] =>
+    world.rowViews().flatMap((row) => (row.name === name ? row.fileId : []));
+  world.onPutMs = 60_000;
+  world.engine.handle(window(9), "one");
+  world.add(chosen);
+  await world.pass(1_000);
+  const [first, second, third] = namesTold();
+
+  world.engine.handle({ type: "remove", fileIds: idOf(first ?? "") }, "one");
+  await world.pass(1_000);
+  expect(namesTold()).toEqual([second, third]);
+
+  world.add(chosen.slice(0, 1));
+  world.engine.handle({ type: "remove", fileIds: idOf(second ?? "") }, "one");
+  await world.pass(1_000);
+  expect(namesTold()).toEqual([first, third]);
+});
+
 function lastTotal(world: FakeWorld): GalleryTally | null {
   const last = world.reports.filter((report) => report.type === "tally").at(-1);
   return last?.total ?? null;

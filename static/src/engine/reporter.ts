@@ -44,6 +44,9 @@ type Viewer = {
 /** What a row stands for: a file, or the files of one shot; the first of them gave it its name. */
 type Shot = readonly FileEntry[];
 
+/** Of thousands of files, grouped again only when one has come or was removed: reports go out four times a second. */
+type Grouped = { readonly files: string; readonly shots: readonly Shot[] };
+
 /** The shots of a view, looked up once for all the windows on it. */
 type ShotsOf = (galleryId: string, view: RowsView) => readonly Shot[];
 
@@ -73,6 +76,7 @@ const LEAST_ADVANCED_FIRST: readonly FileState["name"][] = [
 export class Reporter {
   readonly #ports: ReporterPorts;
   readonly #viewers = new Map<ViewerId, Viewer>();
+  readonly #grouped = new WeakMap<GalleryEntry, Grouped>();
   /** They had ended, with nothing to try again, before what is on its way now was added: the sum is about the others. */
   readonly #earlierIds = new Set<string>();
   /** Null until a gallery was told of. */
@@ -222,12 +226,24 @@ export class Reporter {
   }
 
   #shotsOf(galleryId: string, view: RowsView): readonly Shot[] {
-    const files = this.#ports.galleries.get(galleryId)?.files ?? [];
+    const gallery = this.#ports.galleries.get(galleryId);
+    if (gallery === undefined) return [];
     const isOn = (entry: FileEntry): boolean => !OFF_VIEW[view].has(entry.runner.state.name);
     // Who counts files needs each of them.
-    if (view === "open") return files.filter(isOn).map((entry) => [entry]);
-    const shots = shotsOf(files.filter(({ runner }) => runner.state.name !== "removed"));
-    return shots.filter((shot) => shot.some(isOn));
+    if (view === "open") return gallery.files.filter(isOn).map((entry) => [entry]);
+    const shots = this.#groupedOf(gallery).shots;
+    return view === "list" ? shots : shots.filter((shot) => shot.some(isOn));
+  }
+
+  /** What was removed belongs to no shot. */
+  #groupedOf(gallery: GalleryEntry): Grouped {
+    const removed = gallery.files.filter(isRemoved).map(({ order }) => order);
+    const files = `${gallery.files.length} - ${removed}`;
+    const known = this.#grouped.get(gallery);
+    if (known?.files === files) return known;
+    const grouped = { files, shots: shotsOf(gallery.files.filter((entry) => !isRemoved(entry))) };
+    this.#grouped.set(gallery, grouped);
+    return grouped;
   }
 
   #tellRows(viewerId: ViewerId, viewer: Viewer, window: Window, shotsOfView: ShotsOf): void {
@@ -246,6 +262,10 @@ export class Reporter {
       if (first !== undefined && first.file === null && isOpen(first)) this.#ports.onBlank(first);
     }
   }
+}
+
+function isRemoved({ runner }: FileEntry): boolean {
+  return runner.state.name === "removed";
 }
 
 /** A person can let it be read again with one click. */
