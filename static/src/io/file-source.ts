@@ -21,13 +21,18 @@ const SYSTEM_FILES: ReadonlySet<string> = new Set(["thumbs.db", "desktop.ini"]);
 /** From `<input type="file">`, with or without `webkitdirectory`; folders in the order of names. */
 export function* pickedFromInput(files: FileList): Generator<readonly PickedFile[]> {
   const chosen = Array.from(files, (file) => picked(file, file.webkitRelativePath)).filter(isWanted);
-  yield* inGroups(chosen.sort(byPathInFolder));
+  // Browsers hand out a folder as the disk has it; single files come as the person saw them.
+  const isFolder = chosen.some(({ relativePath }) => relativePath.includes("/"));
+  yield* inGroups(isFolder ? chosen.sort(byPath) : chosen);
 }
 
-/** Browsers hand out a folder as the disk has it; single files come as the person saw them. */
-function byPathInFolder({ relativePath: one }: PickedFile, { relativePath: other }: PickedFile): number {
-  if (!one.includes("/") || one === other) return 0;
-  // By code units: thousands of paths in a few milliseconds, where a locale's order takes a frame or more.
+/** By code units: thousands of paths in a few milliseconds, where a locale's order takes a frame or more. */
+function byPath({ relativePath: one }: PickedFile, { relativePath: other }: PickedFile): number {
+  return inOrder(one, other);
+}
+
+function inOrder(one: string, other: string): number {
+  if (one === other) return 0;
   return one < other ? -1 : 1;
 }
 
@@ -103,7 +108,7 @@ async function childrenOf(directory: FileSystemDirectoryEntry): Promise<FileSyst
     const some = await new Promise<FileSystemEntry[]>((resolve) => {
       reader.readEntries(resolve, () => resolve([]));
     });
-    if (some.length === 0) return children.sort((one, other) => one.name.localeCompare(other.name));
+    if (some.length === 0) return children.sort((one, other) => inOrder(one.name, other.name));
     children.push(...some);
   }
 }
@@ -121,10 +126,12 @@ function picked(file: File, path: string): PickedFile {
   return { file, relativePath: path === "" ? file.name : path };
 }
 
-function isWanted({ file, relativePath }: PickedFile): boolean {
-  const isFromFolder = relativePath.includes("/");
-  const isHidden = file.name.startsWith(".") || SYSTEM_FILES.has(file.name.toLowerCase());
-  return !(isFromFolder && isHidden);
+/** By its path: each further question to one of thousands of files adds up. */
+function isWanted({ relativePath }: PickedFile): boolean {
+  const slash = relativePath.lastIndexOf("/");
+  const name = relativePath.slice(slash + 1);
+  const isHidden = name.startsWith(".") || SYSTEM_FILES.has(name.toLowerCase());
+  return slash === -1 || !isHidden;
 }
 
 function* inGroups(files: readonly PickedFile[]): Generator<readonly PickedFile[]> {
