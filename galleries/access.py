@@ -66,6 +66,14 @@ def get_gallery(actor: Actor, gallery_id: uuid.UUID, action: Action) -> Gallery:
     return allowed(actor, gallery, action)
 
 
+def get_gallery_or_deleted(actor: Actor, gallery_id: uuid.UUID, action: Action) -> Gallery:
+    """One query. Raises: NotFound."""
+    gallery = Gallery.objects.filter(pk=gallery_id).first()
+    if gallery is None or not actor.may(action, gallery):
+        raise NotFound
+    return gallery
+
+
 def allowed(actor: Actor, gallery: Gallery | None, action: Action) -> Gallery:
     if gallery is None or not actor.may(action, gallery):
         raise NotFound

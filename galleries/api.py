@@ -9,7 +9,7 @@ from ninja import Query, Router, Schema
 from pydantic import Field, StrictBool, StrictInt, StringConstraints
 
 from galleries import curation, lifecycle
-from galleries.access import Action, Actor, get_gallery, get_photo
+from galleries.access import Action, Actor, get_gallery, get_gallery_or_deleted, get_photo
 from galleries.errors import BadRequest, BatchTooLarge, GalleryError, NotFound
 from galleries.models import Photo, PhotoStatus
 from galleries.photo_wire import GalleriesOut, GalleryOut, PhotoPageOut, PhotosOut, gallery_out, photo_out
@@ -104,6 +104,14 @@ def changes_in(body: GalleryPatch) -> dict[str, Any]:
 def delete_gallery(request: HttpRequest, gallery_id: UUID) -> HttpResponse:
     lifecycle.delete(get_gallery(actor_of_call(request), gallery_id, Action.DELETE))
     return HttpResponse(status=204)
+
+
+@router.post("/galleries/{uuid:gallery_id}/restore", response=GalleryOut)
+def restore_gallery(request: HttpRequest, gallery_id: UUID) -> HttpResponse:
+    """As it was, its open uploads excepted: those stay cancelled."""
+    found = get_gallery_or_deleted(actor_of_call(request), gallery_id, Action.DELETE)
+    lifecycle.restore(found)
+    return JsonResponse(gallery_out(view_of(get_gallery(actor_of_call(request), gallery_id, Action.VIEW))))
 
 
 @router.get("/galleries/{uuid:gallery_id}/photos", response=PhotoPageOut)

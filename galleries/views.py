@@ -12,12 +12,20 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from galleries import lifecycle
-from galleries.access import Action, Actor, actor_of, get_gallery, get_shown_photo
+from galleries.access import (
+    Action,
+    Actor,
+    actor_of,
+    get_gallery,
+    get_gallery_or_deleted,
+    get_shown_photo,
+)
 from galleries.errors import GalleryDeleted, GalleryError, NotFound, SignInRequired
-from galleries.models import Gallery, GallerySort, Photo, PhotoStatus
+from galleries.models import DELETED_KEPT_FOR, Gallery, GallerySort, Photo, PhotoStatus
 from galleries.photo_wire import cover_url, photo_out
 from galleries.ports import filler
 from galleries.queries import count_photos, list_galleries, list_photos, view_of
@@ -62,9 +70,16 @@ def refused(request: HttpRequest, error: GalleryError) -> HttpResponse:
         case NotFound():
             return render(request, "404.html", status=HTTPStatus.NOT_FOUND)
         case GalleryDeleted():
-            return render(request, "410.html", status=HTTPStatus.GONE)
+            return render(request, "410.html", deleted_context(request, error), status=HTTPStatus.GONE)
         case _:
             return render(request, "refused.html", {"error": error}, status=error.status)
+
+
+def deleted_context(request: HttpRequest, error: GalleryDeleted) -> dict[str, Any]:
+    """Who may bring it back is offered to, while that is possible."""
+    gallery = Gallery.objects.get(pk=error.details["id"])
+    is_kept = gallery.deleted_at is not None and gallery.deleted_at > timezone.now() - DELETED_KEPT_FOR
+    return {"gallery": gallery, "may_restore": is_kept and actor_of(request.user).may(Action.DELETE, gallery)}
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -200,10 +215,7 @@ def gallery_delete(request: HttpRequest, gallery_id: uuid.UUID) -> HttpResponse:
 @require_POST
 @as_page
 def gallery_restore(request: HttpRequest, gallery_id: uuid.UUID) -> HttpResponse:
-    actor = actor_of(request.user)
-    gallery = Gallery.objects.filter(pk=gallery_id).first()
-    if gallery is None or not actor.may(Action.DELETE, gallery):
-        raise NotFound
+    gallery = get_gallery_or_deleted(actor_of(request.user), gallery_id, Action.DELETE)
     lifecycle.restore(gallery)
     return redirect("gallery", gallery.pk)
 

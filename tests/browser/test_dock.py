@@ -142,3 +142,52 @@ def test_another_device_shows_what_arrives_and_this_browser_only_once(
     page.unroute("**/api/uploads/complete")
     expect(other.page.locator("[data-photo-id]")).to_have_count(4, timeout=60_000)
     device.close()
+
+
+def delete_while_away(gallery, files) -> Page:
+    """Chosen and kept, then the page is shut; the gallery is deleted before it is opened again."""
+    page, context = gallery.page, gallery.page.context
+    hold_uploads(page)
+    gallery.choose(*files)
+    expect(page.locator("#upload-dock")).to_contain_text(f"{len(files)} go on by themselves")
+    page.close()
+    token = context.request.get("/api/session").json()["csrf_token"]
+    headers = {"X-CSRFToken": token, "Referer": gallery.page.url}
+    assert context.request.delete(f"/api/galleries/{gallery.gallery_id}", headers=headers).status == 204
+    return context.new_page()
+
+
+def test_what_a_deleted_gallery_left_out_is_told_until_it_is_brought_back(
+    gallery_page, page_watch, tmp_path
+) -> None:
+    page_watch.expect("410")
+    page = delete_while_away(gallery_page, write_photos(tmp_path / "left", 3))
+    dock = page.locator("#upload-dock")
+
+    for _ in range(2):
+        page.goto("/galleries/")
+        expect(dock).to_contain_text("By the sea\u2069 was deleted: 3 photos were never sent.")
+    dock.get_by_text("Which files").click()
+    expect(dock.get_by_text("left-0002.jpg", exact=True).first).to_be_visible()
+    dock.get_by_role("button", name="Bring it back").click()
+
+    expect(dock).to_contain_text("3 photos safe.")
+    back = gallery_page.open(page)
+    back.wait_for_tiles(3)
+    assert len(back.photos()) == 3
+
+
+def test_what_a_deleted_gallery_left_out_is_told_no_more_once_it_was_dismissed(
+    gallery_page, page_watch, tmp_path
+) -> None:
+    page_watch.expect("410")
+    page = delete_while_away(gallery_page, write_photos(tmp_path / "dismissed", 2))
+    page.goto("/galleries/")
+    dock = page.locator("#upload-dock")
+    expect(dock).to_contain_text("2 photos were never sent.")
+
+    dock.get_by_role("button", name="Hide the uploads").click()
+    page.reload()
+
+    page.wait_for_load_state("networkidle")
+    expect(dock).to_be_hidden()

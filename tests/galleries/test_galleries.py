@@ -223,6 +223,29 @@ def test_a_deleted_gallery_is_gone_for_who_could_see_it_and_was_never_there_for_
         assert (theirs.status, theirs.code) == (404, "not_found"), path
 
 
+def test_a_deleted_gallery_comes_back_with_its_photos_for_its_owner_alone(api, gallery, stranger_api):
+    photo = make_photo(gallery)
+    upload = make_upload(gallery, State.SIGNED)
+    api.delete(f"/galleries/{gallery.pk}")
+
+    theirs = stranger_api.post(f"/galleries/{gallery.pk}/restore", {})
+    mine, again = (api.post(f"/galleries/{gallery.pk}/restore", {}) for _ in range(2))
+
+    assert (theirs.status, theirs.code) == (404, "not_found")
+    assert (mine.status, mine.body["id"]) == (again.status, again.body["id"]) == (200, str(gallery.pk))
+    assert [each["id"] for each in api.get(f"/galleries/{gallery.pk}/photos").photos] == [str(photo.pk)]
+    upload.refresh_from_db()
+    assert upload.state == State.CANCELLED
+
+
+def test_a_gallery_deleted_a_day_ago_stays_deleted(api, owner):
+    gallery = make_gallery(owner, deleted_at=timezone.now() - timedelta(hours=25))
+
+    answer = api.post(f"/galleries/{gallery.pk}/restore", {})
+
+    assert (answer.status, answer.code) == (410, "restore_expired")
+
+
 def test_the_version_rises_once_when_a_gallery_is_deleted(api, gallery):
     make_upload(gallery, State.SIGNED)
 

@@ -284,6 +284,15 @@ def test_a_deleted_gallery_says_so_to_its_owner_only(owner_page, stranger, owner
     assert signed_in(stranger).get(f"/galleries/{gallery.pk}/").status_code == HTTPStatus.NOT_FOUND
 
 
+@pytest.mark.parametrize(("hours", "is_offered"), [(23, True), (25, False)])
+def test_a_deleted_gallery_is_brought_back_from_its_own_page(owner_page, owner, hours, is_offered):
+    gallery = make_gallery(owner, deleted_at=timezone.now() - timedelta(hours=hours))
+
+    page = owner_page.get(f"/galleries/{gallery.pk}/").text
+
+    assert (f'action="/galleries/{gallery.pk}/restore/"' in page) == is_offered
+
+
 # refuses what makes no sense
 
 

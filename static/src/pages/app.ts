@@ -22,6 +22,7 @@ import { EngineWorker } from "./engine-worker.ts";
 import { GalleryPage } from "./gallery-page.ts";
 import { askForRememberedFolders } from "./remembered-folders.ts";
 import { listenForSignOut } from "./sign-out.ts";
+import { sendJson } from "./site-api.ts";
 
 // Turbo's own bar brings a style sheet of its own, which the content policy refuses; the page is marked busy instead.
 config.drive.progressBarDelay = 2 ** 31 - 1;
@@ -45,7 +46,8 @@ function showPage(): void {
   }
   leavePage();
   engine.pageShown();
-  dock ??= new UploadDock(dockRoot(), engine, { onContinue: goOn, onChooseFolder: chooseFolder }, previews);
+  const actions = { onContinue: goOn, onChooseFolder: chooseFolder, onBringBack: bringBack };
+  dock ??= new UploadDock(dockRoot(), engine, actions, previews);
   const isGallery = main.dataset["page"] === "gallery";
   shown = { main, page: isGallery ? new GalleryPage(main, engine, previews) : null };
   dock.pageShown(main.dataset["galleryId"] ?? null);
@@ -80,6 +82,20 @@ async function goOn(): Promise<void> {
 function chooseFolder(galleryId: string): void {
   if (!openFolderChooser(galleryId)) {
     visit(`/galleries/${encodeURIComponent(galleryId)}/`);
+  }
+}
+
+/** Its files that were never sent go on with it. */
+async function bringBack(galleryId: string): Promise<void> {
+  const answer = await sendJson("POST", `/api/galleries/${encodeURIComponent(galleryId)}/restore`, {});
+  if (answer.ok) {
+    engine.send({ type: "retry", galleryId });
+  } else if (answer.failure.code === "restore_expired") {
+    showNotice(
+      "This gallery was deleted more than 24 hours ago. Your files are untouched: add them to another.",
+    );
+  } else {
+    showNotice(sentenceOf(answer.failure.code));
   }
 }
 

@@ -14,7 +14,7 @@ import { UploadDock } from "../ui/upload-dock.ts";
 import { UploadShelf } from "../ui/upload-shelf.ts";
 
 const previews = new Previews(() => Promise.resolve(null));
-const NO_CLICK = { onContinue: () => {}, onChooseFolder: () => {} };
+const NO_CLICK = { onContinue: () => {}, onChooseFolder: () => {}, onBringBack: () => {} };
 const ALL_KEPT = { bytes: 172, handle: 0, none: 0 };
 const NONE_KEPT = { bytes: 0, handle: 0, none: 172 };
 const SENDING = { uploading: 6, queued: 166, done: 1_032 };
@@ -67,6 +67,15 @@ const DOCKS: Readonly<Record<string, GalleryTally>> = {
         { code: "checksum_mismatch", count: 12, retryable: true, names: ["IMG_7.jpg", "IMG_8.jpg"] },
         { code: "not_an_image", count: 3, retryable: false, names: ["a.txt", "b.txt", "c.txt"] },
       ],
+    },
+  ),
+  "gallery deleted": over(
+    { failed: 24 },
+    {
+      title: "Island, June",
+      phase: "complete",
+      outcome: "none",
+      problems: [{ code: "gallery_deleted", count: 24, retryable: true, names: ["IMG_4.jpg", "IMG_5.jpg"] }],
     },
   ),
   "none added": over({ invalid: 3 }, { phase: "complete", outcome: "none" }),
@@ -184,7 +193,7 @@ function showProblems(main: HTMLElement): void {
     ["of one file", 1],
     ["of several", 12],
   ] as const) {
-    const list = new ProblemList({ onRetry: () => {}, onClear: () => {}, onChooseFolder: () => {} });
+    const list = new ProblemList({ onRetry: () => {}, onClear: () => {}, ...NO_CLICK });
     const names = Array.from({ length: count }, (_, index) => `IMG_${4400 + index}.jpg`);
     list.show(KNOWN_CODES.map((code) => ({ code, count, retryable: true, names })));
     section.append(element("h3", {}, name), list.element);

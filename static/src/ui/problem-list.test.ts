@@ -39,6 +39,18 @@ test("files that are needed again are asked for by their folder, not tried again
   expect(asked).toEqual(["folder"]);
 });
 
+test("a gallery that was deleted is brought back, not tried again", () => {
+  const asked: string[] = [];
+  const list = new ProblemList({ ...NOTHING_DONE, onBringBack: () => asked.push("back") });
+
+  list.show([{ code: "gallery_deleted", count: 2, retryable: true, names: ["1.jpg", "2.jpg"] }]);
+  const buttons = Array.from(list.element.querySelectorAll("button")).filter((button) => !button.hidden);
+  buttons[0]?.click();
+
+  expect(buttons.map((button) => button.textContent)).toEqual(["Bring it back", "Clear"]);
+  expect(asked).toEqual(["back"]);
+});
+
 test("files whose folder is remembered are no problem of their own", () => {
   const problems = [{ code: "file_needed", count: 5, retryable: true, names: ["1.jpg"] }];
   const tally = tallyWith({ waiting: 5 }, { problems });

@@ -16,7 +16,11 @@ export type ProblemActions = Readonly<{
   onRetry: (code: string) => void;
   onClear: (code: string) => void;
   onChooseFolder: () => void;
+  /** The gallery of these files, which was deleted. */
+  onBringBack?: () => void;
 }>;
+
+const GALLERY_DELETED = "gallery_deleted";
 
 /** What ends by choosing the files again. */
 const CHOSEN_AGAIN: ReadonlySet<string> = new Set([
@@ -29,7 +33,7 @@ const CHOSEN_AGAIN: ReadonlySet<string> = new Set([
   "not_found",
 ]);
 /** Nothing is here to try again with. */
-const NOT_TRIED_AGAIN: ReadonlySet<string> = new Set(["begun_before", "file_needed"]);
+const NOT_TRIED_AGAIN: ReadonlySet<string> = new Set(["begun_before", "file_needed", GALLERY_DELETED]);
 
 export function isTriedAgain(problem: Problem): boolean {
   return problem.retryable && !NOT_TRIED_AGAIN.has(problem.code);
@@ -116,16 +120,26 @@ export class ProblemList {
       { type: "button", class: "button button-small", hidden: !CHOSEN_AGAIN.has(code) },
       "Choose folder again",
     );
+    const bringBack = element(
+      "button",
+      {
+        type: "button",
+        class: "button button-small",
+        hidden: code !== GALLERY_DELETED || this.#actions.onBringBack === undefined,
+      },
+      "Bring it back",
+    );
     const clear = element("button", { type: "button", class: "button button-small button-plain" }, "Clear");
     retry.addEventListener("click", () => this.#actions.onRetry(code));
     choose.addEventListener("click", () => this.#actions.onChooseFolder());
+    bringBack.addEventListener("click", () => this.#actions.onBringBack?.());
     clear.addEventListener("click", () => this.#actions.onClear(code));
     const box = element(
       "li",
       { class: "problem", "data-problem": code },
       icon("warning"),
       element("div", { class: "problem-words" }, sentence, disclosure),
-      element("div", { class: "actions" }, retry, choose, clear),
+      element("div", { class: "actions" }, retry, choose, bringBack, clear),
     );
     return { box, sentence, disclosure, names, retry, choose };
   }

@@ -98,8 +98,14 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
       "Too many photos of this gallery wait to be published. Wait for them or cancel them, then publish.",
   },
   gallery_deleted: {
-    one: "This gallery was deleted. Add the photo to another one.",
-    many: (count) => `This gallery was deleted; ${photosOf(count)} were not added. Add them to another one.`,
+    one: "The gallery was deleted before this photo was sent. It can be brought back for 24 hours; or add the photo to another one.",
+    many: (count) =>
+      `The gallery was deleted before ${photosOf(count)} were sent. It can be brought back for 24 hours; or add them to another one.`,
+  },
+  gallery_gone: {
+    one: "The gallery is not there any more, or not yours to add to. This photo was never sent; add it to another one.",
+    many: (count) =>
+      `The gallery is not there any more, or not yours to add to. ${photosOf(count)} were never sent; add them to another one.`,
   },
   not_found: {
     one: "This upload is no longer known here. Add the file again.",

@@ -20,7 +20,7 @@ beforeEach(() => {
       return () => {};
     },
   };
-  const actions = { onContinue: () => {}, onChooseFolder: () => {} };
+  const actions = { onContinue: () => {}, onChooseFolder: () => {}, onBringBack: () => {} };
   dock = new UploadDock(root, engine, actions, new Previews(async () => null));
 });
 

@@ -33,6 +33,8 @@ export type DockActions = Readonly<{
   onContinue: () => void;
   /** The folder of this gallery is to be chosen again. */
   onChooseFolder: (galleryId: string) => void;
+  /** This gallery was deleted, and is wanted all the same. */
+  onBringBack: (galleryId: string) => void;
 }>;
 
 type FileControl = Readonly<{ type: RowVerb; fileIds?: readonly string[]; code?: string }>;
@@ -91,6 +93,7 @@ export class UploadDock {
       onRetry: (code) => this.#tellShown({ type: "retry", code }),
       onClear: (code) => this.#tellShown({ type: "remove", code }),
       onChooseFolder: () => actions.onChooseFolder(this.#shownGalleryId ?? ""),
+      onBringBack: () => actions.onBringBack(this.#shownGalleryId ?? ""),
     });
     const listActions: FileListActions = {
       onWindow: ({ first, end }) => this.#askRows(first, end - first),

@@ -28,6 +28,14 @@ describe("the line of the dock", () => {
     expect(figuresOf({ ...tallyWith({ waiting: 3, done: 1 }), waitingFor: "connection" })).toHaveLength(2);
   });
 
+  test("tells that a gallery was deleted, and what of it was never sent", () => {
+    const problems = [{ code: "gallery_deleted", count: 3, retryable: true, names: [] }];
+    const left = tallyWith({ failed: 3 }, { problems, title: "Island" });
+
+    expect(promiseOf(left).text).toBe("\u2068Island\u2069 was deleted: 3 photos were never sent.");
+    expect(promiseOf({ ...left, title: "" }).text).toContain("Their gallery was deleted");
+  });
+
   test("tells the end in one sentence", () => {
     expect(figuresOf(tallyWith({ done: 1_204 }))).toEqual(["1,204 photos safe."]);
     expect(outcomeOf(tallyWith({ done: 10, failed: 2 }))).toBe("10 of 12 photos safe.");

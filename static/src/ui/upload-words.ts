@@ -1,5 +1,6 @@
 // Pure: an upload's numbers and states -> the words of the dock and its rows.
 
+import { isGone } from "../domain/failure.ts";
 import type { GalleryTally, KeptCounts, RowView, UploadStateWord } from "../engine/port.ts";
 import type { IconName } from "./icons.ts";
 import { filesOf, formatBytes, formatCount, formatSpeed, formatTimeLeft, photosOf } from "./quantities.ts";
@@ -86,9 +87,25 @@ export function promiseOf(tally: GalleryTally): TabPromise {
       tone: "quiet",
     };
   }
+  if (tally.files.failed > 0 && leftCountOf(tally) === tally.failedCount) {
+    return { text: leftWords(tally), tone: "failed" };
+  }
   return tally.failedCount > 0
     ? { text: `${filesOf(tally.failedCount)} not added: the list says why.`, tone: "failed" }
     : { text: "Closing this tab is safe.", tone: "quiet" };
+}
+
+/** Files that were never sent, since their gallery is gone. */
+function leftCountOf(tally: GalleryTally): number {
+  return tally.problems.filter(({ code }) => isGone(code)).reduce((sum, problem) => sum + problem.count, 0);
+}
+
+function leftWords(tally: GalleryTally): string {
+  const count = leftCountOf(tally);
+  // Several galleries have no title in common. The marks keep a title in its own direction.
+  const gallery = tally.title === "" ? "Their gallery" : `\u2068${tally.title}\u2069`;
+  const isDeleted = tally.problems.some(({ code }) => code === "gallery_deleted");
+  return `${gallery} ${isDeleted ? "was deleted" : "is gone"}: ${photosOf(count)} ${count === 1 ? "was" : "were"} never sent.`;
 }
 
 /** Of a tab that only shows what another one does. */
