@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pyvips
 
+from galleries.decode.codes import says_cut_short
 from galleries.decode.loaders import Negative, open_negative
 from galleries.decode.thumbhash import thumbhash
 from galleries.renditions import GRID, VIEW, Recipe
@@ -27,7 +28,7 @@ def develop(descriptor: int, media_type: str) -> Print:
     """Raises: Refused; pyvips.Error or MemoryError, which mean the file."""
     negative = open_negative(descriptor, media_type)
     warnings = list(negative.warnings)
-    view = _upright_srgb(negative.image, warnings)
+    view = _view(negative, warnings)
     grid = view.thumbnail_image(GRID.longest_side_px, height=GRID.longest_side_px, size="down").copy_memory()
     return Print(
         negative=negative,
@@ -35,6 +36,17 @@ def develop(descriptor: int, media_type: str) -> Print:
         pictures=[_jpeg(view, VIEW), _webp(grid, GRID)],
         warnings=warnings,
     )
+
+
+def _view(negative: Negative, warnings: list[str]) -> pyvips.Image:
+    """Raises: pyvips.Error."""
+    try:
+        return _upright_srgb(negative.image, warnings)
+    except pyvips.Error as error:
+        if negative.forgiving is None or says_cut_short(str(error.detail)):
+            raise
+    warnings.append("flawed_data")
+    return _upright_srgb(negative.forgiving(), warnings)
 
 
 def _upright_srgb(image: pyvips.Image, warnings: list[str]) -> pyvips.Image:

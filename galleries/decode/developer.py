@@ -111,7 +111,18 @@ class Developed:
     warnings: list[str] = field(default_factory=list)
 
 
+# What a fault in a decoder ends in, once a stranger's bytes have found it; nobody kills a child by one of these.
+_CRASHES: Final = frozenset({"SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS"})
+
 _WIDE_TYPES: Final = frozenset({"image/webp", "image/avif", "image/heic", "image/heif"})
+
+
+class DecoderCrashed(DecoderDied):
+    """It ended by its own fault. `is_first_file`: it had looked at nothing before."""
+
+    def __init__(self, *, ended_by: str, is_first_file: bool) -> None:
+        super().__init__(ended_by=ended_by)
+        self.is_first_file = is_first_file
 
 
 class Developer:
@@ -143,12 +154,24 @@ class Developer:
             DecoderDied: the child ended for a reason that need not be the file.
         """
         with _read_only(source) as descriptor:
-            room = self._warm_room()
             try:
-                developed = room.develop(descriptor, media_type, self._limits)
-            except BaseException:  # whatever ended the job, a child in an unknown state takes no other
-                self.close()
-                raise
+                return self._developed(descriptor, media_type)
+            except DecoderCrashed as crash:
+                if crash.is_first_file:
+                    raise DamagedPhoto(reason="decoder") from crash
+            # A photo before this one may have left the child ill: only a well one tells whose fault it is.
+            try:
+                return self._developed(descriptor, media_type)
+            except DecoderCrashed as crash:
+                raise DamagedPhoto(reason="decoder") from crash
+
+    def _developed(self, descriptor: int, media_type: str) -> Developed:
+        room = self._warm_room()
+        try:
+            developed = room.develop(descriptor, media_type, self._limits)
+        except BaseException:  # whatever ended the job, a child in an unknown state takes no other
+            self.close()
+            raise
         if room.file_count >= MAX_FILES_PER_CHILD:
             self.close()
         return developed
@@ -292,6 +315,8 @@ class _Room:
             for words in ("failed to allocate", "memoryerror", "bad_alloc", "out of memory")
         ):
             return DecoderOverran(resource="memory")
+        if name in _CRASHES:
+            return DecoderCrashed(ended_by=name, is_first_file=self.file_count == 1)
         return DecoderDied(ended_by=name)
 
     def _last_complaint(self) -> str:

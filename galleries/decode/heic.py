@@ -10,8 +10,8 @@ from galleries.decode import exif
 from galleries.decode.codes import code_for
 from galleries.decode.loaders import Negative, Original, Refused, gate
 
-# What pillow-heif raises for the bytes of a stranger, by its documentation.
-_DECODER_ERRORS: Final = (ValueError, EOFError, SyntaxError, RuntimeError, OSError)
+# What pillow-heif raises for the bytes of a stranger, by its documentation; the last where there is no picture at all.
+_DECODER_ERRORS: Final = (ValueError, EOFError, SyntaxError, RuntimeError, OSError, IndexError)
 _BANDS: Final = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "RGBa": 4}
 _PREMULTIPLIED: Final = "RGBa"
 

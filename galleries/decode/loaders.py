@@ -44,6 +44,7 @@ class Negative:
     notes: exif.CameraNotes
     warnings: list[str] = field(default_factory=list)
     held: object = None  # memory that `image` reads and does not own: freed with this, not before
+    forgiving: Callable[[], pyvips.Image] | None = None  # the same by a loader that passes over small flaws
 
 
 def open_negative(descriptor: int, media_type: str) -> Negative:
@@ -63,16 +64,25 @@ def gate(width_px: int, height_px: int) -> None:
 
 
 def open_jpeg(original: Original) -> Negative:
+    """By a loader that also fails where data ends too early and a last marker follows all the same."""
     header = load("jpegload_source", original)
     negative = _negative(header)
+    options = {"shrink": _coarse_shrink(header)}
+    return replace(
+        negative,
+        image=load("jpegload_source", original, fail_on="warning", **options),
+        forgiving=lambda: load("jpegload_source", original, **options),
+        held=original,
+    )
+
+
+def _coarse_shrink(header: pyvips.Image) -> int:
     longest_px = max(header.width, header.height)
-    shrink = max(
+    return max(
         factor
         for factor in (1, 2, 4, 8)
         if factor == 1 or longest_px / factor >= VIEW.longest_side_px * _LEFT_TO_SHRINK
     )
-    image = load("jpegload_source", original, shrink=shrink) if shrink > 1 else header
-    return replace(negative, image=image, held=original)
 
 
 def open_tiff(original: Original) -> Negative:

@@ -2,6 +2,7 @@
 
 import io
 import os
+from dataclasses import replace
 from typing import Any, Final
 
 import pyvips
@@ -63,11 +64,16 @@ def _preview(raw: Any, *, longest_px: int) -> Negative | None:
         found = raw.extract_thumb()
         if found.format != rawpy.ThumbFormat.JPEG:
             return None
-        preview = open_jpeg(bytes(found.data))
+        preview = _forgiving(open_jpeg(bytes(found.data)))
     except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError, pyvips.Error, Refused):
         return None  # the data itself may be whole
     is_large_enough = max(preview.width_px, preview.height_px) >= min(_LEAST_PREVIEW_PX, longest_px // 2)
     return preview if is_large_enough else None
+
+
+def _forgiving(preview: Negative) -> Negative:
+    """A flaw in what stands for the photo is none of the photo's."""
+    return replace(preview, image=preview.forgiving()) if preview.forgiving else preview
 
 
 def _turned(preview: Negative, orientation: int, *, is_portrait: bool) -> pyvips.Image:

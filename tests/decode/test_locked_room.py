@@ -224,6 +224,35 @@ d.develop = lambda *_: threading.Event().wait()
         assert room.pid is None
 
 
+CRASH = """
+import sys; sys.path.append(sys.argv[1])
+import galleries.decode.develop as d, ctypes
+well, count = d.develop, [0]
+def develop(*given):
+    count[0] += 1
+    return well(*given) if count[0] < {from_the_nth} else ctypes.string_at(0)
+d.develop = develop
+"""
+
+
+def test_a_photo_that_crashes_every_decoder_is_damaged_and_not_tried_again():
+    with replaced_boot(CRASH.format(from_the_nth=1)), Developer() as room:
+        with pytest.raises(DamagedPhoto) as refusal:
+            develop(room)
+
+        assert refusal.value.details == {"reason": "decoder"}
+        assert room.pid is None
+
+
+def test_a_crash_is_no_fault_of_a_photo_that_a_fresh_child_can_show():
+    """What came before it may have harmed the child."""
+    with replaced_boot(CRASH.format(from_the_nth=2)), Developer() as room:
+        first = child_of(room)
+
+        assert develop(room).width == 240
+        assert room.pid != first.pid
+
+
 class replaced_boot:  # noqa: N801 - reads as a sentence
     """The child begins with other words, as if it had been taken over."""
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 NOTHING: Final = b"\0"
 SPACE: Final = b" "
 
+# Before neighbours are joined: a file of nothing but blanks need not be walked to its end.
+_MAX_FOUND: Final = 4 * MAX_BLANKS
+
 Buffer = bytes | mmap.mmap
 
 
@@ -86,6 +89,7 @@ class Sheet:
             blank = Blank(offset, length, fill)
             if block.data[begin : begin + length] != blank.content(offset, blank.stop):
                 self.found.append(blank)
+        require(len(self.found) <= _MAX_FOUND)
 
     def write(self, block: Block, start: int, content: bytes) -> None:
         """Puts exactly these bytes there. Raises: Uncertain when they lie in several pieces, or outside."""
@@ -98,6 +102,7 @@ class Sheet:
 
     def take(self, other: "Sheet") -> None:
         self.found += other.found
+        require(len(self.found) <= _MAX_FOUND)
 
     def or_all_of(self, block: Block, walk: "Callable[[Block, Sheet], None]", fill: bytes = NOTHING) -> None:
         """As `walk` says; where that is lost, everything."""
