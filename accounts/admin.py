@@ -24,7 +24,11 @@ class PeopleAdmin(UserAdmin[User]):
     list_filter = ("is_active", "is_staff", "is_superuser", "date_joined")
     search_fields = ("username", "email", "first_name", "last_name", "=id")
     readonly_fields = ("date_joined", "last_login", "tokens")
-    fieldsets = (*(UserAdmin.fieldsets or ()), ("Programs", {"fields": ("tokens",)}))
+    fieldsets = (
+        *(UserAdmin.fieldsets or ()),
+        ("Mails", {"fields": ("wants_mail",)}),
+        ("Programs", {"fields": ("tokens",)}),
+    )
     show_full_result_count = False
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[Any]:

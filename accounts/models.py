@@ -13,6 +13,7 @@ class User(AbstractUser):
     """Who owns galleries. The id is a UUID because it appears on the wire."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    wants_mail = models.BooleanField("mail when publishing is done", default=True)
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):

@@ -4,6 +4,7 @@ import logging
 import secrets
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 from csp.constants import NONCE
@@ -126,6 +127,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 # A bell that can't be rung is a log line: publishing must give up fast, the sweeper rings again.
 CELERY_TASK_PUBLISH_RETRY = False
+# A task takes ten seconds and the end of one photo; a worker stuck for so much longer is ended from outside.
+CELERY_TASK_TIME_LIMIT = 2_700
 CELERY_TASK_DEFAULT_QUEUE = "work"
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -154,6 +157,17 @@ ACCOUNT_PRESERVE_USERNAME_CASING = False
 SESSION_COOKIE_AGE = 30 * 24 * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = False
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.number("EMAIL_PORT", default=25, at_least=1, at_most=65_535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=False)
+EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL", default=False)
+# A worker waits for no mail server longer than this.
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", f"Safelight <photos@{urlsplit(SITE_URL).hostname}>")
+# Whether anybody is mailed when publishing is done; each person may choose not to be.
+PUBLICATION_MAIL = env.flag("PUBLICATION_MAIL", default=True)
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = True

@@ -35,6 +35,12 @@ POINTS: Final = (
     "verify.before_rows",
     "verify.after_rows",
     "verify.after_commit",
+    "regenerate.after_claim",
+    "regenerate.after_objects",
+    "regenerate.after_rows",
+    "regenerate.after_commit",
+    "mail.after_claim",
+    "mail.after_send",
     # the sweeper
     "sweep.after_discards",
     "sweep.after_photo_objects",

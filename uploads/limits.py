@@ -74,6 +74,8 @@ DEAD_ATTEMPT_KEPT: Final = SIGNED_URL_LIFE + timedelta(hours=1)
 # How long a photo waits when its worker was killed. A worker that lives renews what it holds, however long it takes.
 LEASE: Final = timedelta(seconds=45)
 LEASE_RENEWED_EVERY_S: Final = 10.0
+# The largest file from a slow store, scanned, in the slowest decoder. Whoever is at it for longer is stuck.
+LEASE_HELD_AT_MOST_S: Final = 1_800.0
 MAX_TRIES: Final = 5
 RETRY_BASE: Final = timedelta(seconds=2)
 RETRY_CAP: Final = timedelta(minutes=5)
@@ -84,6 +86,7 @@ STORE_RETRY_CAP: Final = timedelta(minutes=1)
 SCAN_WITHIN_S: Final = 180.0
 
 PROGRESS_EVERY_S: Final = 0.25
+
 # Of one socket: the engine reports four times a second, in several messages where many files move at once.
 SOCKET_MESSAGES_PER_S: Final = 8
 SOCKET_MESSAGES_AT_ONCE: Final = 80

@@ -158,6 +158,9 @@ class PublicationQuerySet(models.QuerySet["Publication"]):
     def in_progress(self) -> Self:
         return self.filter(state=PublicationState.IN_PROGRESS)
 
+    def mail_due(self, now: datetime) -> Self:
+        return self.filter(mail_due_at__lte=now)
+
 
 class Publication(models.Model):
     """An intent to show photos, followed until each of its uploads has ended. It reads no bytes."""
@@ -172,6 +175,10 @@ class Publication(models.Model):
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    # Null where no mail is to be sent, or where it was handed over.
+    mail_due_at = models.DateTimeField(null=True, blank=True, editable=False)
+    mail_tries = models.PositiveIntegerField(default=0, editable=False)
+    mailed_at = models.DateTimeField(null=True, blank=True, help_text="when its mail was handed over")
 
     objects: ClassVar = PublicationQuerySet.as_manager()
 
@@ -184,7 +191,10 @@ class Publication(models.Model):
                 condition=Q(state__in=PublicationState.values), name="publication_state_is_known"
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["gallery", "state"], name="publication_by_state")]
+        indexes: ClassVar = [
+            models.Index(fields=["gallery", "state"], name="publication_by_state"),
+            models.Index(fields=["mail_due_at"], name="publication_mail_due"),
+        ]
 
     def __str__(self) -> str:
         return f"publication {self.id} ({self.state})"
@@ -205,6 +215,40 @@ class Discard(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class RegenerationQuerySet(models.QuerySet["Regeneration"]):
+    def due(self, now: datetime) -> Self:
+        """Nobody holds them, and they have not ended for good."""
+        is_free = Q(lease_until=None) | Q(lease_until__lt=now)
+        return self.filter(is_free, error_code="", try_after__lte=now)
+
+    def in_work(self, now: datetime) -> Self:
+        return self.filter(lease_until__gte=now)
+
+    def held_by(self, row: "Regeneration", now: datetime) -> Self:
+        """The row, while the lease that this copy of it knows has not run out."""
+        return self.in_work(now).filter(pk=row.pk, lease_token=row.lease_token)
+
+
+class Regeneration(models.Model):
+    """A photo that is to be developed again, since its renditions were made by other recipes."""
+
+    photo = models.OneToOneField(Photo, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    recipes = models.CharField(max_length=12, help_text="digest of the recipes it is to be made by")
+    tries = models.PositiveIntegerField(default=0)
+    try_after = models.DateTimeField()
+    lease_token = models.UUIDField(null=True, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    error_code = models.CharField(max_length=40, blank=True, default="", help_text="why it stays as it is")
+
+    objects: ClassVar = RegenerationQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["error_code", "try_after"], name="regeneration_due")]
+
+    def __str__(self) -> str:
+        return f"{self.photo_id} again"
 
 
 class WorkerHeartbeat(models.Model):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 
 from galleries.models import PhotoStatus, raise_version
@@ -99,7 +100,10 @@ def close(publication: Publication) -> None:
     now, counts = clock.now(), counts_of(publication)
     publication.state, publication.ended_at = outcome_of(counts), now
     publication.version += 1
-    publication.save(update_fields=["state", "ended_at", "version"])
+    publication.mail_due_at = now if settings.PUBLICATION_MAIL else None
+    publication.mail_tries, publication.mailed_at = 0, None
+    publication.save(update_fields=["state", "ended_at", "version", "mail_due_at", "mail_tries", "mailed_at"])
+    announce.ring_after_commit()
     events.publication_ended(
         publication.pk,
         publication.gallery_id,

@@ -109,7 +109,8 @@ def reopen(publication: Publication) -> None:
         lock_galleries(Gallery.objects.filter(pk=publication.gallery_id))
         locked = Publication.objects.select_for_update().get(pk=publication.pk)
         locked.state, locked.ended_at, locked.version = PublicationState.IN_PROGRESS, None, locked.version + 1
-        locked.save(update_fields=["state", "ended_at", "version"])
+        locked.mail_due_at = None  # of this end nobody need hear any more
+        locked.save(update_fields=["state", "ended_at", "version", "mail_due_at"])
         events.publication_told(events.PUBLICATION_REOPENED, locked.pk, locked.gallery_id)
         show_staged(locked)
     publication.refresh_from_db()

@@ -14,10 +14,10 @@ from django.db import transaction
 
 from galleries.errors import StorageUnavailable
 from galleries.models import Gallery, lock_galleries, raise_version
-from uploads import announce, clock, heartbeats
+from uploads import announce, clock, heartbeats, regenerate
 from uploads.janitor import files, leftovers, orphans, silence
 from uploads.janitor.deed import AT_A_TIME, Deed, Step
-from uploads.models import Publication, Upload
+from uploads.models import Publication, Regeneration, Upload
 from uploads.publications import announce_all, close_done, due_to_close
 
 log = logging.getLogger(__name__)
@@ -32,12 +32,13 @@ ROWS: Final[dict[str, Step]] = {
     "discards": leftovers.discards,
     "photos": leftovers.photos,
 }
-# What only a listing of whole stores and folders finds.
+# What only a listing of whole stores, folders and tables finds.
 LISTINGS: Final[dict[str, Step]] = {
     "objects": orphans.objects,
     "sessions": orphans.sessions,
     "half_written": files.half_written,
     "spools": files.spools,
+    "regenerations": regenerate.plans,
 }
 STEPS: Final = {**ROWS, **LISTINGS}
 
@@ -136,7 +137,9 @@ def ring_if_work_waits() -> None:
         rows.order_by()[:slots].count()
         for rows in (Upload.objects.waiting(now), Upload.objects.abandoned(now))
     )
-    announce.quietly(partial(ring_for, min(slots, waiting + abandoned)))
+    others = (Publication.objects.mail_due(now), Regeneration.objects.due(now))
+    is_more = any(rows.exists() for rows in others)
+    announce.quietly(partial(ring_for, min(slots, waiting + abandoned + is_more)))
 
 
 def ring_for(count: int) -> None:

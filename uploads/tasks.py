@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.signals import worker_process_shutdown
 
 from galleries.decode.developer import Developer
-from uploads import announce, events, worker_life  # noqa: F401  connects the pulse to the worker
+from uploads import announce, events, mail, regenerate, worker_life  # noqa: F401  connects the pulse to the worker
 from uploads import sweep as sweeping
 from uploads.verify import claim_next, verify
 
@@ -31,14 +31,27 @@ def close_developer(**_: object) -> None:
 
 @shared_task
 def work() -> None:
-    """Verifies what waits, one after another."""
+    """Verifies what waits, one after another; where nothing does, what can wait has its turn."""
     until = monotonic() + TASK_LIFE_S
-    while (upload := claim_next()) is not None:
-        with events.verification_of(upload):
-            verify(upload, developer_of(os.getpid()))
+    while work_once():
         if monotonic() > until:
             announce.quietly(announce.ring)
             return
+
+
+def work_once() -> bool:
+    """False where nothing waits."""
+    developer = developer_of(os.getpid())
+    if (publication := mail.claim_next()) is not None:  # few, and short
+        mail.send(publication)
+    elif (upload := claim_next()) is not None:
+        with events.verification_of(upload):
+            verify(upload, developer)
+    elif (stale := regenerate.claim_next()) is not None:
+        regenerate.regenerate(stale, developer)
+    else:
+        return False
+    return True
 
 
 @shared_task

@@ -8,24 +8,23 @@ import hashlib
 import logging
 import random
 import tempfile
-import threading
 import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, BinaryIO, Final
 
-from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Count
 
 from galleries.blanking import BlankedForm, as_rows, blanked_form
-from galleries.decode.developer import Developed, Developer
+from galleries.decode.developer import Developed, DevelopedRendition, Developer
 from galleries.errors import DamagedPhoto, GalleryError, ObjectMissing, StorageUnavailable
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition, lock_galleries
-from galleries.objects.base import StoredObject, bound_key, rendition_key, store_named
+from galleries.objects.base import ObjectStore, StoredObject, bound_key, rendition_key, store_named
 from galleries.ports import Profile
 from galleries.renditions import recipe_named
 from uploads import announce, clock, crash_points, events
@@ -47,9 +46,9 @@ from uploads.intake import discard_of
 from uploads.janitor.files import SPOOL_PREFIX
 from uploads.janitor.liveness import Life, lives_of
 from uploads.lanes.base import StoredPart, lane_named, lanes_of
+from uploads.leases import held, lease
 from uploads.limits import (
     DEAD_ATTEMPT_KEPT,
-    LEASE_RENEWED_EVERY_S,
     MAX_TRIES,
     RETRY_BASE,
     RETRY_CAP,
@@ -110,10 +109,6 @@ def claim_next() -> Upload | None:
         )
 
 
-def lease() -> timedelta:
-    return timedelta(seconds=settings.UPLOAD_LEASE_S)
-
-
 def first_free(waiting: UploadQuerySet) -> Upload | None:
     """SQLite locks the whole database instead, which comes to the same."""
     return waiting.select_related("gallery").select_for_update(of=("self",), skip_locked=True).first()
@@ -146,7 +141,10 @@ def verify(upload: Upload, developer: Developer) -> None:
         settle(upload, GaveUp(tries=upload.tries - 1))
         return
     try:
-        with renewed_lease(upload), developed_original(upload, developer) as verified:
+        with (
+            held(partial(prolong, upload.pk, upload.lease_token)),
+            developed_original(upload, developer) as verified,
+        ):
             publish(upload, verified)
     except WrongState:
         let_go_of_late_work(upload)
@@ -163,24 +161,6 @@ def let_go_of_late_work(upload: Upload) -> None:
     attempt = Attempt(upload.pk, upload.attempt)
     if lives_of([attempt])[attempt] == Life.DEAD:
         Discard.objects.create(store=upload.store, key=upload.key, not_before=clock.now() + DEAD_ATTEMPT_KEPT)
-
-
-@contextmanager
-def renewed_lease(upload: Upload) -> Iterator[None]:
-    """Holds the lease for as long as this process lives and works; a killed or stopped one loses it."""
-    is_over = threading.Event()
-
-    def renew() -> None:
-        while not is_over.wait(min(LEASE_RENEWED_EVERY_S, settings.UPLOAD_LEASE_S / 4)):
-            announce.quietly(lambda: prolong(upload.pk, upload.lease_token))
-            connection.close()
-
-    keeper = threading.Thread(target=renew, name="lease", daemon=True)
-    keeper.start()
-    try:
-        yield
-    finally:
-        is_over.set()
 
 
 def prolong(upload_id: uuid.UUID, lease_token: uuid.UUID | None) -> bool:
@@ -414,25 +394,29 @@ def store_renditions(upload: Upload, developed: Developed) -> list[Rendition]:
     store, photo_id = store_named(upload.store), photo_id_of(upload.pk, upload.attempt)
     made = []
     for rendition in developed.renditions:
-        recipe = recipe_named(rendition.name)
-        key = rendition_key(photo_id, rendition.name, recipe.digest)
-        store.put_bytes(key, rendition.content, content_type=rendition.media_type)
+        key = rendition_key(photo_id, rendition.name, recipe_named(rendition.name).digest)
+        made.append(stored_rendition(store, photo_id, rendition, key))
         crash_points.reached(f"verify.after_{rendition.name}")
-        made.append(
-            Rendition(
-                photo_id=photo_id,
-                name=rendition.name,
-                recipe=recipe.digest,
-                media_type=rendition.media_type,
-                width=rendition.width,
-                height=rendition.height,
-                size=rendition.size_bytes,
-                crc32=rendition.crc32,
-                sha256=rendition.sha256,
-                key=key,
-            )
-        )
     return made
+
+
+def stored_rendition(
+    store: ObjectStore, photo_id: uuid.UUID, made: DevelopedRendition, key: str
+) -> Rendition:
+    """The object, and the row that will name it."""
+    store.put_bytes(key, made.content, content_type=made.media_type)
+    return Rendition(
+        photo_id=photo_id,
+        name=made.name,
+        recipe=recipe_named(made.name).digest,
+        media_type=made.media_type,
+        width=made.width,
+        height=made.height,
+        size=made.size_bytes,
+        crc32=made.crc32,
+        sha256=made.sha256,
+        key=key,
+    )
 
 
 def publish(upload: Upload, verified: Verified) -> None:

@@ -15,7 +15,7 @@ from accounts.staff import age_words
 from galleries.objects.base import default_store
 from uploads import clock, ledger
 from uploads.heartbeats import live_workers
-from uploads.models import Discard, Upload
+from uploads.models import Discard, Regeneration, Upload
 from uploads.ops.stuck import STUCK, STUCK_WORDS, Stuck, overdue_discards
 from uploads.states import State
 from uploads.wire import known_errors
@@ -54,6 +54,8 @@ class Overview:
     oldest_waiting: str
     failed: Sequence[Failed]
     due_discard_count: int
+    again_count: int
+    again_failed_count: int
     troubles: Sequence[Trouble]
     answers: Mapping[str, bool]
 
@@ -69,6 +71,7 @@ def overview() -> Overview:
     queue = queue_at(now)
     failed = failed_by_code()
     answers = who_answers()
+    again = Regeneration.objects.all()
     return Overview(
         worker_count=len(workers),
         slot_count=sum(worker.concurrency for worker in workers),
@@ -77,6 +80,8 @@ def overview() -> Overview:
         oldest_waiting=age_words(now - queue.oldest) if queue.oldest else "",
         failed=failed,
         due_discard_count=Discard.objects.filter(not_before__lte=now).count(),
+        again_count=again.count(),
+        again_failed_count=again.exclude(error_code="").count(),
         troubles=troubles(now, has_workers=bool(workers), failed=failed),
         answers=answers,
     )

@@ -1,0 +1,20 @@
+"""Where people choose whether they get mails."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
+
+from accounts.models import User
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def mail_choice(request: HttpRequest) -> HttpResponse:
+    mine = User.objects.filter(username=request.user.get_username())
+    if request.method == "POST":
+        mine.update(wants_mail="wants_mail" in request.POST)  # a box that is not ticked is not sent
+        messages.success(request, "Saved.")
+        return HttpResponseRedirect(request.path)
+    return render(request, "mail/choice.html", {"wants_mail": mine.get().wants_mail})
