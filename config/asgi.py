@@ -10,8 +10,8 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
 
-from channels.auth import AuthMiddlewareStack  # noqa: E402  only after Django is set up
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  only after Django is set up
+from channels.sessions import SessionMiddlewareStack  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.db import DEFAULT_DB_ALIAS, connections  # noqa: E402
 from servestatic import ServeStaticASGI  # noqa: E402
@@ -61,6 +61,7 @@ class OpenDatabase:
 application = ProtocolTypeRouter(
     {
         "http": LocalDoor(with_static_files(BoundedBodies(OpenDatabase(django_application)))),
-        "websocket": OriginOrBearer(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        # Who it is, the consumers ask themselves, again and again.
+        "websocket": OriginOrBearer(SessionMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

@@ -28,6 +28,11 @@ WEB_LOG: Final = ROOT / "dev" / "web_log.json"
 DEMO_USER: Final = "demo"
 # Progress reports are the largest thing a socket takes: 100 rows of some 60 bytes, ten times over.
 MAX_SOCKET_MESSAGE_BYTES: Final = 65_536
+# Messages are a few hundred bytes: packing them costs more than sending them, and a window of memory a socket.
+SOCKET_OPTIONS: Final = (
+    *("--ws-max-size", str(MAX_SOCKET_MESSAGE_BYTES)),
+    *("--ws-per-message-deflate", "false"),
+)
 # Together with the pauses between them these stay below 40 s, after which nothing may be left.
 WEB_STOPS_WITHIN_S: Final = 6.0
 WORKERS_STOP_WITHIN_S: Final = 18.0
@@ -174,7 +179,7 @@ def _programs(surroundings: Surroundings) -> tuple[Program, ...]:
             *("--log-level", "warning"),
             *("--log-config", str(WEB_LOG)),
             _proxy_headers(),
-            *("--ws-max-size", str(MAX_SOCKET_MESSAGE_BYTES)),
+            *SOCKET_OPTIONS,
             *("--timeout-keep-alive", "75"),
             *("--timeout-graceful-shutdown", str(int(WEB_STOPS_WITHIN_S) - 2)),
             stops_within_s=WEB_STOPS_WITHIN_S,
