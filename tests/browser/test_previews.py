@@ -76,6 +76,30 @@ def test_a_photo_on_its_way_has_its_picture_the_right_way_up(gallery_page, tmp_p
     gallery_page.wait_for_end()
 
 
+def test_what_is_safe_has_its_picture_also_after_a_reload_without_asking_what_it_is(
+    gallery_page, tmp_path
+) -> None:
+    page = gallery_page.page
+    gallery_page.choose(camera_photo(tmp_path / "turned.jpg", with_thumbnail=False))
+    gallery_page.wait_for_end()
+    page.route("**/uploads/batch", lambda _: None)
+    gallery_page.choose(camera_photo(tmp_path / "later.jpg", with_thumbnail=True))
+    page.get_by_text("1 goes on by itself").wait_for()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/photos/" in request.url else None)
+
+    page.reload()
+    page.wait_for_function("() => document.querySelector('[data-upload-state=done] canvas')?.width > 1")
+    seen = page.evaluate(COLOURS)
+
+    assert max(seen["size"]) <= 240
+    assert near(seen["top"], RED), seen
+    assert near(seen["bottom"], GREEN), seen
+    [photo] = gallery_page.photos()
+    pictures = {rendition["url"] for rendition in photo["renditions"]}
+    assert {url.removeprefix(page.url.partition("/galleries")[0]) for url in asked} <= pictures
+
+
 def test_what_this_browser_can_not_show_keeps_its_place_empty(gallery_page, tmp_path) -> None:
     (tmp_path / "notes.jpg").write_bytes(b"no photo at all" * 100)
     good = tmp_path / "good.jpg"

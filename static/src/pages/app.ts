@@ -10,7 +10,7 @@ import { guardDrops } from "../ui/drop-guard.ts";
 import { openFolderChooser } from "../ui/dropzone.ts";
 import { hideNotice, showNotice } from "../ui/notice.ts";
 import { showInTitle } from "../ui/page-title.ts";
-import { Previews, picturesFromWorker } from "../ui/previews.ts";
+import { browserPictures, Previews } from "../ui/previews.ts";
 import { fileNameOf, receiptCsv } from "../ui/receipt.ts";
 import { saveFile } from "../ui/save-file.ts";
 import { sentenceOf } from "../ui/sentences.ts";
@@ -31,7 +31,7 @@ const engine = new EngineWorker({
   onDeath: () => announce(sentenceOf("worker_failed")),
   forget: wipeJournal,
 });
-const previews = new Previews(picturesFromWorker());
+const previews = new Previews(browserPictures(dockRoot().dataset["gridRecipe"] ?? ""));
 const wakePort = browserWakePort();
 const wakeLock = wakePort === null ? null : new WakeLock(wakePort);
 let total: GalleryTally | null = null;

@@ -129,6 +129,8 @@ export class FileList {
     drawRow(row, view);
     if (view.file !== null) {
       this.#previews.offer(view.fileId, view.file);
+    } else if (view.state === "done" && view.photoId !== null) {
+      this.#previews.offerPhoto(view.fileId, view.photoId);
     }
   }
 

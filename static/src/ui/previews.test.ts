@@ -56,6 +56,23 @@ test("a file that comes after its row is drawn then", async () => {
   expect(place.width).toBe(240);
 });
 
+test("what has arrived and is not at hand is drawn from its photo, a file that is from itself", async () => {
+  const asked: unknown[] = [];
+  const previews = new Previews(async (source) => {
+    asked.push(source);
+    return null;
+  });
+  previews.offer("at hand", FILE);
+
+  for (const id of ["at hand", "arrived"]) {
+    previews.offerPhoto(id, `photo of ${id}`);
+    previews.offerPhoto(id, `photo of ${id}`);
+    previews.show(id, canvas());
+  }
+
+  expect(asked).toEqual([FILE, { photoId: "photo of arrived" }]);
+});
+
 test("a picture is drawn in every place, and again without being made again", async () => {
   const { make, asked, finish } = maker();
   const previews = new Previews(make);

@@ -1,21 +1,25 @@
 // Small pictures of files on their way: for what is in view only, and a bounded number of them.
 
+import { scaledTo } from "./picture-shape.ts";
 import type { PreviewAsked, PreviewMade } from "./preview-words.ts";
 
 /** What is asked for can't be taken back; what waits here can. */
 const ASKED_AT_ONCE = 8;
+const LONGEST_PX = 240;
 /** 240 pixels a side at most, four bytes each: 22 MB. */
 const KEPT = 96;
 /** A drive that has gone would hold its place for ever. */
 const MADE_WITHIN_MS = 15_000;
 
-export type MakePicture = (file: Blob) => Promise<ImageBitmap | null>;
+/** The file itself; of what has arrived, and is not at hand, the photo that was made of it. */
+export type PictureSource = Blob | Readonly<{ photoId: string }>;
+export type MakePicture = (source: PictureSource) => Promise<ImageBitmap | null>;
 
 type Place = Readonly<{ canvas: HTMLCanvasElement; onDrawn: () => void }>;
 
 export class Previews {
   readonly #make: MakePicture;
-  readonly #files = new Map<string, Blob>();
+  readonly #sources = new Map<string, PictureSource>();
   /** The last used is at the end. */
   readonly #pictures = new Map<string, ImageBitmap>();
   readonly #places = new Map<string, Set<Place>>();
@@ -29,9 +33,17 @@ export class Previews {
 
   /** Here is the file itself: the engine hands each one out once. */
   offer(fileId: string, file: Blob): void {
-    this.#files.set(fileId, file);
+    this.#sources.set(fileId, file);
     this.#blank.delete(fileId);
     this.#makeNext();
+  }
+
+  /** Here is no file, as after a reload, but what became of it. */
+  offerPhoto(fileId: string, photoId: string): void {
+    if (!this.#sources.has(fileId)) {
+      this.#sources.set(fileId, { photoId });
+      this.#makeNext();
+    }
   }
 
   /** Draws the file's picture here as soon as there is one. Answers what ends that: it is not in view any more. */
@@ -63,16 +75,16 @@ export class Previews {
       if (this.#making.size >= ASKED_AT_ONCE) {
         return;
       }
-      const file = this.#files.get(fileId);
-      if (file !== undefined && !this.#making.has(fileId) && !this.#blank.has(fileId)) {
-        void this.#makeOne(fileId, file);
+      const source = this.#sources.get(fileId);
+      if (source !== undefined && !this.#making.has(fileId) && !this.#blank.has(fileId)) {
+        void this.#makeOne(fileId, source);
       }
     }
   }
 
-  async #makeOne(fileId: string, file: Blob): Promise<void> {
+  async #makeOne(fileId: string, source: PictureSource): Promise<void> {
     this.#making.add(fileId);
-    const picture = await this.#make(file);
+    const picture = await this.#make(source);
     this.#making.delete(fileId);
     if (picture === null) {
       this.#blank.add(fileId);
@@ -104,8 +116,30 @@ function draw(picture: ImageBitmap, { canvas, onDrawn }: Place): void {
   onDrawn();
 }
 
-/** Makes them in a Worker, which is begun with the first of them. */
-export function picturesFromWorker(): MakePicture {
+/** Of files in a Worker, which is begun with the first of them; of photos from their picture on the wall. */
+export function browserPictures(gridRecipe: string): MakePicture {
+  const ofFile = picturesFromWorker();
+  return (source) =>
+    source instanceof Blob ? ofFile(source) : pictureAt(`/photos/${source.photoId}/grid/${gridRecipe}`);
+}
+
+/** An image, not a call: what a store elsewhere answers may be shown, and is never read. */
+async function pictureAt(url: string): Promise<ImageBitmap | null> {
+  const image = new Image();
+  image.src = url;
+  try {
+    await image.decode();
+    const { width, height } = scaledTo(
+      { width: image.naturalWidth, height: image.naturalHeight },
+      LONGEST_PX,
+    );
+    return await createImageBitmap(image, { resizeWidth: width, resizeHeight: height });
+  } catch {
+    return null;
+  }
+}
+
+function picturesFromWorker(): (file: Blob) => Promise<ImageBitmap | null> {
   const asked = new Map<number, (picture: ImageBitmap | null) => void>();
   let worker: Worker | null = null;
   let lastNumber = 0;
