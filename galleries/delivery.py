@@ -1,7 +1,7 @@
 """Photos on their way to who may see them: access checked, then streamed (local) or redirected to a signed GET."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import quote
@@ -21,12 +21,15 @@ from galleries.access import Action, Role, get_shown_photo
 from galleries.blanking import Blank, blanked
 from galleries.callers import caller_of
 from galleries.errors import GalleryError, NotFound
-from galleries.models import Rendition
+from galleries.models import Photo, Rendition
 from galleries.objects.base import CACHE_CONTROL, ObjectStore, store_named
 from galleries.original_form import form_for
+from galleries.renditions import RECIPES
 
 # No file has more than 18 digits of bytes, and Python turns no more than 4,300 into a number.
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+
+NO_STORE = "no-store"
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,15 @@ async def deliver(request: HttpRequest, find: Callable[[], Served]) -> HttpRespo
         served = await sync_to_async(find)()
     except GalleryError as refusal:
         return HttpResponse(refusal.message, status=refusal.status, content_type="text/plain")
+    except Unmade as unmade:
+        return placeholder(unmade.photo)
     url = signed_url(served)
     if url is None:
         return streamed(request, served)
-    return HttpResponseRedirect(url, headers={"Cache-Control": "private, max-age=60"})
+    is_kept = served.cache_control != NO_STORE
+    return HttpResponseRedirect(
+        url, headers={"Cache-Control": "private, max-age=60" if is_kept else NO_STORE}
+    )
 
 
 def signed_url(served: Served) -> str | None:
@@ -91,11 +99,17 @@ def find_original(request: HttpRequest, photo_id: UUID) -> Served:
 
 
 def find_rendition(request: HttpRequest, photo_id: UUID, name: str, digest: str) -> Served:
-    """Another digest answers what there is, without being kept: a link to an old recipe still shows the photo."""
+    """Another digest, or a rendition that is not made yet, answers what there is, without being kept.
+
+    Raises: NotFound, and Unmade where there is nothing at all.
+    """
     photo = get_shown_photo(caller_of(request), photo_id, Action.VIEW)
-    found = Rendition.objects.filter(photo=photo, name=name).first()
-    if found is None:
+    made = {rendition.name: rendition for rendition in photo.renditions.all()}
+    if name not in made and name not in {recipe.name for recipe in RECIPES}:
         raise NotFound
+    found = made.get(name) or stand_in(made, name)
+    if found is None:
+        raise Unmade(photo)
     return Served(
         store=store_named(photo.store),
         key=found.key,
@@ -103,8 +117,37 @@ def find_rendition(request: HttpRequest, photo_id: UUID, name: str, digest: str)
         etag=found.sha256,
         media_type=found.media_type,
         download_name=None,
-        cache_control=CACHE_CONTROL if found.recipe == digest else "no-store",
+        cache_control=CACHE_CONTROL if (found.name, found.recipe) == (name, digest) else NO_STORE,
     )
+
+
+class Unmade(Exception):
+    """Of a photo that may be seen nothing can be shown yet."""
+
+    def __init__(self, photo: Photo) -> None:
+        super().__init__(str(photo.pk))
+        self.photo = photo
+
+
+def stand_in(made: Mapping[str, Rendition], name: str) -> Rendition | None:
+    """The next larger one, else the largest of the smaller ones."""
+    names = [recipe.name for recipe in RECIPES]  # from large to small
+    place = names.index(name)
+    return next(
+        (made[each] for each in [*reversed(names[:place]), *names[place + 1 :]] if each in made), None
+    )
+
+
+def placeholder(photo: Photo) -> HttpResponse:
+    """A calm surface of the photo's shape, never a broken image."""
+    picture = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {photo.width} {photo.height}">'
+        '<rect width="100%" height="100%" fill="#888" fill-opacity=".25"/></svg>'
+    )
+    response = HttpResponse(picture, content_type="image/svg+xml")
+    response["Cache-Control"] = NO_STORE
+    guard(response)
+    return response
 
 
 def streamed(request: HttpRequest, served: Served) -> HttpResponseBase:
@@ -159,10 +202,15 @@ def with_headers(response: HttpResponseBase, served: Served) -> HttpResponseBase
     response["ETag"] = f'"{served.etag}"'
     response["Accept-Ranges"] = "bytes"
     response["Cache-Control"] = served.cache_control
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    guard(response)
     if served.download_name is not None:
         response["Content-Disposition"] = (
             f"attachment; filename*=UTF-8''{quote(served.download_name, safe='')}"
         )
     return response
+
+
+def guard(response: HttpResponseBase) -> None:
+    """What is shown here can be nothing but a picture."""
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from ninja import Schema
 from galleries.models import Photo, Rendition
 from galleries.ports import filler
 from galleries.queries import GalleryView
+from galleries.renditions import RECIPES, Recipe
 
 
 class RenditionOut(Schema):
@@ -95,6 +97,7 @@ class GalleriesOut(Schema):
     galleries: list[GalleryOut]
     next_cursor: str | None
     version: int | None
+    overall: TotalsOut
 
 
 def gallery_out(view: GalleryView) -> dict[str, Any]:
@@ -118,7 +121,7 @@ def gallery_out(view: GalleryView) -> dict[str, Any]:
 
 
 def cover_url(photo: Photo | None) -> str | None:
-    return next((rendition_url(photo, each) for each in photo.renditions.all()), None) if photo else None
+    return str(renditions_out(photo)[0]["url"]) if photo else None
 
 
 def photo_out(photo: Photo) -> dict[str, Any]:
@@ -135,15 +138,33 @@ def photo_out(photo: Photo) -> dict[str, Any]:
         "captured_at": utc_text(photo.captured_at),
         "status": photo.status,
         "version": photo.version,
-        "renditions": [
-            {"name": each.name, "url": rendition_url(photo, each), "width": each.width, "height": each.height}
-            for each in photo.renditions.all()
-        ],
+        "renditions": renditions_out(photo),
         "original_url": f"/photos/{photo.pk}/original",
         "thumbhash": b64encode(bytes(photo.thumbhash)).decode(),
         "media_type": photo.media_type,
         "camera": photo.camera,
         "sort_at": utc_text(photo.sort_at),
+    }
+
+
+def renditions_out(photo: Photo) -> list[dict[str, Any]]:
+    """From small to large. One that is not made yet has the address it will have, where something stands in for it."""
+    made = [
+        {"name": each.name, "url": rendition_url(photo, each), "width": each.width, "height": each.height}
+        for each in photo.renditions.all()
+    ]
+    names = {each["name"] for each in made}
+    expected = [unmade_out(photo, recipe) for recipe in RECIPES if recipe.name not in names]
+    return sorted([*made, *expected], key=itemgetter("width")) if expected else made
+
+
+def unmade_out(photo: Photo, recipe: Recipe) -> dict[str, Any]:
+    scale = min(1, recipe.longest_side_px / max(photo.width, photo.height))
+    return {
+        "name": recipe.name,
+        "url": f"/photos/{photo.pk}/{recipe.name}/{recipe.digest}",
+        "width": max(1, round(photo.width * scale)),
+        "height": max(1, round(photo.height * scale)),
     }
 
 

@@ -20,6 +20,7 @@ from typing import Final
 from django.db import transaction
 from django.db.models import Count, F, Q
 
+from galleries.blanking import BlankedForm
 from galleries.decode.developer import Developed, Developer
 from galleries.errors import GalleryError, StorageUnavailable
 from galleries.models import (
@@ -164,8 +165,8 @@ def give_up(row: Regeneration, code: str) -> None:
 
 @dataclass(frozen=True)
 class Made:
-    developed: Developed
-    spooled: Spooled
+    thumbhash: bytes
+    blanked: BlankedForm | None
     renditions: Sequence[Rendition]
 
 
@@ -184,7 +185,7 @@ def developed_again(row: Regeneration, developer: Developer) -> Iterator[Made]:
         spooled = Spooled(file, size_bytes, f"{crc32:08x}", sha256.hexdigest())
         developed = developer.develop(file, media_type=photo.media_type)
         try:
-            yield Made(developed, spooled, store_again(row, developed))
+            yield Made(developed.thumbhash, blanked_of(spooled, developed), store_again(row, developed))
         finally:
             for rendition in developed.renditions:
                 rendition.content.close()
@@ -231,8 +232,8 @@ def replace(row: Regeneration, made: Made) -> None:
         Discard.objects.filter(key__in=[each.key for each in made.renditions]).delete()
         Photo.objects.filter(pk=photo.pk).update(
             version=F("version") + 1,
-            thumbhash=made.developed.thumbhash,
-            **blanked_columns(blanked_of(made.spooled, made.developed)),
+            thumbhash=made.thumbhash,
+            **blanked_columns(made.blanked),
         )
         crash_points.reached("regenerate.after_rows")
         version = raise_version(photo.gallery_id)
