@@ -5,10 +5,11 @@ import os
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.core.asgi import get_asgi_application
+
+from config.handler import new_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-django_application = get_asgi_application()
+django_application = new_application()
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  only after Django is set up
 from channels.sessions import SessionMiddlewareStack  # noqa: E402
