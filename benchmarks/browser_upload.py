@@ -15,7 +15,8 @@ import statistics
 import sys
 import time
 import zlib
-from contextlib import ExitStack
+from collections import Counter, defaultdict
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -37,11 +38,12 @@ from benchmarks._browser import (
     wait_until,
     workers_stopped,
 )
+from benchmarks._cpu import CpuMeter
 from benchmarks._peers import built_page, signed_for_uppy
 from benchmarks._report import Line, interleaved, median_ratio, show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from playwright.sync_api import BrowserType, Page
@@ -106,31 +108,35 @@ class Arena:
     files: list[Path]
     crcs: list[str]
     script: Path
+    folder: Path
+    store_pids: list[int]
     kept_counts: list[int] = field(default_factory=list)
+    cpu_s: defaultdict[str, list[Counter[str]]] = field(default_factory=lambda: defaultdict(list))
 
     @property
     def site(self) -> Site:
         return self.keeping.site
 
     def run_keeping(self) -> float:
-        took_s, kept_count = self.run_ours(self.keeping)
+        took_s, kept_count = self.run_ours("keeping", self.keeping)
         self.kept_counts.append(kept_count)
         return took_s
 
     def run_roomless(self) -> float:
         """Raises: NotStoredError: it kept something, and so is no measure of sending alone."""
-        took_s, kept_count = self.run_ours(self.roomless)
+        took_s, kept_count = self.run_ours("roomless", self.roomless)
         if kept_count:
             raise NotStoredError(f"{kept_count} files were kept where there was no room")
         return took_s
 
-    def run_ours(self, visitor: Visitor) -> tuple[float, int]:
+    def run_ours(self, name: str, visitor: Visitor) -> tuple[float, int]:
         """Seconds to the last byte, and how many files lie in the browser then."""
         gallery_id = visitor.open_new_gallery("Three hundred")
         visitor.page.wait_for_load_state("networkidle")
         visitor.page.evaluate(TELL_WHEN_CHOSEN)
-        visitor.choose(self.files)
-        self.wait_for_bytes(gallery_id)
+        with self.metered(name):
+            visitor.choose(self.files)
+            self.wait_for_bytes(gallery_id)
         took_s = self.last_at() - float(visitor.page.evaluate("window.chosenAtMs")) / 1e3
         kept_count = int(visitor.page.evaluate(COUNT_KEPT))
         visitor.forget(gallery_id)
@@ -156,15 +162,19 @@ class Arena:
 
     def run_bare(self) -> float:
         gallery_id, targets = self.signed_targets()
-        self.choose_in_page()
-        began = time.time()
-        sent = self.page.evaluate("job => sendBare(job)", {"targets": targets, "atOnce": AT_ONCE[self.name]})
+        self.open_empty_page()
+        with self.metered("bare"):
+            self.choose_in_page()
+            began = time.time()
+            job = {"targets": targets, "atOnce": AT_ONCE[self.name]}
+            sent = self.page.evaluate("job => sendBare(job)", job)
         took_s = self.last_at() - began
         self.refuse_lost(sent)
         self.keeping.forget(gallery_id)
         return took_s
 
     def run_uppy(self, swift: SwiftServer, *, is_keeping: bool) -> float:
+        self.open_empty_page()
         self.choose_in_page()
         prefix = f"uppy/{time.time():.0f}/"
         keys = [f"{prefix}{file.name}" for file in self.files]
@@ -187,10 +197,22 @@ class Arena:
     def last_at(self) -> float:
         return last_stored_at(self.objects, at_least_bytes=FILE_BYTES)
 
-    def choose_in_page(self) -> None:
+    @contextmanager
+    def metered(self, name: str) -> Iterator[None]:
+        profile = self.folder / ("others" if name == "bare" else name)
+        web, redis = (self.site.pid_of(program) for program in ("web", "redis"))
+        meter = CpuMeter(
+            profile, {"web process": [web or 0], "redis": [redis or 0], "store": self.store_pids}
+        )
+        yield
+        self.cpu_s[name].append(meter.spent_s())
+
+    def open_empty_page(self) -> None:
         self.page.goto(f"{self.site.base_url}/livez")
         self.page.evaluate(ADD_INPUT)
         self.page.add_script_tag(path=self.script)
+
+    def choose_in_page(self) -> None:
         self.page.locator("input[type=file]").set_input_files([str(file) for file in self.files])
 
     def signed_targets(self) -> tuple[str, list[dict[str, Any]]]:
@@ -229,9 +251,10 @@ def make_files(folder: Path) -> list[Path]:
 
 
 def arena_of(
-    stack: ExitStack, kind: BrowserType, path: Path, environment: dict[str, str] | None, files: list[Path]
+    stack: ExitStack, kind: BrowserType, path: Path, swift: SwiftServer | None, files: list[Path]
 ) -> Arena:
     """`path` gets the site and the profiles of the browsers."""
+    environment = None if swift is None else swift.environment(swift.make_bucket(BUCKET))
     site = stack.enter_context(_places.running_site(path, environment))
     keeping = stack.enter_context(own_browser(kind, path / "keeping", site))
     roomless = stack.enter_context(own_browser(kind, path / "roomless", site))
@@ -244,10 +267,12 @@ def arena_of(
         visitor_in(keeping_page, site),
         visitor_in(roomless_page, site),
         plain_page(others.open()),
-        path / "objects" if environment is None else path.parent / "swift-server" / "swift" / "data",
+        path / "objects" if swift is None else path.parent / "swift-server" / "swift" / "data",
         files,
         [f"{zlib.crc32(file.read_bytes()):08x}" for file in files],
         built_page("senders"),
+        path,
+        [] if swift is None else [server.pid for server in swift.servers],
     )
 
 
@@ -265,6 +290,7 @@ def measure(arena: Arena, cases: dict[str, Callable[[], float]]) -> list[Line]:
     for name, what in UPPY_CASES.items():
         if name in took_s:
             lines.append(row(f"{arena.name}: {what}", took_s[name], bare_s, limit=None))
+    lines += [*cpu_lines(arena, "keeping"), *cpu_lines(arena, "roomless")]
     stored_s, confirmed_s = arena.run_ours_to_the_end()
     return [
         *lines,
@@ -280,6 +306,21 @@ def row(what: str, took_s: Sequence[float], bare_s: Sequence[float], *, limit: f
     return Line(what, speed(took_s), speed(bare_s), f"<= {limit:.2f} x", ratio, ratio <= limit)
 
 
+def cpu_lines(arena: Arena, case: str) -> list[Line]:
+    """Where the page's CPU seconds went, beside the bare loop's: the mean of all runs, the largest difference first."""
+    ours, bare = mean_of(arena.cpu_s[case]), mean_of(arena.cpu_s["bare"])
+    places = sorted({*ours, *bare}, key=lambda place: bare[place] - ours[place])
+    sums = [("all", ours.total(), bare.total()), *((place, ours[place], bare[place]) for place in places)]
+    return [
+        Line(f"{arena.name}: CPU, {case}: {place}", f"{ours_s:.2f} s", f"{bare_s:.2f} s")
+        for place, ours_s, bare_s in sums
+    ]
+
+
+def mean_of(runs: Sequence[Counter[str]]) -> Counter[str]:
+    return Counter({place: statistics.mean(run[place] for run in runs) for place in set().union(*runs)})
+
+
 def speed(took_s: Sequence[float]) -> str:
     median_s = statistics.median(took_s)
     return f"{median_s:.2f} s, {FILE_COUNT * FILE_BYTES / 1e6 / median_s:.0f} MB/s"
@@ -289,12 +330,11 @@ def main() -> int:
     with _places.folder() as path, ExitStack() as stack:
         files = make_files(path / "files")
         swift = stack.enter_context(_places.running_swift(path / "swift-server"))
-        store = swift.environment(swift.make_bucket(BUCKET))
         kind = stack.enter_context(browser_type())
         lines: list[Line] = []
-        for name, environment in (("local", None), ("swift", store)):
+        for name, store in (("local", None), ("swift", swift)):
             with ExitStack() as inner:
-                arena = arena_of(inner, kind, path / name, environment, files)
+                arena = arena_of(inner, kind, path / name, store, files)
                 cases: dict[str, Callable[[], float]] = {
                     "keeping": arena.run_keeping,
                     "bare": arena.run_bare,
