@@ -29,8 +29,10 @@ export type BatchedCallPorts = {
 
 /** Files registered in one call wait this long for each other: the first of all hardly, those after them may. */
 const REGISTER_AT_ONCE_MS = 10;
-const REGISTER_GATHER_MS = 250;
-const COMPLETE_GATHER_MS = 1_000;
+const REGISTER_GATHER_MS = 500;
+/** The first that are stored are told soon, and those after them together: each call costs the server as much as ten. */
+const COMPLETE_AT_ONCE_MS = 250;
+const COMPLETE_EVERY_MS = 2_500;
 const CANCEL_GATHER_MS = 20;
 
 /** The upload as it was when its file was removed, and how often it was said in vain. */
@@ -55,8 +57,9 @@ export class BatchedCalls {
       (entries) => this.#reopen(entries),
     );
     this.#completer = this.#batcher(
-      () => COMPLETE_GATHER_MS,
+      () => COMPLETE_AT_ONCE_MS,
       (entries) => this.#complete(entries),
+      COMPLETE_EVERY_MS,
     );
     this.#canceller = new Batcher({
       clock: ports.clock,
@@ -91,9 +94,11 @@ export class BatchedCalls {
   #batcher(
     delayMs: () => number,
     send: (entries: readonly FileEntry[]) => Promise<void>,
+    apartMs = 0,
   ): Batcher<FileEntry> {
     const groupOf = (entry: FileEntry): string => entry.gallery.id;
-    return new Batcher({ clock: this.#ports.clock, delayMs, maxItems: MAX_BATCH_ITEMS, groupOf, send });
+    const { clock } = this.#ports;
+    return new Batcher({ clock, delayMs, apartMs, maxItems: MAX_BATCH_ITEMS, groupOf, send });
   }
 
   async #register(entries: readonly FileEntry[]): Promise<void> {

@@ -4,6 +4,8 @@ export type BatcherRules<Item> = {
   readonly clock: Clock;
   /** How long the first item waits for company; asked again whenever another comes. */
   readonly delayMs: () => number;
+  /** From one call to the next, unless it is full or urgent. */
+  readonly apartMs?: number;
   readonly maxItems: number;
   /** Items of one call belong to one group; null where all may go together. */
   readonly groupOf: (item: Item) => string | null;
@@ -19,6 +21,7 @@ export class Batcher<Item> {
   #isSending = false;
   #isUrgent = false;
   #sinceMs = 0;
+  #lastMs = Number.NEGATIVE_INFINITY;
   #cancelTimer: Cancel | null = null;
   #idleWaiters: (() => void)[] = [];
 
@@ -42,9 +45,9 @@ export class Batcher<Item> {
   reconsider(): void {
     if (this.#isSending || this.#gathering.length === 0) return;
     this.#cancelTimer?.();
-    const waitedMs = this.#rules.clock.nowMs() - this.#sinceMs;
-    const leftMs = Math.max(0, this.#rules.delayMs() - waitedMs);
-    this.#cancelTimer = this.#rules.clock.after(leftMs, () => this.flush());
+    const { apartMs = 0, clock, delayMs } = this.#rules;
+    const dueMs = Math.max(this.#sinceMs + delayMs(), this.#lastMs + apartMs);
+    this.#cancelTimer = clock.after(Math.max(0, dueMs - clock.nowMs()), () => this.flush());
   }
 
   /** Does not wait for company any longer. */
@@ -68,6 +71,7 @@ export class Batcher<Item> {
     this.#isSending = true;
     while (this.#isUrgent && this.#gathering.length > 0) {
       this.#isUrgent = false;
+      this.#lastMs = this.#rules.clock.nowMs();
       this.#due = this.#gathering;
       this.#gathering = [];
       while (this.#due.length > 0) await this.#rules.send(this.#takeGroup());

@@ -88,11 +88,13 @@ async function visitor(): Promise<Browser> {
 test("files go on by themselves after the browser was killed, and none is sent twice", async () => {
   const browser = await visitor();
   browser.onPut = () => (browser.puts.length > 4 ? "lost" : "none");
+  browser.onCall = (path) => (path.endsWith("/complete") ? "lost" : "none");
   browser.add(some(10));
   await browser.untilKept(10);
   await browser.until(() => browser.puts.length > 4);
 
   browser.onPut = () => "none";
+  browser.onCall = () => "none";
   const sentBefore = browser.objects.size;
   browser.puts.length = 0;
   await browser.visit();

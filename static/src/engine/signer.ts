@@ -57,7 +57,9 @@ const EXPIRY_MARGIN_MS = 20 * SECOND_MS;
 /** Pieces whose reading ends at nearly the same time go in one call. */
 const GATHER_MS = 5;
 /** While enough signed ones wait to be sent, the next gather: each call costs the server as much as ten signatures. */
-const PATIENT_GATHER_MS = 400;
+const PATIENT_GATHER_MS = 5_000;
+/** Enough: half as many as gather, since those leave before an answer comes even on a line as fast as a disk. */
+const GATHERED_A_READY_ONE = 2;
 const NOTHING_TO_SEND: SignAnswer = { kind: "none" };
 const LEFT_OUT: SignAnswer = { kind: "missing" };
 
@@ -70,7 +72,7 @@ export class Signer {
     this.#ports = ports;
     this.#batcher = new Batcher({
       clock: ports.clock,
-      delayMs: () => (this.#batcher.gatheringCount > ports.readyCount() ? GATHER_MS : PATIENT_GATHER_MS),
+      delayMs: () => (this.#isDue(ports.readyCount()) ? GATHER_MS : PATIENT_GATHER_MS),
       maxItems: MAX_BATCH_ITEMS,
       groupOf: () => null,
       send: (waiting) => this.#send(waiting.filter(({ ask }) => !ask.signal.aborted)),
@@ -80,6 +82,10 @@ export class Signer {
   /** One of the signed pieces has left. */
   reconsider(): void {
     this.#batcher.reconsider();
+  }
+
+  #isDue(readyCount: number): boolean {
+    return this.#batcher.gatheringCount > GATHERED_A_READY_ONE * readyCount;
   }
 
   sign(ask: SignAsk): Promise<SignAnswer> {
