@@ -118,6 +118,49 @@ def swapped_primaries() -> bytes:
     return bytes(profile)
 
 
+# The three colours of each space by what they are in XYZ under the light of paper (D50), and the exponent of its curve.
+# http://www.brucelindbloom.com/index.html?Eqn_RGB_XYZ_Matrix.html, adapted by Bradford's method.
+COLOUR_SPACES: Final[dict[str, tuple[tuple[tuple[float, float, float], ...], float]]] = {
+    "Display P3": (
+        ((0.515102, 0.241182, -0.001050), (0.291965, 0.692236, 0.041882), (0.157153, 0.066582, 0.784378)),
+        2.2,
+    ),
+    "Adobe RGB": (
+        ((0.609756, 0.311124, 0.019481), (0.205240, 0.625656, 0.060890), (0.149224, 0.063220, 0.744839)),
+        2.19921875,
+    ),
+    "ProPhoto RGB": (
+        ((0.797675, 0.288040, 0.0), (0.135192, 0.711874, 0.0), (0.031353, 0.000086, 0.825210)),
+        1.8,
+    ),
+}
+
+
+def profile_of(space: str) -> bytes:
+    """An ICC profile of three colours and a curve: ICC.1:2001-04, 6.3.1.2."""
+    colours, exponent = COLOUR_SPACES[space]
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(exponent * 256)) + bytes(2)
+    tags = [
+        (b"desc", b"desc" + bytes(4) + struct.pack(">I", 2) + b"x\0" + bytes(78)),
+        (b"cprt", b"text" + bytes(4) + b"none\0" + bytes(3)),
+        (b"wtpt", _xyz((0.9642, 1.0, 0.8249))),
+        *((name, _xyz(colour)) for name, colour in zip((b"rXYZ", b"gXYZ", b"bXYZ"), colours, strict=True)),
+        *((name, curve) for name in (b"rTRC", b"gTRC", b"bTRC")),
+    ]
+    at = 128 + 4 + 12 * len(tags)
+    table, data = struct.pack(">I", len(tags)), b""
+    for name, value in tags:
+        table += name + struct.pack(">II", at + len(data), len(value))
+        data += value
+    head = struct.pack(">I4sI", at + len(data), bytes(4), 0x02100000) + b"mntrRGB XYZ " + bytes(12) + b"acsp"
+    head = head.ljust(68, b"\0") + struct.pack(">iii", 0xF6D6, 0x10000, 0xD32D)
+    return head.ljust(128, b"\0") + table + data
+
+
+def _xyz(colour: tuple[float, float, float]) -> bytes:
+    return b"XYZ " + bytes(4) + struct.pack(">iii", *(round(each * 65536) for each in colour))
+
+
 def moving_gif(frame_count: int, *, side_px: int = 40) -> bytes:
     """Frames of 1 x 1 px on a larger canvas: as small as a frame can be."""
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
@@ -195,6 +238,58 @@ def _tiff(directories: list[list[tuple[int, int, list[int]]]], blocks: list[tupl
         file.extend(b"\0" * (start + len(data) - len(file)))
         file[start : start + len(data)] = data
     return bytes(file)
+
+
+RAW_MAKES: Final = {
+    "cr2": b"Canon", "nef": b"NIKON CORPORATION", "arw": b"SONY", "orf": b"OLYMPUS", "rw2": b"Panasonic",
+}  # fmt: skip
+
+
+def camera_raw(kind: str, preview: bytes, orientation: int = 1) -> bytes:
+    """The frame of a RAW as each maker builds it, with a preview and no data: LibRaw can't know such a camera."""
+    if kind == "raf":
+        head = b"FUJIFILMCCD-RAW 0201FF000000" + b"X-New".ljust(32, b"\0") + b"0100" + bytes(20)
+        return head + struct.pack(">II", 148, len(preview)) + bytes(148 - len(head) - 8) + preview + bytes(99)
+    if kind == "cr3":
+        directories = _box(b"CMT1", _raw_directory(b"Canon", orientation, 0)) + _box(
+            b"CMT2", _raw_directory(b"Canon", 1, 0)
+        )
+        return _box(b"ftyp", b"crx \0\0\0\1crx isom") + _box(b"moov", directories) + _box(b"mdat", preview)
+    first_word = {"orf": b"IIRO", "rw2": b"IIU\0"}.get(kind, b"II*\0")
+    directory = _raw_directory(RAW_MAKES[kind], orientation, 1024)
+    if kind == "cr2":
+        return (
+            first_word
+            + struct.pack("<I", 16)
+            + b"CR\2\0"
+            + bytes(4)
+            + directory[8:].ljust(1008, b"\0")
+            + preview
+        )
+    return first_word + directory[4:].ljust(1020, b"\0") + preview
+
+
+def _raw_directory(make: bytes, orientation: int, sub_at: int) -> bytes:
+    """A TIFF block: who made it, which way up, when, and where more is. Values are at 512 whatever precedes them."""
+    start = 16 if make == b"Canon" and sub_at else 8
+    values = [(271, 2, make + b"\0"), (272, 2, make + b" New\0"), (306, 2, b"2026:01:02 03:04:05\0")]
+    table, held = b"", b""
+    for tag, kind, text in values:
+        table += struct.pack("<HHII", tag, kind, len(text), 512 + len(held))
+        held += text.ljust(64, b"\0")
+    entries = [table[at : at + 12] for at in range(0, len(table), 12)]
+    entries += [
+        struct.pack("<HHIHH", 274, 3, 1, orientation, 0),
+        struct.pack("<HHII", 330, 4, 1, sub_at),
+    ]
+    entries.sort(key=lambda entry: struct.unpack_from("<H", entry))
+    directory = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    block = b"II*\0" + struct.pack("<I", 8) + directory
+    return block.ljust(512 - (start - 8), b"\0") + held
+
+
+def _box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
 
 
 def interlaced_png(width_px: int, height_px: int) -> bytes:

@@ -8,7 +8,7 @@ _MEMORY: Final = re.compile(
     r"out of memory|(unable|failed) to allocate|(cannot|can't) allocate|memory alloc|mempool", re.IGNORECASE
 )
 _UNKNOWN: Final = re.compile(
-    r"unsupported|not supported|not implemented|not been built in|bad labq", re.IGNORECASE
+    r"unsupported|not supported|not implemented|not configured|not been built in|bad labq", re.IGNORECASE
 )
 
 

@@ -21,6 +21,7 @@ from galleries.decode.loaders import (
     upright,
     with_orientation,
 )
+from galleries.decode.previews import largest_preview
 from galleries.renditions import VIEW
 
 # LibRaw's `flip` in the words of EXIF: https://www.libraw.org/docs/API-datastruct-eng.html#libraw_image_sizes_t
@@ -39,7 +40,7 @@ def open_raw(original: Original) -> Negative:
         with rawpy.imread(io.BytesIO(_bytes_of(original))) as raw:
             return _open(raw, original)
     except rawpy.LibRawFileUnsupportedError as error:
-        return _as_plain_tiff(original, error)
+        return _of_a_new_camera(original) or _as_plain_tiff(original, error)
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
         raise Refused(_code(error), _words(error)) from error
 
@@ -110,6 +111,26 @@ def _cr3_notes(read_at: exif.ReadAt) -> exif.CameraNotes:
 
 def _block(head: bytes, start: int) -> exif.ReadAt:
     return lambda offset, size: head[start + offset : start + offset + size]
+
+
+def _of_a_new_camera(original: Original) -> Negative | None:
+    """What the camera showed on its back, where LibRaw doesn't know the camera. Its size stands for the photo's."""
+    found = largest_preview(_bytes_of(original))
+    if found is None:
+        return None
+    try:
+        preview = _forgiving(open_jpeg(found))
+    except (pyvips.Error, Refused):
+        return None
+    if max(preview.width_px, preview.height_px) < _LEAST_PREVIEW_PX:
+        return None
+    notes = _notes(original, preview)
+    warnings = ["preview_only"]
+    if preview.image.get_typeof("orientation") or preview.height_px > preview.width_px:
+        return replace(preview, notes=notes, warnings=warnings)
+    width_px, height_px = upright(preview.width_px, preview.height_px, notes.orientation)
+    turned = with_orientation(preview.image, notes.orientation)
+    return Negative(turned, width_px, height_px, notes, warnings, held=preview)
 
 
 def _as_plain_tiff(original: Original, error: Exception) -> Negative:

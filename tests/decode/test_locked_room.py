@@ -48,6 +48,9 @@ print(json.dumps(dict(
     passwd=outcome(lambda: open("/etc/passwd").close()),
     write=outcome(lambda: open(sys.argv[2], "w").close()),
     list=outcome(lambda: os.listdir("/")),
+    parent_environment=outcome(lambda: open(f"/proc/{{os.getppid()}}/environ").close()),
+    parent_memory=outcome(lambda: open(f"/proc/{{os.getppid()}}/mem").close()),
+    parent_files=outcome(lambda: os.listdir(f"/proc/{{os.getppid()}}/fd")),
     fork=outcome(lambda: os.fork() or os._exit(0)),
     run=outcome(lambda: os.execv("/bin/true", ["true"])) if standing["calls"] else "done",
     kill=outcome(lambda: os.kill(os.getppid(), 0)),
@@ -111,6 +114,12 @@ def test_inside_the_walls_no_file_but_the_interpreters_own_can_be_opened(probed)
 
     assert [probed[attempt] for attempt in attempts] == [refused_where(probed["standing"]["files"])] * 4
     assert probed["library"] == "done"
+
+
+def test_inside_the_walls_the_worker_is_out_of_sight(probed):
+    attempts = ("parent_environment", "parent_memory", "parent_files")
+
+    assert [probed[attempt] for attempt in attempts] == [refused_where(probed["standing"]["files"])] * 3
 
 
 def test_inside_the_walls_no_program_or_process_is_started_and_none_is_signalled(probed):
