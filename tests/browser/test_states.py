@@ -63,8 +63,8 @@ def test_the_list_is_walked_and_selected_by_keyboard(page) -> None:
 
     assert page.evaluate("document.activeElement.ariaRowIndex") == "4"
     page.keyboard.press("Control+a")
-    page.get_by_text("17 files selected").wait_for()
+    page.get_by_text("21 files selected").wait_for()
     page.keyboard.press("Escape")
-    page.get_by_text("17 files selected").wait_for(state="hidden")
+    page.get_by_text("21 files selected").wait_for(state="hidden")
     page.keyboard.press("Tab")
     assert "Hold" in page.evaluate("document.activeElement.ariaLabel")

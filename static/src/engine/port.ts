@@ -146,6 +146,8 @@ export type EngineReport =
       readonly view?: RowsView; // absent = list
       readonly fromIndex: number;
       readonly rowCount: number;
+      /** Of all those rows: a shot of several files is one row. Absent = one each. */
+      readonly fileCount?: number;
       readonly rows: readonly RowView[];
     }
   | {

@@ -143,7 +143,7 @@ test("a RAW and its JPEG are one row, which is as far as the slower of the two",
     state: "done",
     parts: [{ name: "IMG_1.JPG" }, { name: "IMG_1.CR3" }],
   });
-  expect(toldTo(told, "one", "rows").at(-1)).toMatchObject({ rowCount: 2 });
+  expect(toldTo(told, "one", "rows").at(-1)).toMatchObject({ rowCount: 2, fileCount: 3 });
   expect(tally).toMatchObject({ chosenCount: 3, doneCount: 3 });
   const isApart = ({ parts = [] }: RowView): boolean => new Set(parts.map(({ state }) => state)).size > 1;
   expect(rows.some(isApart)).toBe(true);

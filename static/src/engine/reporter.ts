@@ -253,8 +253,9 @@ export class Reporter {
     const isSeen = view !== "open" && count <= MAX_ROWS_SEEN;
     const rows = inWindow.flatMap((shot) => rowOfShot(shot, isSeen ? viewer : null) ?? []);
     if (isSeen) this.#findBlanks(inWindow);
-    const report = { type: "rows", galleryId, view, fromIndex, rowCount: shots.length, rows } as const;
-    this.#ports.report(report, viewerId);
+    const rowCount = shots.length;
+    const fileCount = shots.reduce((sum, shot) => sum + shot.length, 0);
+    this.#ports.report({ type: "rows", galleryId, view, fromIndex, rowCount, fileCount, rows }, viewerId);
   }
 
   #findBlanks(shots: readonly Shot[]): void {

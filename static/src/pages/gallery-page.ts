@@ -230,7 +230,7 @@ export class GalleryPage {
           this.#publishing?.showOpen(report.rows, report.rowCount);
         }
         if (report.view === "shelf" && report.galleryId === this.#id) {
-          this.#shelf.show(report.rows, report.rowCount);
+          this.#shelf.show(report.rows, report.fileCount ?? report.rowCount);
           this.#showEmptiness(report.rowCount);
         }
         break;

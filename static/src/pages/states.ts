@@ -12,6 +12,7 @@ import { KNOWN_CODES } from "../ui/sentences.ts";
 import { applyStoredTheme, listenForThemeSwitch } from "../ui/theme.ts";
 import { UploadDock } from "../ui/upload-dock.ts";
 import { UploadShelf } from "../ui/upload-shelf.ts";
+import { fileCountOf } from "../ui/upload-words.ts";
 
 const previews = new Previews(() => Promise.resolve(null));
 const NO_CLICK = { onContinue: () => {}, onChooseFolder: () => {}, onBringBack: () => {} };
@@ -97,9 +98,26 @@ const ROW_KINDS: readonly Partial<RowView>[] = [
   { state: "failed", reasons: ["damaged_photo"] },
   { state: "invalid", reasons: ["too_many_pixels", "too_long_side"] },
   { state: "removed" },
+  { state: "uploading", sentBytes: 9_000_000, sizeBytes: 34_000_000, ...shotOf("uploading", "done") },
+  { state: "invalid", reasons: ["not_an_image"], ...shotOf("done", "invalid", "xmp") },
   { state: "queued", name: "2026-06-14 On the ferry to the island, with the whole family, IMG_4411.jpeg" },
   { state: "queued", name: "\u05d0\u05d1\u05d2 1.jpg" },
 ];
+/** Of two files: a JPEG and what belongs to it. */
+function shotOf(
+  other: RowView["state"],
+  state: RowView["state"],
+  ending = "CR3",
+): Pick<RowView, "name" | "parts"> {
+  return {
+    name: `IMG_4500.JPG + ${ending}`,
+    parts: [
+      { fileId: "jpeg", name: "IMG_4500.JPG", state: other },
+      { fileId: "other", name: `IMG_4500.${ending}`, state },
+    ],
+  };
+}
+
 const ROWS = ROW_KINDS.map((kind, index) =>
   rowWith({ fileId: `row-${index}`, name: `IMG_${4400 + index}.jpg`, ...kind }),
 );
@@ -124,7 +142,8 @@ function engineSaying(tally: Extract<EngineReport, { type: "tally" }>, rows: rea
     if (request.type === "rows") {
       const { galleryId, fromIndex, count } = request;
       const inWindow = rows.slice(fromIndex, fromIndex + count);
-      tell({ type: "rows", galleryId, fromIndex, rowCount: rows.length, rows: inWindow });
+      const fileCount = rows.reduce((sum, row) => sum + fileCountOf(row), 0);
+      tell({ type: "rows", galleryId, fromIndex, rowCount: rows.length, fileCount, rows: inWindow });
     }
   };
   return {

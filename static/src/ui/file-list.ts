@@ -5,6 +5,7 @@ import { element } from "./element.ts";
 import { drawRow, type FileRow, makeRow, markSelected, type RowVerb, setTabStop } from "./file-row.ts";
 import { type ListKey, listKeyOf } from "./list-keys.ts";
 import type { Previews } from "./previews.ts";
+import { fileCountOf } from "./upload-words.ts";
 import { rowsInView, type Span } from "./visible-span.ts";
 
 const ROW_PX = 48;
@@ -15,7 +16,8 @@ export type FileListActions = Readonly<{
   /** The rows wanted have changed; answers come by `show`. */
   onWindow: (span: Span) => void;
   onVerb: (verb: RowVerb, fileIds: readonly string[]) => void;
-  onSelect: (fileIds: ReadonlySet<string>) => void;
+  /** Rows by the id of their first file, and how many files each stands for. */
+  onSelect: (rows: ReadonlyMap<string, number>) => void;
 }>;
 
 export class FileList {
@@ -24,7 +26,8 @@ export class FileList {
   readonly #rows = new Map<string, FileRow>();
   readonly #actions: FileListActions;
   readonly #previews: Previews;
-  readonly #selected = new Set<string>();
+  /** By row: how many files it stands for. */
+  readonly #selected = new Map<string, number>();
   #rowCount = 0;
   #asked: Span = { first: 0, end: 0 };
   /** Rows to be selected as soon as it is known which files they are: far more than are in view, perhaps. */
@@ -183,7 +186,7 @@ export class FileList {
   #toggle(row: FileRow): void {
     this.#anchor = row.index;
     if (!this.#selected.delete(row.fileId)) {
-      this.#selected.add(row.fileId);
+      this.#selected.set(row.fileId, row.fileCount);
     }
     this.#tellSelected();
   }
@@ -204,7 +207,7 @@ export class FileList {
     this.#toSelect = null;
     this.#selected.clear();
     for (const row of rows.slice(span.first - fromIndex, span.end - fromIndex)) {
-      this.#selected.add(row.fileId);
+      this.#selected.set(row.fileId, fileCountOf(row));
     }
     this.#tellSelected();
   }
@@ -322,7 +325,7 @@ export class FileList {
   }
 
   #remove(row: FileRow | undefined): void {
-    const selected = Array.from(this.#selected);
+    const selected = Array.from(this.#selected.keys());
     const fileIds = selected.length > 0 || row === undefined ? selected : [row.fileId];
     this.clearSelection();
     this.#actions.onVerb("remove", fileIds);

@@ -5,7 +5,7 @@ import { element, setText } from "./element.ts";
 import { type IconName, icon, ring, turnRing } from "./icons.ts";
 import { formatBytes } from "./quantities.ts";
 import { shortenInTheMiddle } from "./short-name.ts";
-import { STATE_ICONS, shareSent, stateWords } from "./upload-words.ts";
+import { fileCountOf, STATE_ICONS, shareSent, stateWords } from "./upload-words.ts";
 
 export type RowVerb = "pause" | "resume" | "retry" | "keep_both" | "remove";
 
@@ -17,6 +17,8 @@ export type FileRow = {
   readonly state: HTMLElement;
   readonly words: HTMLElement;
   readonly buttons: Readonly<Record<RowVerb, HTMLButtonElement>>;
+  /** Of the shot it stands for. */
+  fileCount: number;
   /** Its place in the whole list, from 0. */
   index: number;
   /** Ends the wait for its picture. */
@@ -65,6 +67,7 @@ export function makeRow(view: RowView): FileRow {
     state,
     words,
     buttons,
+    fileCount: 1,
     index: -1,
     leavePicture: () => {},
   };
@@ -106,6 +109,7 @@ function iconButton(verb: RowVerb, picture: IconName, label: string): HTMLButton
 }
 
 export function drawRow(row: FileRow, view: RowView): void {
+  row.fileCount = fileCountOf(view);
   if (row.box.dataset["uploadState"] !== view.state) {
     row.box.dataset["uploadState"] = view.state;
     const picture = STATE_ICONS[view.state];

@@ -2,7 +2,7 @@
 import { beforeEach, expect, test } from "vitest";
 import type { EngineReport, EngineRequest, GalleryTally } from "../engine/port.ts";
 import { Previews } from "./previews.ts";
-import { tallyWith } from "./sample-uploads.ts";
+import { rowWith, tallyWith } from "./sample-uploads.ts";
 import { UploadDock } from "./upload-dock.ts";
 
 let tell: (report: EngineReport) => void;
@@ -53,4 +53,24 @@ test("the list stays on the gallery a person chose in it", () => {
   tellOf(before, here);
 
   expect(shownTitle()).toBe("Before");
+});
+
+test("what is selected is counted in files, as everything else is", () => {
+  tellOf(here);
+  const part = { name: "IMG_1.JPG", state: "queued" } as const;
+  const shot = rowWith({ galleryId: "b", parts: [1, 2].map((each) => ({ ...part, fileId: `${each}` })) });
+  const rows = {
+    type: "rows",
+    galleryId: "b",
+    fromIndex: 0,
+    rowCount: 1,
+    fileCount: 2,
+    rows: [shot],
+  } as const;
+  tell(rows);
+
+  root.querySelector<HTMLInputElement>(".file-check")?.click();
+
+  expect(root.querySelector(".list-selection strong")?.textContent).toBe("2 files selected");
+  expect(root.querySelector(".list-head")?.textContent).toContain("2 files in 1 row");
 });

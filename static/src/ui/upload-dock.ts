@@ -19,6 +19,7 @@ import {
   openCount,
   promiseOf,
   promiseOfMirror,
+  shotWords,
   type TabPromise,
   unsentCount,
   verifiedWords,
@@ -68,6 +69,7 @@ export class UploadDock {
   readonly #panel = element("div", { class: "dock-panel", hidden: true });
   readonly #galleries: DockGalleries;
   readonly #problems: ProblemList;
+  readonly #shots = element("p", { class: "list-line", hidden: true });
   readonly #kept = element("p", { class: "list-line", hidden: true });
   readonly #changed = element("p", { class: "list-line", dir: "auto", hidden: true });
   readonly #selection: SelectionActions;
@@ -157,7 +159,7 @@ export class UploadDock {
     this.#panel.append(
       this.#galleries.element,
       this.#problems.element,
-      element("div", { class: "list-head" }, this.#kept, this.#changed, this.#selection.element),
+      element("div", { class: "list-head" }, this.#shots, this.#kept, this.#changed, this.#selection.element),
       this.#list.element,
       element("div", { class: "list-foot" }, this.#verified, this.#receipt, this.#record),
     );
@@ -193,6 +195,7 @@ export class UploadDock {
       report.galleryId === this.#shownGalleryId
     ) {
       this.#list.show(report.rows, report.fromIndex, report.rowCount);
+      setLine(this.#shots, shotWords(report.fileCount ?? report.rowCount, report.rowCount));
     }
   }
 
@@ -291,9 +294,9 @@ export class UploadDock {
     this.#receipt.hidden = !isOver || this.#shownGalleryId === this.#pageGalleryId;
   }
 
-  #showSelection(fileIds: ReadonlySet<string>): void {
-    this.#selected = Array.from(fileIds);
-    this.#selection.show(fileIds.size);
+  #showSelection(rows: ReadonlyMap<string, number>): void {
+    this.#selected = Array.from(rows.keys());
+    this.#selection.show(Array.from(rows.values()).reduce((sum, count) => sum + count, 0));
   }
 
   #askRows(fromIndex: number, count: number): void {

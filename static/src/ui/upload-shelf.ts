@@ -6,7 +6,7 @@ import { icon, ring, turnRing } from "./icons.ts";
 import type { Previews } from "./previews.ts";
 import { formatCount, photosOf } from "./quantities.ts";
 import { shortenInTheMiddle } from "./short-name.ts";
-import { STATE_ICONS, shareSent, stateWords } from "./upload-words.ts";
+import { fileCountOf, STATE_ICONS, shareSent, stateWords } from "./upload-words.ts";
 
 // More would push the wall out of sight, and the list has them all.
 const SHELF_ROWS = 2;
@@ -48,9 +48,10 @@ export class UploadShelf {
     return SHELF_ROWS * Math.max(1, columns);
   }
 
-  show(rows: readonly RowView[], rowCount: number): void {
-    this.#root.hidden = rowCount === 0;
-    setText(this.#line, lineOf(rows, rowCount));
+  /** `fileCount`: of all that is on its way. */
+  show(rows: readonly RowView[], fileCount: number): void {
+    this.#root.hidden = fileCount === 0;
+    setText(this.#line, lineOf(rows, fileCount));
     const shown = new Set(rows.map((row) => row.fileId));
     for (const [fileId, tile] of this.#tiles) {
       if (!shown.has(fileId)) {
@@ -105,12 +106,12 @@ export class UploadShelf {
   }
 }
 
-function lineOf(rows: readonly RowView[], rowCount: number): string {
-  if (rows.length === rowCount && rows.every((row) => row.state === "failed")) {
-    return `${photosOf(rowCount)} not added`;
+function lineOf(rows: readonly RowView[], fileCount: number): string {
+  const shownCount = rows.reduce((sum, row) => sum + fileCountOf(row), 0);
+  if (shownCount === fileCount && rows.every((row) => row.state === "failed")) {
+    return `${photosOf(fileCount)} not added`;
   }
-  const others = rowCount - rows.length;
-  return others > 0
-    ? `${photosOf(rowCount)} on the way, the first ${formatCount(rows.length)} here`
+  return fileCount > shownCount
+    ? `${photosOf(fileCount)} on the way, the first ${formatCount(shownCount)} here`
     : "On the way";
 }

@@ -4,15 +4,37 @@ import { rowWith, tallyWith } from "./sample-uploads.ts";
 import {
   changedWords,
   figuresOf,
+  fileCountOf,
   keptWords,
   neededCount,
   outcomeOf,
   promiseOf,
   promiseOfMirror,
   shareSent,
+  shotWords,
   stateWords,
   unkeptCount,
 } from "./upload-words.ts";
+
+describe("a shot of several files", () => {
+  const parts = [
+    { fileId: "a", name: "IMG_1.JPG", state: "done" },
+    { fileId: "b", name: "IMG_1.xmp", state: "invalid" },
+  ] as const;
+
+  test("is as many as it has files", () => {
+    expect([fileCountOf(rowWith({})), fileCountOf(rowWith({ parts }))]).toEqual([1, 2]);
+    expect(shotWords(3, 3)).toBe("");
+    expect(shotWords(1_204, 602)).toBe("1,204 files in 602 rows: RAW and JPEG of a shot stand together.");
+  });
+
+  test("says which of them was left out, where the others were not", () => {
+    const row = rowWith({ state: "invalid", reasons: ["not_an_image"] });
+
+    expect(stateWords({ ...row, parts })).toBe("IMG_1.xmp: This is not a photo, so it was left out.");
+    expect(stateWords(row)).toBe("This is not a photo, so it was left out.");
+  });
+});
 
 describe("the line of the dock", () => {
   test("tells count, size, speed and time", () => {

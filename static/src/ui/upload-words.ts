@@ -231,6 +231,18 @@ function duplicateWords({ duplicateCount, doneCount }: GalleryTally): string {
   return `${what} ${duplicateCount === 1 ? "was" : "were"} already in the gallery.`;
 }
 
+/** A RAW and its JPEG are two files in one row: whoever counts, counts files. */
+export function fileCountOf(row: RowView): number {
+  return row.parts?.length ?? 1;
+}
+
+/** Empty where each file has a row of its own. */
+export function shotWords(fileCount: number, rowCount: number): string {
+  return fileCount === rowCount
+    ? ""
+    : `${filesOf(fileCount)} in ${formatCount(rowCount)} ${rowCount === 1 ? "row" : "rows"}: RAW and JPEG of a shot stand together.`;
+}
+
 export const STATE_ICONS: Readonly<Record<UploadStateWord, IconName | "ring">> = {
   inspecting: "clock",
   invalid: "warning",
@@ -267,10 +279,16 @@ export function stateWords(row: RowView): string {
       return "Removed";
     case "failed":
     case "invalid":
-      return row.reasons.length === 0 ? sentenceOf("") : row.reasons.map(sentenceOf).join(" ");
+      return `${partsMeant(row)}${row.reasons.length === 0 ? sentenceOf("") : row.reasons.map(sentenceOf).join(" ")}`;
     default:
       return row.state satisfies never;
   }
+}
+
+/** Which of a shot's files is spoken of, where it is not all of them: the others may be safe. */
+function partsMeant({ parts = [], state }: RowView): string {
+  const meant = parts.filter((part) => part.state === state);
+  return meant.length === parts.length ? "" : `${meant.map(({ name }) => name).join(", ")}: `;
 }
 
 export function shareSent(row: RowView): number {
