@@ -1,7 +1,8 @@
 """For the start-up check: are the decoders of this installation past the holes that are known?
 
 Asked in a fresh process, so that no image library comes into a server. Sources: libvips 8.18.7 (release notes,
-2026-09-26); libheif GHSA-g89c-p67h-r497, GHSA-x8r2-mggj-j6wr and GHSA-w7mc-p8jc-p853, the last of them fixed in 1.23.3.
+2026-09-26); libheif GHSA-g89c-p67h-r497, GHSA-x8r2-mggj-j6wr and GHSA-w7mc-p8jc-p853, the last of them fixed in 1.23.3;
+LibRaw CVE-2025-43961 to CVE-2025-43964, fixed in 0.21.4.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Final
 
 LEAST_LIBVIPS: Final = (8, 18, 7)
 LEAST_LIBHEIF: Final = (1, 23, 3)
+LEAST_LIBRAW: Final = (0, 21, 4)
 _START_LIMIT_S: Final = 60
 
 # An SVG that would draw, for the block to refuse.
@@ -25,6 +27,7 @@ except pyvips.Error as error:
 print(json.dumps({
     "libvips": [pyvips.version(part) for part in range(3)],
     "libheif": pillow_heif.libheif_version(),
+    "libraw": list(rawpy.libraw_version),
     "is_blocked": is_blocked,
 }))
 """
@@ -45,14 +48,23 @@ def check_decoders() -> list[str]:
     except (subprocess.SubprocessError, ValueError, OSError) as error:
         return [f"The decoders of photos cannot be loaded: {_last_line(error)}"]
     return wrong_with(
-        libvips=tuple(found["libvips"]), libheif=_numbers(found["libheif"]), is_blocked=found["is_blocked"]
+        libvips=tuple(found["libvips"]),
+        libheif=_numbers(found["libheif"]),
+        libraw=tuple(found["libraw"]),
+        is_blocked=found["is_blocked"],
     )
 
 
-def wrong_with(*, libvips: tuple[int, ...], libheif: tuple[int, ...], is_blocked: bool) -> list[str]:
+def wrong_with(
+    *, libvips: tuple[int, ...], libheif: tuple[int, ...], libraw: tuple[int, ...], is_blocked: bool
+) -> list[str]:
     wrong = [
         f"{name} {_dotted(version)} has known holes: {_dotted(least)} or later is needed."
-        for name, version, least in (("libvips", libvips, LEAST_LIBVIPS), ("libheif", libheif, LEAST_LIBHEIF))
+        for name, version, least in (
+            ("libvips", libvips, LEAST_LIBVIPS),
+            ("libheif", libheif, LEAST_LIBHEIF),
+            ("LibRaw", libraw, LEAST_LIBRAW),
+        )
         if version < least
     ]
     return wrong if is_blocked else [*wrong, "libvips does not block its untrusted loaders."]

@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence
 from dev.services import exiftool as exiftool_service
 from galleries.blanking import blanked, from_rows
 from galleries.decode.places import find_blanks
-from tests import pictures, places
+from tests import bad_photos, pictures, places
 from tests.places import MADE, MARK, TO_PLANT
 from tests.services.exif_reader import ExifReader
 from uploads.sniff import SNIFF_BYTES, sniff
@@ -165,6 +165,22 @@ def test_what_cannot_be_walked_to_its_end_is_given_out_in_the_web_size(tmp_path,
     path.write_bytes(BROKEN[name])
 
     assert form_of(path) is None
+
+
+def test_what_lies_in_the_head_of_a_heic_is_found_too(tmp_path):
+    """An item may lie beside the others in `idat`, and in several pieces."""
+    path = tmp_path / "photo.heic"
+    items = [
+        (1, b"hvc1", bytes(16)),
+        (2, b"Exif", bytes(4) + places.exif_with_a_place()),
+        (3, b"uri ", MARK),
+    ]
+    path.write_bytes(bad_photos.heif(items, width_px=64, height_px=64))
+
+    form = form_of(path)
+
+    assert form is not None
+    assert MARK not in form
 
 
 def test_the_video_of_a_sequence_says_no_place(tmp_path):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from galleries.blanking import MAX_BLANKS
 from galleries.decode import floors
 from galleries.decode.developer import GIB, MAX_FILES_PER_CHILD, RoomLimits
 from galleries.decode.loaders import _LOADERS
@@ -37,6 +38,8 @@ def test_the_page_tells_the_limits():
         f"after {MAX_FILES_PER_CHILD} photos",
         f"libvips before {'.'.join(map(str, floors.LEAST_LIBVIPS))}",
         f"libheif before {'.'.join(map(str, floors.LEAST_LIBHEIF))}",
+        f"LibRaw before {'.'.join(map(str, floors.LEAST_LIBRAW))}",
+        f"more than {MAX_BLANKS} stretches",
     ]  # fmt: skip
 
     assert [words for words in told if words not in PAGE] == []
@@ -47,11 +50,18 @@ def test_what_is_refused_on_arrival_is_what_is_refused_at_the_header():
 
 
 def test_decoders_with_known_holes_are_named():
-    def wrong(libvips=floors.LEAST_LIBVIPS, libheif=floors.LEAST_LIBHEIF, *, is_blocked=True):
-        return floors.wrong_with(libvips=libvips, libheif=libheif, is_blocked=is_blocked)
+    def wrong(**found):
+        sound = {
+            "libvips": floors.LEAST_LIBVIPS,
+            "libheif": floors.LEAST_LIBHEIF,
+            "libraw": floors.LEAST_LIBRAW,
+            "is_blocked": True,
+        }
+        return floors.wrong_with(**(sound | found))
 
     assert wrong() == []
     assert wrong(libvips=(8, 18, 8), libheif=(1, 24, 0)) == []
     assert wrong(libvips=(8, 18, 6)) == ["libvips 8.18.6 has known holes: 8.18.7 or later is needed."]
     assert wrong(libheif=(1, 23, 2)) == ["libheif 1.23.2 has known holes: 1.23.3 or later is needed."]
+    assert wrong(libraw=(0, 21, 3)) == ["LibRaw 0.21.3 has known holes: 0.21.4 or later is needed."]
     assert wrong(is_blocked=False) == ["libvips does not block its untrusted loaders."]
