@@ -6,8 +6,6 @@ processes, read from warm files, hash nothing else and keep nothing; the starts 
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +20,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from benchmarks._bare import bare_loop
 from benchmarks._report import Line, interleaved, median_ratio, show
 from galleries.decode.developer import Developer
 
@@ -34,16 +33,6 @@ PHOTO_COUNT: Final = 8
 REPETITIONS: Final = 9
 WIDTH_PX, HEIGHT_PX = 6000, 4000
 LEAST_RATIO: Final = 0.9
-
-# The common recipe of a careful script: the photo decoded once, the small size made from the large one.
-BARE_LOOP: Final = """
-import sys, pyvips
-for line in sys.stdin:
-    image = pyvips.Image.thumbnail(line.strip(), 1600, height=1600, size="down").copy_memory()
-    image.jpegsave_buffer(Q=82, keep="none")
-    image.thumbnail_image(400, height=400, size="down").webpsave_buffer(Q=80, keep="none")
-    print("done", flush=True)
-"""
 
 
 def make_photos(folder: Path) -> list[Path]:
@@ -94,13 +83,7 @@ class BareLoop:
     """One warm process of it."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", BARE_LOOP],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "VIPS_CONCURRENCY": "1"},
-        )
+        self.process = bare_loop()
 
     @property
     def pid(self) -> int:

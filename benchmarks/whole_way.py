@@ -1,16 +1,12 @@
 """Two hundred photos of real size, dropped into a real browser, until each is a gallery's: on both stores.
 
-Then what the workers alone take for it, without a browser beside them: photos that wait in the store, beside a bare
-libvips loop in as many processes which reads them from the disk and makes the same renditions.
+What the workers take for it without a browser beside them is measured by `publish`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import signal
-import statistics
-import subprocess
 import sys
 import time
 import urllib.error
@@ -25,10 +21,7 @@ from benchmarks._browser import (
     cpu_s_of,
     last_stored_at,
     running_chromium,
-    signal_all,
-    uploads_in,
     visitor_of,
-    wait_until,
 )
 from benchmarks._photos import photos
 from benchmarks._report import Line, show
@@ -39,20 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PHOTO_COUNT: Final = int(os.environ.get("PHOTO_COUNT", "200"))
-VERIFIED_COUNT: Final = 48
-WORKER_PROCESSES: Final = 2
 WITHIN_S: Final = 900.0
-# ARCHITECTURE: verify + publish beside the bare loop.
-LEAST_RATIO: Final = {"local": 0.9, "swift": 0.75}
-ROUNDS: Final = 3
-
-BARE_LOOP: Final = """
-import sys, pyvips
-for line in sys.stdin:
-    image = pyvips.Image.thumbnail(line.strip(), 1600, height=1600, size="down").copy_memory()
-    image.jpegsave_buffer(Q=82, keep="none")
-    image.thumbnail_image(400, height=400, size="down").webpsave_buffer(Q=80, keep="none")
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,53 +130,6 @@ def opened(visitor: Visitor, path: str) -> HTTPResponse:
     return answer
 
 
-def verify_alone(store: Store, files: Sequence[Path]) -> float:
-    """Seconds in which the workers make photos of what lies in the store; nothing else runs."""
-    visitor = store.visitor
-    gallery_id = visitor.open_new_gallery("Verified alone")
-    worker = visitor.site.pid_of("worker")
-    signal_all(worker, signal.SIGSTOP)
-    try:
-        visitor.choose(files)
-        wait_until(
-            lambda: uploads_in(visitor.site, gallery_id, ["uploaded", "verifying"]) == len(files),
-            what="not every photo was uploaded",
-            within_s=WITHIN_S,
-        )
-        visitor.page.goto("about:blank")
-    finally:
-        signal_all(worker, signal.SIGCONT)
-    began = time.perf_counter()
-    wait_until(
-        lambda: uploads_in(visitor.site, gallery_id, ["verified"]) == len(files),
-        what="not every photo was verified",
-        within_s=WITHIN_S,
-    )
-    return time.perf_counter() - began
-
-
-def loop_bare(files: Sequence[Path]) -> float:
-    """Seconds of a script without checks, rows or store, in as many processes."""
-    began = time.perf_counter()
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", BARE_LOOP],
-            stdin=subprocess.PIPE,
-            env={**os.environ, "VIPS_CONCURRENCY": "1"},
-            text=True,
-        )
-        for _ in range(WORKER_PROCESSES)
-    ]
-    for number, process in enumerate(running):
-        if process.stdin is not None:
-            process.stdin.write("".join(f"{file}\n" for file in files[number::WORKER_PROCESSES]))
-            process.stdin.close()
-    for process in running:
-        if process.wait():
-            raise subprocess.CalledProcessError(process.returncode, "the bare loop")
-    return time.perf_counter() - began
-
-
 def lines_of(store: Store, files: Sequence[Path]) -> list[Line]:
     trip = travel(store, files)
     total_mb = sum(file.stat().st_size for file in files) / 1e6
@@ -225,29 +158,6 @@ def promise(what: str, found: int, wanted: int) -> Line:
     return Line(what, f"{found}", limit=f"= {wanted}", is_within=found == wanted)
 
 
-def beside_the_loop(stores: Sequence[Store], files: Sequence[Path]) -> list[Line]:
-    ratios: dict[str, list[float]] = {store.name: [] for store in stores}
-    rates: dict[str, list[float]] = {store.name: [] for store in stores}
-    bare: list[float] = []
-    for _ in range(ROUNDS):
-        for store in stores:
-            before_s, ours_s, after_s = loop_bare(files), verify_alone(store, files), loop_bare(files)
-            ratios[store.name].append((before_s + after_s) / 2 / ours_s)
-            rates[store.name].append(len(files) / ours_s)
-            bare += [len(files) / before_s, len(files) / after_s]
-    return [
-        Line(
-            f"{name}: verify and publish, {WORKER_PROCESSES} processes",
-            f"{statistics.median(rates[name]):.1f} photos/s",
-            f"{statistics.median(bare):.1f} photos/s",
-            f">= {LEAST_RATIO[name]:g} x",
-            statistics.median(ratios[name]),
-            statistics.median(ratios[name]) >= LEAST_RATIO[name],
-        )
-        for name in ratios
-    ]
-
-
 def main() -> int:
     with _places.folder() as path, ExitStack() as stack:
         files = photos(path / "photos", count=PHOTO_COUNT)
@@ -262,7 +172,6 @@ def main() -> int:
             Store("swift", stack.enter_context(visitor_of(browser, swift_site)), path / "swift" / "data"),
         ]
         lines = [line for store in stores for line in lines_of(store, files)]
-        lines += beside_the_loop(stores, files[:VERIFIED_COUNT])
     return show("From the hand to the gallery, one worker of 2 processes", lines)
 
 
