@@ -38,6 +38,11 @@ function kindOf(ending: string): ShotPart["kind"] {
   return ending === SIDECAR_ENDING ? "sidecar" : "other";
 }
 
+/** `IMG_1.JPG + CR3`. */
+export function nameOfShot([first = "", ...others]: readonly string[]): string {
+  return [first, ...others.map((name) => name.slice(name.lastIndexOf(".") + 1))].join(" + ");
+}
+
 /** Groups in the order of their first files; whatever belongs to no RAW is a group of its own. */
 export function groupShots<File>(
   files: readonly File[],

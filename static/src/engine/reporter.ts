@@ -1,4 +1,5 @@
 import type { FileState } from "../domain/file-machine.ts";
+import { nameOfShot } from "../domain/shots.ts";
 import { nextSpeed } from "../domain/speed.ts";
 import { percentOf, type Tally, tallyOf, troublesOf } from "../domain/tally.ts";
 import type { Cancel, Clock } from "../kernel/clock.ts";
@@ -294,7 +295,7 @@ function sumsOf(shot: Shot): Partial<RowView> {
   const place = ({ state }: RowView): number => LEAST_ADVANCED_FIRST.indexOf(state);
   const last = rows.reduce((one, other) => (place(other) < place(one) ? other : one));
   return {
-    name: [rows[0]?.name ?? "", ...rows.slice(1).map(({ name }) => endingOf(name))].join(" + "),
+    name: nameOfShot(rows.map(({ name }) => name)),
     sizeBytes: rows.reduce((sum, row) => sum + row.sizeBytes, 0),
     sentBytes: rows.reduce((sum, row) => sum + row.sentBytes, 0),
     state: last.state,
@@ -302,10 +303,6 @@ function sumsOf(shot: Shot): Partial<RowView> {
     retryable: rows.some(({ retryable }) => retryable),
     parts: rows.map(({ fileId, name, state }) => ({ fileId, name, state })),
   };
-}
-
-function endingOf(name: string): string {
-  return name.slice(name.lastIndexOf(".") + 1);
 }
 
 function rowOf(entry: FileEntry, file: Blob | null): RowView {

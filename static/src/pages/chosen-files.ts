@@ -24,7 +24,10 @@ export async function readChosenFiles(
   let sidecarCount = 0;
   const slice = new Slice(SLICE_MS);
   for await (const group of groupsOf(reading)) {
-    await learnSizes(group, slice);
+    // The first rows are drawn in this task: Chromium has a thousand small ones of its own waiting behind it.
+    if (count > 0) {
+      await learnSizes(group, slice);
+    }
     const photos = group.filter((picked) => shotPartOfPicked(picked).kind !== "sidecar");
     if (photos.length > 0) {
       onFiles(inOrderOfSending(photos, shotPartOfPicked).map(chosenFrom), rootsOf(photos));

@@ -18,6 +18,7 @@ import { UploadShelf } from "../ui/upload-shelf.ts";
 import { openCount, outcomeOf, verifiedWords } from "../ui/upload-words.ts";
 import { readPhotoPage, type WallOrder, type WallPhoto } from "../ui/wall-photo.ts";
 import { type ReadFiles, readChosenFiles } from "./chosen-files.ts";
+import { firstRows } from "./first-rows.ts";
 import { Leftovers } from "./leftovers.ts";
 import { changePhoto, enterPhoto, leavePhoto, listenForPhotoSteps } from "./photo-history.ts";
 import { PhotoStore, photosOverHttp } from "./photo-store.ts";
@@ -41,6 +42,7 @@ export class GalleryPage {
   readonly #selected = new Map<PhotoWall, ReadonlySet<string>>();
   readonly #selectionBar: SelectionBar;
   readonly #shelf: UploadShelf;
+  #shelfCapacity = 0;
   readonly #elsewhere: ElsewhereLine;
   readonly #ends: (() => void)[] = [];
   #publishing: Publishing | null = null;
@@ -61,7 +63,7 @@ export class GalleryPage {
     this.#url = main.dataset["galleryUrl"] ?? location.pathname;
     this.#wantedPhotoId = main.dataset["photoShown"] ?? null;
     this.#elsewhere = new ElsewhereLine(main, partOf(main, "elsewhere"), systemClock);
-    this.#shelf = new UploadShelf(partOf(main, "shelf"), previews);
+    this.#shelf = new UploadShelf(partOf(main, "shelf"), previews, () => this.#showEmptiness());
     const profile = parseProfile(JSON.parse(main.dataset["profile"] ?? "null"));
     this.#profile = profile.ok ? profile.value : WIDEST_PROFILE;
     this.#room = new RoomLine(main, this.#profile.maxPhotos, () =>
@@ -103,6 +105,7 @@ export class GalleryPage {
     }
     this.#lightbox?.close();
     this.#elsewhere.end();
+    this.#shelf.end();
     this.#store.end();
     this.#publishing?.end();
     this.#leftovers?.end();
@@ -180,12 +183,13 @@ export class GalleryPage {
     }
     this.#publishing?.start();
     this.#engine.send({ type: "watch", galleryId: this.#id });
+    this.#shelfCapacity = this.#shelf.capacity(partOf(this.#main, "wall").clientWidth);
     this.#engine.send({
       type: "rows",
       galleryId: this.#id,
       view: "shelf",
       fromIndex: 0,
-      count: this.#shelf.capacity(partOf(this.#main, "wall").clientWidth),
+      count: this.#shelfCapacity,
     });
   }
 
@@ -199,7 +203,14 @@ export class GalleryPage {
 
   #listenForFiles(): () => void {
     const add = (reading: ReadFiles): void => {
-      void readChosenFiles(reading, (files, roots) => this.#add(files, roots));
+      let isFirst = true;
+      void readChosenFiles(reading, (files, roots) => {
+        this.#add(files, roots);
+        if (isFirst) {
+          this.#showFirst(files);
+        }
+        isFirst = false;
+      });
     };
     return listenForPhotos(this.#main, {
       drop: (data) => add({ from: "drop", data }),
@@ -220,6 +231,14 @@ export class GalleryPage {
     });
   }
 
+  /** On an empty shelf they would be the first rows; where others are on their way, those are told by the engine. */
+  #showFirst(files: readonly ChosenFile[]): void {
+    if (this.#shelf.isEmpty) {
+      this.#shelf.showChosen(firstRows(this.#id, files, this.#shelfCapacity));
+      this.#showEmptiness();
+    }
+  }
+
   #onReport(report: EngineReport): void {
     switch (report.type) {
       case "tally":
@@ -231,7 +250,7 @@ export class GalleryPage {
         }
         if (report.view === "shelf" && report.galleryId === this.#id) {
           this.#shelf.show(report.rows, report.fileCount ?? report.rowCount);
-          this.#showEmptiness(report.rowCount);
+          this.#showEmptiness();
         }
         break;
       case "live":
@@ -294,7 +313,7 @@ export class GalleryPage {
     const { photos } = this.#store;
     this.#wall.show(photos, arrived);
     this.#showRoom();
-    this.#showEmptiness(null);
+    this.#showEmptiness();
     if (photos.length > 0) {
       // A list still being read knows fewer photos than the server counted.
       const counted = Number(this.#main.dataset["photoCount"] ?? 0);
@@ -313,7 +332,7 @@ export class GalleryPage {
       this.#lightbox?.close();
     }
     this.#showRoom();
-    this.#showEmptiness(null);
+    this.#showEmptiness();
     this.#openWanted();
   }
 
@@ -331,11 +350,9 @@ export class GalleryPage {
     this.#room.show(shown + staged + onTheWay, full?.count ?? 0);
   }
 
-  #showEmptiness(onTheWay: number | null): void {
-    const shelf = partOf(this.#main, "shelf");
+  #showEmptiness(): void {
     const isNoneThere = this.#store.photos.length === 0 && (this.#staged?.count ?? 0) === 0;
-    const isEmpty = isNoneThere && (onTheWay === null ? shelf.hidden : onTheWay === 0);
-    partOf(this.#main, "empty").hidden = !isEmpty;
+    partOf(this.#main, "empty").hidden = !(isNoneThere && this.#shelf.isEmpty);
   }
 
   #openWanted(): void {

@@ -15,6 +15,8 @@ const TILE_PX = { narrow: 96, wide: 120 } as const;
 const GAP_PX = { narrow: 4, wide: 8 } as const;
 const NARROW_PX = 700;
 const NAME_CHARS = 18;
+/** The engine tells of what was chosen within a tenth of this, unless there is nothing left of it to be sent. */
+const HELD_MS = 1_000;
 
 type ShelfTile = Readonly<{
   box: HTMLElement;
@@ -33,12 +35,23 @@ export class UploadShelf {
   });
   readonly #tiles = new Map<string, ShelfTile>();
   readonly #previews: Previews;
+  readonly #onEmptied: () => void;
+  /** The timer of what is shown before the engine has told of it; 0 where nothing is. */
+  #hold = 0;
+  /** The engine said meanwhile that the shelf is empty. */
+  #isToldEmpty = false;
 
-  constructor(root: HTMLElement, previews: Previews) {
+  /** `onEmptied`: the shelf has become empty by itself, not by `show`. */
+  constructor(root: HTMLElement, previews: Previews, onEmptied = (): void => {}) {
     this.#root = root;
     this.#previews = previews;
+    this.#onEmptied = onEmptied;
     root.replaceChildren(this.#line, this.#space);
     root.hidden = true;
+  }
+
+  get isEmpty(): boolean {
+    return this.#root.hidden !== false;
   }
 
   /** How many tiles fill its rows in a page of this width. */
@@ -48,8 +61,38 @@ export class UploadShelf {
     return SHELF_ROWS * Math.max(1, columns);
   }
 
+  end(): void {
+    clearTimeout(this.#hold);
+  }
+
+  /** What was just chosen, before the engine knows of it: that the shelf is empty it may have said before. */
+  showChosen(rows: readonly RowView[]): void {
+    this.#drawAll(rows, filesIn(rows));
+    this.#isToldEmpty = false;
+    clearTimeout(this.#hold);
+    this.#hold = window.setTimeout(() => this.#endHold(), HELD_MS);
+  }
+
   /** `fileCount`: of all that is on its way. */
   show(rows: readonly RowView[], fileCount: number): void {
+    this.#isToldEmpty = fileCount === 0;
+    if (this.#isToldEmpty && this.#hold !== 0) {
+      return;
+    }
+    clearTimeout(this.#hold);
+    this.#hold = 0;
+    this.#drawAll(rows, fileCount);
+  }
+
+  #endHold(): void {
+    this.#hold = 0;
+    if (this.#isToldEmpty) {
+      this.#drawAll([], 0);
+      this.#onEmptied();
+    }
+  }
+
+  #drawAll(rows: readonly RowView[], fileCount: number): void {
     this.#root.hidden = fileCount === 0;
     setText(this.#line, lineOf(rows, fileCount));
     const shown = new Set(rows.map((row) => row.fileId));
@@ -106,8 +149,12 @@ export class UploadShelf {
   }
 }
 
+function filesIn(rows: readonly RowView[]): number {
+  return rows.reduce((sum, row) => sum + fileCountOf(row), 0);
+}
+
 function lineOf(rows: readonly RowView[], fileCount: number): string {
-  const shownCount = rows.reduce((sum, row) => sum + fileCountOf(row), 0);
+  const shownCount = filesIn(rows);
   if (shownCount === fileCount && rows.every((row) => row.state === "failed")) {
     return `${photosOf(fileCount)} not added`;
   }

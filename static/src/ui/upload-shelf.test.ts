@@ -1,0 +1,70 @@
+// @vitest-environment happy-dom
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Previews } from "./previews.ts";
+import { rowWith } from "./sample-uploads.ts";
+import { UploadShelf } from "./upload-shelf.ts";
+
+let root: HTMLElement;
+let shelf: UploadShelf;
+let emptiedCount: number;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  root = document.createElement("section");
+  emptiedCount = 0;
+  shelf = new UploadShelf(root, new Previews(async () => null), () => {
+    emptiedCount += 1;
+  });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function states(): (string | undefined)[] {
+  return Array.from(
+    root.querySelectorAll<HTMLElement>("[data-tile-state]"),
+    (tile) => tile.dataset["tileState"],
+  );
+}
+
+test("what was just chosen stays until the engine tells of it, also where it said before that there is nothing", () => {
+  shelf.showChosen([rowWith({ state: "inspecting" })]);
+
+  shelf.show([], 0);
+  expect(states()).toEqual(["inspecting"]);
+
+  shelf.show([rowWith({ state: "queued" })], 1);
+  expect(states()).toEqual(["queued"]);
+  vi.runAllTimers();
+  expect(states()).toEqual(["queued"]);
+  expect(emptiedCount).toBe(0);
+});
+
+test("what the gallery had already does not stay on the shelf", () => {
+  shelf.showChosen([rowWith({ state: "inspecting" })]);
+  shelf.show([], 0);
+
+  vi.runAllTimers();
+
+  expect(states()).toEqual([]);
+  expect(shelf.isEmpty).toBe(true);
+  expect(emptiedCount).toBe(1);
+});
+
+test("an engine that takes its time is waited for", () => {
+  shelf.showChosen([rowWith({ state: "inspecting" })]);
+
+  vi.runAllTimers();
+
+  expect(states()).toEqual(["inspecting"]);
+});
+
+test("once told of, the shelf empties at once", () => {
+  shelf.showChosen([rowWith({ state: "inspecting" })]);
+  shelf.show([rowWith({ state: "uploading" })], 1);
+
+  shelf.show([], 0);
+
+  expect(shelf.isEmpty).toBe(true);
+});
