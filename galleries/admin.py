@@ -3,7 +3,7 @@
 import logging
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -54,9 +54,28 @@ DERIVED = "view_for_staff"
 
 
 class GalleryForm(ModelForm[Gallery]):
-    """Kinds of photos are ticked, none for all."""
+    """What the gallery takes. Kinds of photos are ticked, none for all."""
 
-    only_types = MultipleChoiceField(required=False, widget=CheckboxSelectMultiple, label="takes only")
+    only_types = MultipleChoiceField(
+        required=False,
+        widget=CheckboxSelectMultiple,
+        label="Takes only",
+        help_text="Kinds of photos. None ticked means every kind that can be shown.",
+    )
+
+    class Meta:
+        labels: ClassVar = {
+            "max_file_bytes": "Largest file, in bytes",
+            "min_pixels": "Fewest pixels",
+            "max_pixels": "Most pixels",
+            "max_photos": "Most photos",
+        }
+        help_texts: ClassVar = {
+            "max_file_bytes": "Larger files are left out. Empty: as large as the product takes.",
+            "min_pixels": "Width times height; 12 megapixels are 12000000. Empty: no least.",
+            "max_pixels": "Width times height. Empty: as many as the product takes.",
+            "max_photos": "When the gallery is full. Empty: as many as the product takes.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -320,6 +320,15 @@ def test_staff_narrow_what_a_gallery_takes(gallery, chief) -> None:
     assert "image/svg+xml is not one of" in refused.content.decode()
 
 
+def test_what_a_gallery_takes_is_asked_for_in_words(gallery, chief) -> None:
+    page = chief.client.get(reverse("admin:galleries_gallery_change", args=[gallery.pk])).content.decode()
+
+    for words in ("Takes only", "Largest file, in bytes", "Fewest pixels", "Most pixels", "Most photos"):
+        assert f">{words}:</" in page
+    assert page.count("as the product takes.") == 3
+    assert "Only types" not in page
+
+
 def test_a_deleted_gallery_is_not_changed(gallery, chief) -> None:
     lifecycle.delete(gallery)
 
