@@ -35,7 +35,7 @@ let told: EngineReport[] = [];
 
 vi.stubGlobal("Worker", StandInWorker);
 vi.spyOn(HTMLFormElement.prototype, "submit").mockImplementation(submitted);
-listenForSignOut({ signOut: () => uploads.signOut() }, () => unsent);
+listenForSignOut({ signOut: () => uploads.signOut(), subscribe: () => {} }, () => unsent);
 
 beforeEach(() => {
   vi.useFakeTimers();

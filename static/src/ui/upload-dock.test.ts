@@ -74,3 +74,15 @@ test("what is selected is counted in files, as everything else is", () => {
   expect(root.querySelector(".list-selection strong")?.textContent).toBe("2 files selected");
   expect(root.querySelector(".list-head")?.textContent).toContain("2 files in 1 row");
 });
+
+test("that a gallery is full is said by its own page, and by the dock on every other one", () => {
+  const problems = [{ code: "gallery_full", count: 1, retryable: false, names: [] }];
+  const told = (): boolean => root.querySelector("[data-problem=gallery_full]") !== null;
+  dock.pageShown("b");
+  tellOf({ ...tallyWith({ done: 2, failed: 1 }, { problems }), galleryId: "b" });
+  const isToldThere = told();
+
+  dock.pageShown(null);
+
+  expect([isToldThere, told()]).toEqual([false, true]);
+});

@@ -286,7 +286,10 @@ export class UploadDock {
     if (shown === undefined) {
       return;
     }
-    this.#problems.show(problemsToShow(shown));
+    // Its own page says that it is full, and how many were left out.
+    const isSaid = (code: string): boolean =>
+      code === "gallery_full" && shown.galleryId === this.#pageGalleryId;
+    this.#problems.show(problemsToShow(shown).filter(({ code }) => !isSaid(code)));
     setLine(this.#kept, unsentCount(shown) === 0 ? "" : keptWords(shown.kept));
     setLine(this.#changed, changedWords(shown.changedNames));
     const isOver = openCount(shown) === 0 && shown.doneCount > 0;
