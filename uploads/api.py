@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Annotated
+from urllib.parse import quote
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -11,7 +12,7 @@ from pydantic import Field
 from galleries.access import Action, Actor, get_gallery
 from galleries.api import actor_of_call
 from galleries.errors import BatchTooLarge, NotFound
-from uploads import announce, control, intake, presign, progress, publish, queries, status, wire
+from uploads import announce, control, intake, presign, progress, publish, queries, sidecars, status, wire
 from uploads.control import Outcome
 from uploads.intake import Intake
 from uploads.limits import (
@@ -158,6 +159,34 @@ def upload_status(request: HttpRequest, upload_id: UUID) -> HttpResponse:
     upload = queries.get_upload(actor_of_call(request), upload_id)
     shown = queries.shown_states(upload.gallery_id, [upload]).get(upload.pk)
     return JsonResponse({**wire.upload_out(upload, state=shown), "stored": status.stored_of(upload)})
+
+
+@router.post("/uploads/{uuid:upload_id}/sidecars", response={201: wire.SidecarOut})
+def attach_sidecar(request: HttpRequest, upload_id: UUID, body: wire.SidecarIn) -> HttpResponse:
+    attached = sidecars.attach(actor_of_call(request), upload_id, name=body.name, text=body.text)
+    return JsonResponse(sidecars.sidecar_out(attached), status=201)
+
+
+@router.get("/uploads/{uuid:upload_id}/sidecars", response=wire.SidecarsOut)
+def list_sidecars(request: HttpRequest, upload_id: UUID) -> HttpResponse:
+    listed = sidecars.list_sidecars(actor_of_call(request), upload_id)
+    return JsonResponse({"sidecars": [sidecars.sidecar_out(each) for each in listed]})
+
+
+@router.get("/uploads/{uuid:upload_id}/sidecars/{uuid:sidecar_id}")
+def sidecar(request: HttpRequest, upload_id: UUID, sidecar_id: UUID) -> HttpResponse:
+    """Always a download: it is a stranger's text."""
+    kept = sidecars.get_sidecar(actor_of_call(request), upload_id, sidecar_id)
+    return HttpResponse(
+        bytes(kept.content),
+        content_type="application/octet-stream",
+        headers={
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(kept.name, safe='')}",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+            "Cache-Control": "private, no-store",
+        },
+    )
 
 
 @router.get("/galleries/{uuid:gallery_id}/uploads", response=wire.UploadPageOut)

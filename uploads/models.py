@@ -251,6 +251,27 @@ class Regeneration(models.Model):
         return f"{self.photo_id} again"
 
 
+class Sidecar(models.Model):
+    """An editor's notes about the photo of an upload. Goes with its photo, or with an upload that becomes none."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="sidecars")
+    name = models.CharField(max_length=255)
+    size = models.PositiveIntegerField(help_text="bytes")
+    crc32 = models.CharField(max_length=8)
+    sha256 = models.CharField(max_length=64)
+    content = models.BinaryField(editable=False)
+    added_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["upload", "name"], name="sidecar_once_per_name")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class WorkerHeartbeat(models.Model):
     """A worker process says that it lives. Counted to ring no more bells than somebody can hear."""
 

@@ -38,6 +38,7 @@ LISTINGS: Final[dict[str, Step]] = {
     "sessions": orphans.sessions,
     "half_written": files.half_written,
     "spools": files.spools,
+    "sidecars": leftovers.sidecars,
     "regenerations": regenerate.plans,
 }
 STEPS: Final = {**ROWS, **LISTINGS}

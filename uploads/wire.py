@@ -67,6 +67,11 @@ class ProgressIn(BaseModel):
     uploads: list[tuple[str, StrictInt, StrictInt]]
 
 
+class SidecarIn(BaseModel):
+    name: Annotated[Text, Field(min_length=1, max_length=4_096)]
+    text: str
+
+
 class PublishIn(Schema):
     idempotency_key: Annotated[Text, Field(min_length=1, max_length=100)]
     upload_ids: list[str] | None = None
@@ -160,6 +165,20 @@ class StoredOut(Schema):
 
 class UploadStatusOut(UploadOut):
     stored: StoredOut | None
+
+
+class SidecarOut(Schema):
+    id: UUID
+    upload_id: UUID
+    name: str
+    size: int
+    crc32: str
+    sha256: str
+    url: str
+
+
+class SidecarsOut(Schema):
+    sidecars: list[SidecarOut]
 
 
 def known_errors() -> dict[str, type[GalleryError]]:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import ApiToken
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition
 from tests.builders import make_gallery, make_photo, make_upload
-from uploads.models import Publication, PublicationState, Upload
+from uploads.models import Publication, PublicationState, Sidecar, Upload
 from uploads.states import State
 
 pytestmark = pytest.mark.django_db
@@ -94,6 +94,12 @@ def same_token(gallery) -> None:
         ApiToken.objects.create(user=gallery.owner, digest="0" * 64)
 
 
+def same_sidecar_name(gallery) -> None:
+    upload = first_upload(gallery)
+    for _ in range(2):
+        Sidecar.objects.create(upload=upload, name="a.xmp", size=1, content=b"x")
+
+
 BREACHES = {
     "upload_once_per_client_id": same_client_id,
     "upload_state_is_known": unknown_upload_state,
@@ -109,6 +115,7 @@ BREACHES = {
     "photo_status_is_known": unknown_photo_status,
     "photo_deleted_has_a_time": deleted_at_no_time,
     "rendition_once_per_name": same_rendition_name,
+    "sidecar_once_per_name": same_sidecar_name,
 }
 
 

@@ -64,6 +64,7 @@ def test_the_table_of_calls_is_that_of_openapi():
         ("gallery", photo_wire.GalleryOut),
         ("upload", wire.UploadOut),
         ("stored", wire.StoredOut),
+        ("sidecar", wire.SidecarOut),
         ("photo", photo_wire.PhotoOut),
         ("rendition", photo_wire.RenditionOut),
         ("totals", photo_wire.TotalsOut),

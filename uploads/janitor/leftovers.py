@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
 from typing import Final
+from uuid import UUID
 
 from django.db import transaction
 
@@ -21,7 +22,7 @@ from uploads.janitor.liveness import kept_of
 from uploads.janitor.patience import ask_all
 from uploads.lanes.base import lanes_of
 from uploads.limits import UPLOAD_LIFE
-from uploads.models import Discard, Upload
+from uploads.models import Discard, Sidecar, Upload
 from uploads.resumable import cancel_resumable
 from uploads.states import State
 
@@ -149,7 +150,22 @@ def forget(gallery_id: str, found: Sequence[Photo]) -> int:
         lock_galleries(Gallery.objects.filter(pk=gallery_id))
         left = Photo.objects.filter(pk__in=[photo.pk for photo in found])
         shown = list(left.filter(status=PhotoStatus.READY).values_list("size", flat=True))
+        Sidecar.objects.filter(upload__photo__in=left).delete()
         left.delete()
         if shown:
             raise_version(found[0].gallery_id, photos=-len(shown), size=-sum(shown))
     return len(found)
+
+
+def sidecars(now: datetime) -> Iterator[Deed]:
+    """Notes about what became no photo: kept as long as its bytes may still come."""
+    old = Sidecar.objects.filter(upload__photo=None, upload__ended_at__lt=now - UPLOAD_LIFE)
+    if rows := some_of(old, "added_at"):
+        ids = [row.pk for row in rows]
+        yield Deed("forget the notes", [str(pk) for pk in ids], partial(forget_notes, ids))
+
+
+def forget_notes(ids: Sequence[UUID]) -> int:
+    """Not of one that was chosen again meanwhile."""
+    gone, _ = Sidecar.objects.filter(pk__in=ids, upload__ended_at__isnull=False).delete()
+    return gone
