@@ -1,0 +1,42 @@
+// The staff's list of galleries: how far each is, asked for while somebody looks.
+
+const ASKED_EVERY_MS = 500;
+/** Where nothing is on its way, something may begin. */
+const ASKED_AT_REST_EVERY_MS = 3_000;
+
+type Progress = Readonly<{ percent: number; is_open: boolean; html: string }>;
+
+const cells = new Map<string, HTMLElement>();
+
+async function ask(): Promise<void> {
+  const isAnyOpen = document.hidden ? false : await showAll();
+  window.setTimeout(() => void ask(), isAnyOpen ? ASKED_EVERY_MS : ASKED_AT_REST_EVERY_MS);
+}
+
+/** Whether anything is on its way. */
+async function showAll(): Promise<boolean> {
+  const answer = await read();
+  for (const [galleryId, { percent, html }] of Object.entries(answer)) {
+    const cell = cells.get(galleryId);
+    if (cell === undefined) continue;
+    // Ours, and of numbers alone.
+    cell.innerHTML = html;
+    cell.dataset["galleryPercent"] = String(percent);
+  }
+  return Object.values(answer).some(({ is_open }) => is_open);
+}
+
+async function read(): Promise<Readonly<Record<string, Progress>>> {
+  const ids = new URLSearchParams([...cells.keys()].map((id) => ["id", id]));
+  try {
+    const response = await fetch(`progress?${ids}`, { credentials: "same-origin" });
+    return response.ok ? ((await response.json()) as Record<string, Progress>) : {};
+  } catch {
+    return {};
+  }
+}
+
+for (const cell of document.querySelectorAll<HTMLElement>("[data-progress-of]")) {
+  cells.set(cell.dataset["progressOf"] ?? "", cell);
+}
+if (cells.size > 0) void ask();
