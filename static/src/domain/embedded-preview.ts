@@ -1,5 +1,14 @@
 // Pure: where a photo's file keeps a small JPEG of itself, and which way up it is. Read from its first bytes.
 // Exif 2.32 (CIPA DC-008), section 4.5; TIFF 6.0, section 2; tags of DNG: Adobe DNG specification 1.7, chapter 4.
+import {
+  directoryAt,
+  firstDirectory,
+  MAX_VALUES,
+  numbersOf,
+  type Tiff,
+  type TiffDirectory,
+  tiffAt,
+} from "./tiff.ts";
 
 /** 1 to 8, as Exif numbers them: 1 is upright, 6 is turned right by a quarter to be upright. */
 export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
@@ -13,7 +22,6 @@ export type EmbeddedPreview = {
 };
 
 type Tags = ReadonlyMap<number, readonly number[]>;
-type Tiff = { readonly view: DataView; readonly start: number; readonly isLittleEndian: boolean };
 
 const TAG_SUBFILE_TYPE = 254;
 const TAG_COMPRESSION = 259;
@@ -26,14 +34,6 @@ const TAG_JPEG_BYTES = 514;
 const REDUCED_IMAGE = 1;
 const JPEG_COMPRESSIONS: ReadonlySet<number> = new Set([6, 7]);
 
-const ENTRY_BYTES = 12;
-/** SHORT and LONG: nothing else is needed of any tag. */
-const BYTES_OF_TYPE: ReadonlyMap<number, number> = new Map([
-  [3, 2],
-  [4, 4],
-]);
-/** A broken count must not become a long loop. */
-const MAX_VALUES = 16;
 /** The directories of a RAW file: two in a row, and those below the first. */
 const MAX_DIRECTORIES = 2 + MAX_VALUES;
 /** A preview as large as the photo is no saving. */
@@ -73,7 +73,8 @@ function fromExif(view: DataView): EmbeddedPreview | null {
 }
 
 function fromTiff(view: DataView, start: number): EmbeddedPreview | null {
-  const tiff = { view, start, isLittleEndian: view.getUint16(start) === 0x4949 };
+  const tiff = tiffAt(view, start);
+  if (tiff === null) return null;
   const directories = directoriesOf(tiff);
   const orientation = orientationOf(directories[0]);
   const found = directories.flatMap((tags) => previewIn(tiff, tags, orientation) ?? []);
@@ -82,40 +83,16 @@ function fromTiff(view: DataView, start: number): EmbeddedPreview | null {
 }
 
 function directoriesOf(tiff: Tiff): readonly Tags[] {
-  const { view, start, isLittleEndian } = tiff;
-  const first = readDirectory(tiff, view.getUint32(start + 4, isLittleEndian));
-  if (first === null) return [];
-  const below = first.tags.get(TAG_SUB_IFDS) ?? [];
-  return [
-    first.tags,
-    ...[first.next, ...below].slice(0, MAX_DIRECTORIES).flatMap((at) => readDirectory(tiff, at)?.tags ?? []),
-  ];
+  const first = firstDirectory(tiff);
+  if (first.next === null) return [];
+  const tags = tagsOf(tiff, first);
+  const others = [first.next, ...(tags.get(TAG_SUB_IFDS) ?? [])].slice(0, MAX_DIRECTORIES);
+  const directories = others.map((at) => directoryAt(tiff, at)).filter(({ next }) => next !== null);
+  return [tags, ...directories.map((directory) => tagsOf(tiff, directory))];
 }
 
-/** Null where it does not lie whole within what was read. */
-function readDirectory(tiff: Tiff, at: number): { readonly tags: Tags; readonly next: number } | null {
-  const { view, start, isLittleEndian } = tiff;
-  const offset = start + at;
-  if (at === 0 || offset + 2 > view.byteLength) return null;
-  const end = offset + 2 + view.getUint16(offset, isLittleEndian) * ENTRY_BYTES;
-  if (end + 4 > view.byteLength) return null;
-  const tags = new Map<number, readonly number[]>();
-  for (let entry = offset + 2; entry < end; entry += ENTRY_BYTES) {
-    tags.set(view.getUint16(entry, isLittleEndian), valuesOf(tiff, entry));
-  }
-  return { tags, next: view.getUint32(end, isLittleEndian) };
-}
-
-function valuesOf({ view, start, isLittleEndian }: Tiff, entry: number): readonly number[] {
-  const size = BYTES_OF_TYPE.get(view.getUint16(entry + 2, isLittleEndian)) ?? 0;
-  const count = Math.min(MAX_VALUES, view.getUint32(entry + 4, isLittleEndian));
-  const at = count * size <= 4 ? entry + 8 : start + view.getUint32(entry + 8, isLittleEndian);
-  if (size === 0 || at + count * size > view.byteLength) return [];
-  return Array.from({ length: count }, (_, index) =>
-    size === 2
-      ? view.getUint16(at + index * size, isLittleEndian)
-      : view.getUint32(at + index * size, isLittleEndian),
-  );
+function tagsOf(tiff: Tiff, { entries }: TiffDirectory): Tags {
+  return new Map(entries.map((entry) => [entry.tag, numbersOf(tiff, entry)]));
 }
 
 function orientationOf(tags: Tags | undefined): Orientation {
