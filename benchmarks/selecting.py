@@ -1,7 +1,8 @@
-"""A folder of five thousand photos, chosen: in the product's page and in Uppy's Dashboard, in turn.
+"""A folder of five thousand photos, chosen: in the product's page, in Uppy's Dashboard and in a bare page, in turn.
 
-The page goes on to inspect, keep, register and send them; it is watched until a tenth is sent. The Dashboard waits for
-a click; it is watched until it has all of them and has come to rest.
+The page goes on to inspect, keep, register and send them; it is watched until a tenth is sent, and then once more,
+opened again, until it shows what it remembers. The Dashboard waits for a click; it is watched until it has all of them
+and has come to rest. The bare page draws one row and leaves the files alone: what that takes is the browser's own.
 """
 
 from __future__ import annotations
@@ -46,9 +47,10 @@ MAX_HEAP_MB: Final = 150
 OURS: Final = "[data-tile-state], [data-upload-state]"
 UPPYS: Final = ".uppy-Dashboard-Item"
 
-# A row is drawn in the frame after it has come into the document; what runs after that frame sees it drawn.
+# Before a page's own scripts. A row is drawn in the frame after it has come into the document; what runs after that
+# frame sees it drawn. A timer would wait behind five thousand words of Chromium's own.
 WATCH_ROWS: Final = """
-row => {
+window.watchRows = row => {
     window.chosenAt = 0;
     window.rowAt = 0;
     window.longTasks.length = 0;
@@ -56,14 +58,39 @@ row => {
     new MutationObserver((_, watch) => {
         if (document.querySelector(row) === null) return;
         watch.disconnect();
-        requestAnimationFrame(() => setTimeout(() => { window.rowAt = performance.now(); }));
-    }).observe(document.body, { subtree: true, childList: true, attributes: true });
+        requestAnimationFrame(() => scheduler.postTask(
+            () => { window.rowAt = performance.now(); }, { priority: "user-blocking" },
+        ));
+    }).observe(document, { subtree: true, childList: true, attributes: true });
+};
+if (location.protocol === "http:" && sessionStorage.watchedRow) {
+    window.watchRows(sessionStorage.watchedRow);
+    delete sessionStorage.watchedRow;
 }
 """
+ADD_BARE_CHOOSER: Final = """() => {
+    const input = document.createElement("input");
+    input.type = "file";
+    input.webkitdirectory = true;
+    input.addEventListener("change", () => {
+        const row = document.createElement("p");
+        row.dataset.row = "";
+        row.textContent = `${input.files.length} files`;
+        document.body.append(row);
+    });
+    document.body.append(input);
+}"""
+IS_AT_REST: Final = """() => {
+    const [startedAt, tookMs] = window.longTasks.at(-1) ?? [0, 0];
+    return window.rowAt > 0 && performance.now() - Math.max(startedAt + tookMs, window.rowAt) > 1_000;
+}"""
 IS_SENDING: Final = """
 percent => Number(document.querySelector("[data-progress-percent]")?.dataset.progressPercent ?? 0) >= percent
 """
-# Chromium itself takes a second to hand over the folder, and ends that task with the event: only what follows is ours.
+# Chromium itself takes a second to make the files, and ends that task with the event: only what follows is the page's.
+BEFORE_THE_EVENT: Final = """
+() => Math.max(0, ...window.longTasks.map(([startedAt]) => window.chosenAt - startedAt))
+"""
 OUR_LONGEST_TASK: Final = """
 () => Math.max(0, ...window.longTasks.map(
     ([startedAt, tookMs]) => startedAt + tookMs - Math.max(startedAt, window.chosenAt)
@@ -79,12 +106,24 @@ count => {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What one choice of the folder cost. The heap is that of the page's own JavaScript, without workers."""
+    """What one choice of the folder cost, from the event on: what the browser took before it is told apart.
 
+    The heap is that of the page's own JavaScript, without workers.
+    """
+
+    before_ms: float
     first_row_ms: float
     longest_task_ms: float
     memory_mb: float
     heap_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Of the page with thousands of remembered files, from the beginning of its navigation."""
+
+    first_row_ms: float
+    longest_task_ms: float
 
 
 class Watch:
@@ -94,13 +133,14 @@ class Watch:
         self.page = page
         self.session: CDPSession = page.context.new_cdp_session(page)
         self.idle_mb, self.idle_heap_mb = renderer_mb(), self.heap_mb()
-        page.evaluate(WATCH_ROWS, row)
+        page.evaluate("row => watchRows(row)", row)
 
     def heap_mb(self) -> float:
         return float(self.session.send("Runtime.getHeapUsage")["usedSize"]) / 1e6
 
     def end(self) -> Choice:
         choice = Choice(
+            float(self.page.evaluate(BEFORE_THE_EVENT)),
             float(self.page.evaluate("window.rowAt - window.chosenAt")),
             float(self.page.evaluate(OUR_LONGEST_TASK)),
             renderer_mb() - self.idle_mb,
@@ -110,7 +150,7 @@ class Watch:
         return choice
 
 
-def choose_in_ours(visitor: Visitor, folder: Path) -> Choice:
+def choose_in_ours(visitor: Visitor, folder: Path) -> tuple[Choice, Opening]:
     page = visitor.page
     gallery_id = visitor.open_new_gallery("Five thousand")
     page.wait_for_load_state("networkidle")
@@ -119,7 +159,29 @@ def choose_in_ours(visitor: Visitor, folder: Path) -> Choice:
     page.wait_for_function("() => window.rowAt > 0", polling="raf")
     page.wait_for_function(IS_SENDING, arg=WATCHED_PERCENT, timeout=WITHIN_MS)
     choice = watch.end()
+    opening = open_again(page)
     visitor.forget(gallery_id)
+    return choice, opening
+
+
+def open_again(page: Page) -> Opening:
+    """All are on the list by now, and so written down."""
+    page.wait_for_selector(f"[aria-rowcount='{COUNT}']", state="attached", timeout=WITHIN_MS)
+    page.evaluate("row => { sessionStorage.watchedRow = row; }", OURS)
+    page.goto(page.url)
+    page.wait_for_function(IS_AT_REST, timeout=WITHIN_MS)
+    tasks = page.evaluate("window.longTasks.map(([, tookMs]) => tookMs)")
+    return Opening(float(page.evaluate("window.rowAt")), max(tasks, default=0.0))
+
+
+def choose_in_bare(page: Page, folder: Path) -> Choice:
+    page.goto("/livez")
+    page.evaluate(ADD_BARE_CHOOSER)
+    watch = Watch(page, "[data-row]")
+    page.locator("input").set_input_files(folder)
+    page.wait_for_function(IS_AT_REST, timeout=WITHIN_MS)
+    choice = watch.end()
+    page.goto("about:blank")
     return choice
 
 
@@ -160,6 +222,26 @@ def our_lines(choices: Sequence[Choice]) -> list[Line]:
     ]
 
 
+def opening_lines(openings: Sequence[Opening]) -> list[Line]:
+    rows_ms = statistics.median(opening.first_row_ms for opening in openings)
+    tasks = [opening.longest_task_ms for opening in openings]
+    return [
+        Line("opened again: first rows drawn, from the navigation on", f"{rows_ms:,.0f} ms"),
+        task_line("opened again: longest task", tasks, limit_ms=LONGEST_TASK_MS),
+    ]
+
+
+def bare_lines(choices: Sequence[Choice]) -> list[Line]:
+    """What no page can help."""
+    tasks = statistics.median(tasks_ms(choices))
+    return [
+        Line("Chromium, before a page hears of the choice", "", f"{median(choices, 'before_ms'):,.0f} ms"),
+        Line("bare page: one row drawn", "", f"{median(choices, 'first_row_ms'):,.1f} ms"),
+        Line("bare page: longest task", "", "none of 50 ms" if tasks == 0 else f"{tasks:,.0f} ms"),
+        Line("bare page: memory of its process above idle", "", f"{median(choices, 'memory_mb'):,.0f} MB"),
+    ]
+
+
 def their_lines(choices: Sequence[Choice]) -> list[Line]:
     return [
         Line("Dashboard 6.0.3: first rows drawn", "", f"{median(choices, 'first_row_ms'):,.0f} ms"),
@@ -189,19 +271,28 @@ def main() -> int:
         # Each in a window of its own: a page behind another one draws nothing.
         page = stack.enter_context(own_browser(kind, path / "ours", site)).open()
         other = plain_page(stack.enter_context(own_browser(kind, path / "uppy", site)).open())
-        for each in (page, other):
-            each.add_init_script(WATCH_TASKS)
+        bare = stack.enter_context(own_browser(kind, path / "bare", site)).open()
+        for each in (page, other, bare):
+            each.add_init_script(WATCH_TASKS + WATCH_ROWS)
         visitor = visitor_in(page, site)
         script = built_page("dashboard")
         with workers_stopped(site):
-            choices = interleaved(
+            measured = interleaved(
                 {
                     "ours": lambda: choose_in_ours(visitor, folder),
-                    "dashboard": lambda: choose_in_dashboard(other, script, folder),
+                    "dashboard": lambda: (choose_in_dashboard(other, script, folder), None),
+                    "bare": lambda: (choose_in_bare(bare, folder), None),
                 },
                 repetitions=REPETITIONS,
             )
-    lines = our_lines(choices["ours"]) + their_lines(choices["dashboard"])
+    chosen = {name: [choice for choice, _ in runs] for name, runs in measured.items()}
+    openings = [opening for _, opening in measured["ours"] if opening is not None]
+    lines = [
+        *our_lines(chosen["ours"]),
+        *opening_lines(openings),
+        *bare_lines(chosen["bare"]),
+        *their_lines(chosen["dashboard"]),
+    ]
     return show(f"A folder of {COUNT:,} files, chosen; worker stopped", lines)
 
 
