@@ -17,6 +17,8 @@ from tests.builders import jpeg, make_gallery, uploaded
 from uploads import clock, crash_points, heartbeats, regenerate, sweep, tasks
 from uploads.limits import DEAD_ATTEMPT_KEPT, MAX_TRIES
 from uploads.models import Discard, Regeneration
+from uploads.ops.breach import Breach
+from uploads.ops.row_rules import broken_rows
 from uploads.ops.store_rules import broken_in_store
 from uploads.verify import claim_next as claim_upload
 from uploads.verify import verify
@@ -139,6 +141,17 @@ def test_planning_again_and_again_plans_once(gallery, developer):
     assert work(developer) == 1
     plan()
     assert work(developer) == 0
+
+
+def test_a_photo_that_waits_for_a_rendition_breaks_no_rule(gallery, developer):
+    photo = old_photo(gallery, developer)
+    photo.renditions.filter(name="grid").delete()
+    broken = Breach("shown_without_rendition", str(photo.pk))
+    assert broken in list(broken_rows(clock.now()))
+
+    plan()
+
+    assert broken not in list(broken_rows(clock.now()))
 
 
 # --- nobody waits for it

@@ -18,7 +18,7 @@ from uploads.limits import (
     MAX_SIDE_PX,
     UPLOAD_LIFE,
 )
-from uploads.models import Publication, PublicationState, Upload, UploadEvent
+from uploads.models import Publication, PublicationState, Regeneration, Upload, UploadEvent
 from uploads.ops.breach import Breach
 from uploads.ops.stuck import SETTLED_WITHIN
 from uploads.publications import still_to_come
@@ -96,9 +96,11 @@ def publication_without_end(now: datetime) -> QuerySet[Publication]:
 
 
 def shown_without_rendition() -> QuerySet[Photo]:
+    """One whose turn to be developed again is written down has something standing in."""
     names = [recipe.name for recipe in RECIPES]
     made = Count("renditions", filter=Q(renditions__name__in=names))
-    return Photo.objects.ready().annotate(made=made).filter(made__lt=len(names))
+    photos = Photo.objects.ready().exclude(Exists(Regeneration.objects.filter(pk=OuterRef("pk"))))
+    return photos.annotate(made=made).filter(made__lt=len(names))
 
 
 def kept_beyond_restore(now: datetime) -> QuerySet[Photo]:
