@@ -15,7 +15,7 @@ from django.db import transaction
 from galleries.errors import StorageUnavailable
 from galleries.models import Gallery, lock_galleries, raise_version
 from uploads import announce, clock, heartbeats, regenerate
-from uploads.janitor import files, leftovers, orphans, silence
+from uploads.janitor import files, leftovers, orphans, recall, silence
 from uploads.janitor.deed import AT_A_TIME, Deed, Step
 from uploads.models import Publication, Regeneration, Upload
 from uploads.publications import announce_all, close_done, due_to_close
@@ -28,6 +28,7 @@ LISTED_EVERY: Final = timedelta(minutes=20)
 ROWS: Final[dict[str, Step]] = {
     "adoptions": silence.adoptions,
     "expiries": silence.expiries,
+    "recollections": recall.recollections,
     "failures": leftovers.failures,
     "discards": leftovers.discards,
     "photos": leftovers.photos,

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.builders import file_out, make_gallery, make_upload, report_bytes
-from uploads import announce, ledger, progress
+from tests.builders import MIB, file_out, make_gallery, make_upload, put_part, report_bytes
+from uploads import announce, ledger, progress, sweep
+from uploads.janitor import recall
 from uploads.ledger import Report, Row
+from uploads.models import Upload
 from uploads.states import State
 
 ONE = "user:one"
@@ -292,3 +294,32 @@ def test_what_has_ended_is_not_heard_of(api, gallery):
 
     assert ledger.heard_of([(gallery.pk, upload.pk)]) == {}
     assert ledger.stored_of([(gallery.pk, upload.pk)]) == {upload.pk: 0}
+
+
+@with_rows
+def test_progress_of_a_page_that_is_gone_comes_back_from_the_store(api, gallery, redis_server):
+    row = api.batch(gallery, file_out(size=20 * MIB, lane="multipart"))[0]
+    upload = Upload.objects.get(pk=row["id"])
+    put_part(upload, 1, bytes(upload.part_bytes))
+    report_bytes(upload, upload.part_bytes)
+    redis_server.forget_everything()
+
+    sweep.only("recollections")
+
+    totals = api.get(f"/galleries/{gallery.pk}").body["progress"]
+    assert (totals["bytes"], totals["files"]) == (upload.part_bytes, {"uploading": 1})
+
+
+@with_rows
+def test_stores_are_asked_once(api, gallery, redis_server, monkeypatch):
+    api.batch(gallery, file_out(size=20 * MIB, lane="multipart"))
+    sweep.only("recollections")
+    asked = []
+    monkeypatch.setattr(recall, "looked_at", lambda uploads: asked.append(uploads) or [])
+
+    sweep.only("recollections")
+    assert asked == []
+
+    redis_server.forget_everything()
+    sweep.only("recollections")
+    assert len(asked) == 1

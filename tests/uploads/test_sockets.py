@@ -3,6 +3,7 @@
 import asyncio
 import json
 import uuid
+from datetime import timedelta
 from typing import Any, Self
 
 import pytest
@@ -12,15 +13,18 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import ApiToken, issue_token
+from accounts.models import ApiToken, User, issue_token
 from config.asgi import application
 from galleries.decode.developer import Developer
 from galleries.models import Photo
 from tests.builders import file_out, jpeg, make_gallery, make_photo, make_upload, uploaded
 from tests.cast import bearer_api
-from uploads import board, consumers
+from uploads import board, consumers, progress
 from uploads.consumers import MAX_MESSAGE_CHARS
+from uploads.feed import MAX_ROWS_KEPT, Feed
+from uploads.limits import SOCKET_MESSAGES_AT_ONCE, SOCKET_MESSAGES_PER_S
 from uploads.models import Upload
+from uploads.standing import Credential, Standing, grounds_of
 from uploads.states import State
 from uploads.verify import claim_next, verify
 
@@ -508,3 +512,179 @@ async def test_a_socket_of_somebody_who_may_stays_open(gallery, mine, owner, mon
         await in_thread(api.batch)(gallery, file_out())
 
         assert (await socket.hear("uploads"))["version"] == 2
+
+
+@pytest.mark.usefixtures("checked_often")
+@pytest.mark.parametrize("kind", ["bearer", "cookie"])
+async def test_a_socket_closes_when_its_user_may_sign_in_no_more(gallery, owner, kind):
+    headers = await in_thread(bearer if kind == "bearer" else cookie)(owner)
+
+    async with to_gallery(gallery, headers) as socket:
+        await in_thread(User.objects.filter(pk=owner.pk).update)(is_active=False)
+
+        assert await socket.closing_code() == consumers.CLOSE_SIGN_IN
+
+
+@pytest.mark.usefixtures("checked_often")
+async def test_a_socket_closes_after_the_password_was_changed(gallery, owner):
+    headers = await in_thread(cookie)(owner)
+
+    async with to_gallery(gallery, headers) as socket:
+        owner.set_password("another long enough password")
+        await in_thread(owner.save)()
+
+        assert await socket.closing_code() == consumers.CLOSE_SIGN_IN
+
+
+def test_however_many_sockets_are_checked_by_four_queries(owner, django_assert_num_queries):
+    standings = [
+        Standing(Credential(token_digest=str(number)), owner.pk, uuid.uuid4()) for number in range(500)
+    ]
+
+    with django_assert_num_queries(4):
+        grounds = grounds_of(standings)
+
+    assert grounds.keys() == set(standings)
+
+
+def test_a_right_is_asked_for_again_within_five_seconds():
+    assert board.CHECKED_EVERY_S <= 4
+
+
+# --- limits
+
+
+async def test_who_says_too_much_is_closed_alone(gallery, mine):
+    upload = await in_thread(make_upload)(gallery, State.SIGNED, size=100)
+
+    async with to_gallery(gallery, mine) as other, to_gallery(gallery, mine) as socket:
+        for _ in range(SOCKET_MESSAGES_AT_ONCE + 2 * SOCKET_MESSAGES_PER_S):
+            await socket.say("{}")
+        assert await socket.closing_code() == consumers.CLOSE_TOO_MANY
+        socket.is_open = False
+        await other.say({"type": "progress", "uploads": [[str(upload.pk), 5, 0]]})
+        assert (await other.hear("progress"))["totals"]["bytes"] == 5
+
+
+def test_so_many_at_once_and_so_many_a_second(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(consumers, "monotonic", lambda: now[0])
+    allowance = consumers.Allowance(8, 80)
+
+    assert [allowance.spend() for _ in range(81)] == [True] * 80 + [False]
+    now[0] += 1
+    assert [allowance.spend() for _ in range(9)] == [True] * 8 + [False]
+    now[0] += 3600
+    assert [allowance.spend() for _ in range(81)] == [True] * 80 + [False]
+
+
+@pytest.mark.parametrize(("room", "is_closed"), [(2, False), (1, True)])
+async def test_one_person_has_so_many_sockets(  # noqa: PLR0917
+    gallery, mine, stranger, monkeypatch, room, is_closed
+):
+    monkeypatch.setattr(consumers, "MAX_SOCKETS_OF_ONE", room)
+    theirs = await in_thread(bearer)(stranger)
+
+    async with to_gallery(gallery, mine), to_all(theirs) as another_persons, to_all(mine) as socket:
+        assert (await another_persons.next())["type"] == "snapshot"
+        if is_closed:
+            assert await socket.closing_code() == consumers.CLOSE_TOO_MANY
+            socket.is_open = False
+        else:
+            assert (await socket.next())["type"] == "snapshot"
+
+
+# --- all of one's galleries
+
+
+async def test_a_new_gallery_appears_without_opening_the_socket_again(gallery, mine, owner):
+    api = await in_thread(bearer_api)(owner)
+
+    async with to_all(mine) as socket:
+        await socket.hear("snapshot")
+        made = (await in_thread(api.post)("/galleries", {"title": "New"})).body
+        heard = await socket.hear("snapshot")
+        await in_thread(api.post)(f"/galleries/{made['id']}/uploads/batch", {"files": [file_out()]})
+        moved = await socket.hear("progress")
+        await in_thread(api.delete)(f"/galleries/{made['id']}")
+        left = await socket.hear("snapshot")
+
+    assert {each["id"] for each in heard["galleries"]} == {str(gallery.pk), made["id"]}
+    assert moved["gallery_id"] == made["id"]
+    assert [each["id"] for each in left["galleries"]] == [str(gallery.pk)]
+
+
+async def test_the_whole_is_the_sum_of_what_is_filled_at_the_same_time(mine, owner):
+    now = timezone.now()
+    galleries = [await in_thread(make_gallery)(owner, round_started_at=now) for _ in range(2)]
+    uploads = [await in_thread(make_upload)(each, State.SIGNED, size=100) for each in galleries]
+    long_ago = await in_thread(make_gallery)(owner, round_started_at=now - timedelta(days=9))
+    ended = {"registered_at": now - timedelta(days=8), "ended_at": now - timedelta(days=8)}
+    await in_thread(make_upload)(long_ago, State.VERIFIED, size=10_000, **ended)
+    api = await in_thread(bearer_api)(owner)
+
+    async with to_all(mine) as socket:
+        for upload, stored in zip(uploads, (30, 50), strict=True):
+            body = {"uploads": [[str(upload.pk), stored, 0]]}
+            await in_thread(api.post)(f"/galleries/{upload.gallery_id}/progress", body)
+        heard = await socket.hear("progress", lambda message: message["overall"]["bytes"] == 80)
+
+    assert heard["overall"]["bytes_total"] == 200
+    assert heard["overall"]["files"] == {"uploading": 2}
+    assert (await in_thread(api.get)("/galleries")).body["overall"]["bytes"] == 80
+
+
+# --- what is not done
+
+
+async def test_reports_of_a_moment_are_one_message(gallery, mine):
+    upload = await in_thread(make_upload)(gallery, State.SIGNED, size=100)
+
+    async with to_gallery(gallery, mine) as socket:
+        for stored in range(1, 61):
+            await socket.say({"type": "progress", "uploads": [[str(upload.pk), stored, 0]]})
+        heard = [await socket.hear("progress")]
+        while heard[-1]["totals"]["bytes"] < 60:
+            heard.append(await socket.hear("progress"))
+
+    assert len(heard) <= 3
+
+
+async def test_nothing_is_worked_out_where_nobody_listens(gallery, owner, monkeypatch):
+    upload = await in_thread(make_upload)(gallery, State.SIGNED, size=100)
+    api = await in_thread(bearer_api)(owner)
+    other = await in_thread(make_gallery)(owner)
+    told = []
+
+    async with to_gallery(other, await in_thread(bearer)(owner)):
+        monkeypatch.setattr(progress, "rows_in", lambda ids: told.append(ids) or {})
+        await in_thread(api.post)(f"/galleries/{gallery.pk}/progress", {"uploads": [[str(upload.pk), 5, 0]]})
+        await board.board().speak_once()
+
+    assert told == []
+
+
+async def test_progress_is_right_again_after_redis_lost_all_in_the_middle(gallery, mine, redis_server):
+    """Of the file that stands still, too: this process remembers what its sockets said."""
+    rests, moves = [await in_thread(make_upload)(gallery, State.SIGNED, size=100) for _ in range(2)]
+
+    async with to_gallery(gallery, mine) as socket:
+        await socket.say({"type": "progress", "uploads": [[str(rests.pk), 40, 0], [str(moves.pk), 10, 0]]})
+        await socket.hear("progress", lambda message: message["totals"]["bytes"] == 50)
+        redis_server.forget_everything()
+        began = asyncio.get_running_loop().time()
+        await socket.say({"type": "progress", "uploads": [[str(moves.pk), 20, 0]]})
+        await socket.hear("progress", lambda message: message["totals"]["bytes"] == 60)
+
+    assert asyncio.get_running_loop().time() - began < 5
+
+
+def test_what_is_kept_for_who_does_not_read_is_bounded():
+    feed = Feed(1)
+    for version in range(2, 500):
+        rows = [{"id": f"{version}-{number}"} for number in range(10)]
+        feed.hear({"version": version, "kind": "photos", "rows": rows, "is_cut": False})
+
+    assert sum(map(len, feed.rows.values())) <= MAX_ROWS_KEPT
+    [message] = feed.messages()
+    assert message["previous"] != 1, "a gap: the list is read"
