@@ -25,6 +25,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         cleaned: str = super().clean_username(User.normalize_username(username), shallow)
         return cleaned
 
+    def format_email_subject(self, subject: str) -> str:
+        """Who it is from says the sender; the subject says what it is about."""
+        return subject
+
     def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
         """Who signed up under a name that was written another way signs in with it, too."""
         if username := credentials.get("username"):
