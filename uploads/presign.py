@@ -132,9 +132,12 @@ def lacks_session(upload: Upload) -> bool:
 
 
 def needs_look(ask: Ask, upload: Upload) -> bool:
-    """After a failure always; when the caller resumes also: parts of which none is named, a session that is there."""
+    """After a failure; when the caller resumes also: parts of which none is named, a session that is there.
+
+    A single PUT that was never signed can have left nothing.
+    """
     if ask.after_failure:
-        return True
+        return upload.lane != "put" or upload.state == State.SIGNED
     if upload.lane == "resumable":
         return bool(upload.sealed_session)
     return upload.lane == "multipart" and bool(upload.session) and ask.part_crcs is None

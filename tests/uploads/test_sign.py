@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from galleries.objects.base import store_named
 from tests.builders import MIB, crc_of, file_out, make_photo, make_upload, put_original, put_part
 from uploads.lanes.base import lanes_of
 from uploads.limits import MAX_FILE_BYTES, MAX_SIGNATURES_PER_ANSWER
@@ -187,6 +188,20 @@ def test_asking_after_a_failure_twice_is_harmless(api, gallery):
 
     assert [row["state"] for row in rows] == ["uploaded", "uploaded"]
     assert Upload.objects.get().version == 2
+
+
+@pytest.mark.parametrize(("state", "look_count"), [(State.SIGNED, 1), (State.REGISTERED, 0)])
+def test_only_a_file_whose_address_was_given_is_looked_for(api, gallery, monkeypatch, state, look_count):
+    upload = make_upload(gallery, state)
+    looked: list[str] = []
+    store = type(store_named("local"))
+    find = store.find
+    monkeypatch.setattr(store, "find", lambda self, key: looked.append(key) or find(self, key))
+
+    row = api.sign({"id": str(upload.pk), "after_failure": True})[0]
+
+    assert looked == [upload.key] * look_count
+    assert (row["state"], row["transfer"]["lane"]) == ("signed", "put")
 
 
 def test_a_store_that_is_away_is_an_answer_for_that_file_alone(api, gallery):
