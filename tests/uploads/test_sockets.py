@@ -19,7 +19,7 @@ from galleries.decode.developer import Developer
 from galleries.models import Photo
 from tests.builders import file_out, jpeg, make_gallery, make_photo, make_upload, uploaded
 from tests.cast import bearer_api
-from uploads import board, consumers, progress
+from uploads import board, consumers, feed, progress
 from uploads.consumers import MAX_MESSAGE_CHARS
 from uploads.feed import MAX_ROWS_KEPT, Feed
 from uploads.limits import SOCKET_MESSAGES_AT_ONCE, SOCKET_MESSAGES_PER_S
@@ -677,6 +677,64 @@ async def test_progress_is_right_again_after_redis_lost_all_in_the_middle(galler
         await socket.hear("progress", lambda message: message["totals"]["bytes"] == 60)
 
     assert asyncio.get_running_loop().time() - began < 5
+
+
+class StuckSocket:
+    """What is said to it is not taken, from the second message on, until it reads again."""
+
+    def __init__(self, gallery, headers) -> None:
+        self.scope = {**to_gallery(gallery, headers).communicator.scope}
+        self.reads, self.has_news = asyncio.Event(), asyncio.Event()
+        self.said: list[dict[str, Any]] = []
+        self.asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def __aenter__(self) -> Self:
+        self.asked.put_nowait({"type": "websocket.connect"})
+        self.task = asyncio.create_task(application(self.scope, self.asked.get, self.send))
+        await self.until(lambda message: message["type"] == "snapshot")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.reads.set()
+        self.asked.put_nowait({"type": "websocket.disconnect", "code": 1000})
+        await self.task
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if self.said:
+            await self.reads.wait()
+        if message["type"] == "websocket.send":
+            self.said.append(json.loads(message["text"]))
+            self.has_news.set()
+
+    async def until(self, where) -> None:
+        """Its last message is such a one."""
+        async with asyncio.timeout(SOON_S):
+            while not self.said or not where(self.said[-1]):
+                self.has_news.clear()
+                await self.has_news.wait()
+
+
+async def test_who_does_not_read_hears_the_last_word_later_and_holds_up_nobody(
+    gallery, mine, owner, monkeypatch
+):
+    monkeypatch.setattr(feed, "MAX_ROWS_KEPT", 5)
+    upload = await in_thread(make_upload)(gallery, State.SIGNED, size=100)
+    api = await in_thread(bearer_api)(owner)
+
+    async with StuckSocket(gallery, mine) as stuck, to_gallery(gallery, mine) as socket:
+        for stored in (10, 20, 30):
+            await socket.say({"type": "progress", "uploads": [[str(upload.pk), stored, 0]]})
+            await in_thread(api.batch)(gallery, file_out(), file_out(), file_out())
+            await socket.hear("progress", lambda message, stored=stored: message["totals"]["bytes"] == stored)
+        heard_meanwhile = [*stuck.said]
+        stuck.reads.set()
+        await stuck.until(lambda message: message.get("totals", {}).get("bytes") == 30)
+
+    assert [message["type"] for message in heard_meanwhile] == ["snapshot"]
+    progress_heard = [message for message in stuck.said if message["type"] == "progress"]
+    assert len(progress_heard) <= 2, "the one that was on its way, and the last"
+    gaps = [message for message in stuck.said if message.get("previous") == message.get("version", 0)]
+    assert [len(message["uploads"]) <= 5 for message in gaps] == [True], "the others are read from the list"
 
 
 def test_what_is_kept_for_who_does_not_read_is_bounded():
