@@ -7,7 +7,7 @@ from celery import Celery
 from celery.signals import setup_logging, worker_init
 from django.core.exceptions import ImproperlyConfigured
 
-from config import env
+from config import broker, env
 from config.worker_end import ensure_end
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -34,6 +34,7 @@ def refuse_wrong_stores(**_: object) -> None:
         raise SystemExit(1) from error  # Celery would log any other exception and go on
 
 
+broker.use()
 app = Celery("safelight")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["uploads", "galleries"])

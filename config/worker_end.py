@@ -1,4 +1,4 @@
-"""A worker that is to end ends. Celery 5.7 may wait for ever for a broken connection while it stops."""
+"""A worker that is to end ends. Celery waits without limit for its processes, and one of them may hang in a task."""
 
 import logging
 import os

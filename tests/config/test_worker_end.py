@@ -1,4 +1,4 @@
-"""A worker whose end hangs, as after Redis was lost in the middle of a task."""
+"""A worker whose end hangs, as where one of its processes hangs in a task."""
 
 from __future__ import annotations
 

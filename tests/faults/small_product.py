@@ -120,8 +120,10 @@ class SmallProduct:
         self.redis.stop()
 
     def revive(self) -> None:
+        """As the supervisor does: what a dead one leaves behind goes first."""
         for server in self.servers.values():
             if not server.is_running():
+                server.kill()
                 server.start_again()
 
     def logs(self) -> str:
