@@ -45,6 +45,7 @@ from uploads.models import Discard, Regeneration, RegenerationQuerySet
 from uploads.verify import (
     PASSING_CODES,
     Spooled,
+    all_at_once,
     blanked_columns,
     blanked_of,
     stored_rendition,
@@ -204,7 +205,9 @@ def store_again(row: Regeneration, developed: Developed) -> list[Rendition]:
         Discard(store=photo.store, key=key, not_before=not_before) for key in keys.values()
     )
     store = store_named(photo.store)
-    stored = [stored_rendition(store, photo.pk, made, keys[made.name]) for made in developed.renditions]
+    stored = all_at_once(
+        lambda made: stored_rendition(store, photo.pk, made, keys[made.name]), developed.renditions
+    )
     crash_points.reached("regenerate.after_objects")
     return stored
 

@@ -10,7 +10,8 @@ import random
 import tempfile
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -392,12 +393,22 @@ def sniffed_type(file: BinaryIO) -> str:
 
 def store_renditions(upload: Upload, developed: Developed) -> list[Rendition]:
     store, photo_id = store_named(upload.store), photo_id_of(upload.pk, upload.attempt)
-    made = []
-    for rendition in developed.renditions:
-        key = rendition_key(photo_id, rendition.name, recipe_named(rendition.name).digest)
-        made.append(stored_rendition(store, photo_id, rendition, key))
-        crash_points.reached(f"verify.after_{rendition.name}")
-    return made
+
+    def store_one(made: DevelopedRendition) -> Rendition:
+        key = rendition_key(photo_id, made.name, recipe_named(made.name).digest)
+        stored = stored_rendition(store, photo_id, made, key)
+        crash_points.reached(f"verify.after_{made.name}")
+        return stored
+
+    return all_at_once(store_one, developed.renditions)
+
+
+def all_at_once(
+    store_one: Callable[[DevelopedRendition], Rendition], renditions: Sequence[DevelopedRendition]
+) -> list[Rendition]:
+    """Each waits for the disk, or for its store, beside the others. None is under way any more when this returns."""
+    with ThreadPoolExecutor(len(renditions), thread_name_prefix="renditions") as threads:
+        return list(threads.map(store_one, renditions))
 
 
 def stored_rendition(
