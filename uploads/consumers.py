@@ -318,7 +318,7 @@ def close_code_of(refusal: GalleryError) -> int:
     return CLOSE_SIGN_IN if refusal.code == SignInRequired.code else CLOSE_NOT_FOUND
 
 
-def parse_report(text: str) -> list[progress.Report] | None:
+def parse_report(text: str) -> list[tuple[str, int, int]] | None:
     """None for whatever is not a report: a bad message is dropped."""
     try:
         message = json.loads(text)
