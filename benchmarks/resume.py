@@ -7,6 +7,7 @@ The workers are stopped meanwhile, so that a file that is not verified is one wh
 from __future__ import annotations
 
 import os
+import re
 import statistics
 import sys
 import time
@@ -47,6 +48,13 @@ WITHIN_S: Final = 180.0
 # Nothing more arrives: what is not there by then will not come by itself.
 STILL_S: Final = 5.0
 BUCKET: Final = "resume"
+# What the site is asked on the way to the first byte: method, and how the path ends. Scripts come from the disk.
+STAGES: Final = {
+    "page": ("GET", r"/galleries/[^/]+/"),
+    "session": ("GET", r"/api/session"),
+    "list of uploads": ("GET", r"/uploads"),
+    "first signatures": ("POST", r"/uploads/sign"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,7 @@ class Resumption:
     arrived_count: int
     again_bytes: int
     lost_bytes: int
+    stages_s: dict[str, float]
 
 
 class Person:
@@ -144,6 +153,7 @@ class Run:
 
     def __init__(self, gated: GatedSite, own: OwnBrowser) -> None:
         self.gate, self.own, self.sent = gated.to_store, own, SentBytes(gated.to_store)
+        self.to_site, self.known_count = gated.to_site, 0
         self.opened_at = 0.0
         self.opening_s = 0.0
         self.last_count, self.last_at = 0, time.monotonic()
@@ -161,7 +171,19 @@ class Run:
         began = time.monotonic()
         page = self.own.open()
         self.opening_s = time.monotonic() - began
+        self.opened_at, self.known_count = time.monotonic(), self.to_site.counts.requests
         return page
+
+    def stages_s(self) -> dict[str, float]:
+        """When the first request of each began and ended, from the page's opening on."""
+        stages: dict[str, float] = {}
+        for name, (method, path) in STAGES.items():
+            for call in self.to_site.counts.calls[self.known_count :]:
+                if call.method == method and re.search(f"{path}$", call.path):
+                    stages[f"{name}, asked"] = call.began_at - self.opened_at
+                    stages[f"{name}, answered"] = call.over_at - self.opened_at
+                    break
+        return stages
 
     def is_still(self) -> bool:
         count = len([call for call in self.sent.counts.calls if call.is_over])
@@ -177,6 +199,7 @@ class Run:
             arrived_count,
             self.sent.again_bytes(),
             self.sent.lost_bytes(),
+            self.stages_s(),
         )
 
 
@@ -191,6 +214,10 @@ def lines_of(ours: Sequence[Resumption], uppys: Sequence[Resumption], file_count
             FIRST_BYTE_S,
             unit="s",
             peer=f"{statistics.median(run.page_s for run in uppys):.2f} s",
+        ),
+        *(
+            Line(f"  {stage}", f"{statistics.median(run.stages_s[stage] for run in ours):.2f} s")
+            for stage in ours[0].stages_s
         ),
         Line(
             "from the browser's start to the first byte",

@@ -20,10 +20,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 import struct
 import threading
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
@@ -59,7 +61,8 @@ RESETTING: Final = struct.pack("ii", 1, 0)
 class Call:
     """One request. `received_bytes` came in its body, `sent_bytes` went back in the body of its answer.
 
-    `status` is what the client was told, `store_status` what the store said; None where nothing was.
+    `status` is what the client was told, `store_status` what the store said; None where nothing was. Times are those of
+    `time.monotonic`.
     """
 
     method: str
@@ -71,6 +74,8 @@ class Call:
     status: int | None = None
     store_status: int | None = None
     is_over: bool = False
+    began_at: float = field(default_factory=time.monotonic)
+    over_at: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -254,7 +259,7 @@ class FaultGate:
             return await Passage(self, client, head, call).run()
         finally:
             with self._changed:
-                call.is_over = True
+                call.is_over, call.over_at = True, time.monotonic()
                 self._changed.notify_all()
 
     def _begun(self, head: Head) -> Call:
