@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -43,9 +43,9 @@ class CpuMeter:
         self.profile, self.programs = profile, programs
         self.before = {(each.pid, each.number): each.cpu_s for each in self.used()}
 
-    def spent_s(self) -> Counter[str]:
+    def spent_s(self) -> dict[str, float]:
         """By place, without what ended meanwhile as a whole process."""
-        spent: Counter[str] = Counter()
+        spent: defaultdict[str, float] = defaultdict(float)
         for each in self.used():
             spent[each.place] += each.cpu_s - self.before.get((each.pid, each.number), 0.0)
         return spent

@@ -15,7 +15,7 @@ import statistics
 import sys
 import time
 import zlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -111,7 +111,7 @@ class Arena:
     folder: Path
     store_pids: list[int]
     kept_counts: list[int] = field(default_factory=list)
-    cpu_s: defaultdict[str, list[Counter[str]]] = field(default_factory=lambda: defaultdict(list))
+    cpu_s: defaultdict[str, list[dict[str, float]]] = field(default_factory=lambda: defaultdict(list))
 
     @property
     def site(self) -> Site:
@@ -309,16 +309,17 @@ def row(what: str, took_s: Sequence[float], bare_s: Sequence[float], *, limit: f
 def cpu_lines(arena: Arena, case: str) -> list[Line]:
     """Where the page's CPU seconds went, beside the bare loop's: the mean of all runs, the largest difference first."""
     ours, bare = mean_of(arena.cpu_s[case]), mean_of(arena.cpu_s["bare"])
-    places = sorted({*ours, *bare}, key=lambda place: bare[place] - ours[place])
-    sums = [("all", ours.total(), bare.total()), *((place, ours[place], bare[place]) for place in places)]
+    places = sorted({*ours, *bare}, key=lambda place: bare.get(place, 0.0) - ours.get(place, 0.0))
+    rows = [(place, ours.get(place, 0.0), bare.get(place, 0.0)) for place in places]
     return [
         Line(f"{arena.name}: CPU, {case}: {place}", f"{ours_s:.2f} s", f"{bare_s:.2f} s")
-        for place, ours_s, bare_s in sums
+        for place, ours_s, bare_s in [("all", sum(ours.values()), sum(bare.values())), *rows]
     ]
 
 
-def mean_of(runs: Sequence[Counter[str]]) -> Counter[str]:
-    return Counter({place: statistics.mean(run[place] for run in runs) for place in set().union(*runs)})
+def mean_of(runs: Sequence[dict[str, float]]) -> dict[str, float]:
+    places = {place for run in runs for place in run}
+    return {place: statistics.mean(run.get(place, 0.0) for run in runs) for place in places}
 
 
 def speed(took_s: Sequence[float]) -> str:
