@@ -331,7 +331,7 @@ export class Engine {
     this.#memory.rememberGallery(gallery);
     for (const chosen of files) this.#choose(gallery, chosen);
     this.#follow(gallery);
-    this.#reporter.changed();
+    this.#reporter.hasNews();
   }
 
   #choose(gallery: GalleryEntry, chosen: ChosenFile): void {
@@ -437,7 +437,7 @@ export class Engine {
     } else {
       for (const gallery of galleries) this.#controlGallery(gallery, type);
     }
-    this.#reporter.changed();
+    this.#reporter.hasNews();
   }
 
   #controlGallery(gallery: GalleryEntry, type: Control["type"]): void {
@@ -592,7 +592,9 @@ export class Engine {
 
   #onSending(entry: FileEntry): void {
     this.#dispatch(entry, { type: "back" });
-    if (entry.gallery.runner.state.name === "form") entry.gallery.runner.dispatch({ type: "sending" });
+    if (entry.gallery.runner.state.name !== "form") return;
+    entry.gallery.runner.dispatch({ type: "sending" });
+    this.#reporter.hasNews();
   }
 
   #report(entry: FileEntry): void {
@@ -622,6 +624,7 @@ export class Engine {
     gallery.endedAtMs ??= this.#ports.clock.wallMs();
     this.#memory.rememberGallery(gallery);
     this.#closeIfIdle(gallery.id);
+    this.#reporter.hasNews();
   }
 
   #openConfirmations(galleryId: string): void {
@@ -677,7 +680,7 @@ export class Engine {
     if (message.type === "publication" && message.publication !== null) {
       const gallery = this.#catalogue.galleries.get(galleryId);
       gallery?.runner.dispatch({ type: "publication", state: message.publication.state });
-      this.#reporter.changed();
+      this.#reporter.hasNews();
     }
     this.#reporter.tellLive(galleryId, message);
   }

@@ -139,7 +139,7 @@ export type EngineReport =
       readonly total: GalleryTally | null;
       /** Another tab of this browser sends; this one shows the same. */
       readonly isMirror: boolean;
-    } // ≤ 4/s
+    } // twice a second, and what a person did at once: ≤ 10/s
   | {
       readonly type: "rows";
       readonly galleryId: string;

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
+import { ManualClock } from "../kernel/clock.ts";
 import { MIB } from "../kernel/units.ts";
 import { FakeFile, FakeWorld, GALLERY_ID, photo, photoBytes, photos } from "./fake-world.ts";
 import type { EngineReport, GalleryTally, RowView } from "./port.ts";
-import type { ViewerId } from "./reporter.ts";
+import { Reporter, type ViewerId } from "./reporter.ts";
 
 const OTHER_GALLERY = "22222222-2222-4222-8222-222222222222";
 
@@ -239,4 +240,28 @@ test("the sum is paused when all that is left is", async () => {
   await world.untilComplete();
 
   expect(lastTotal(world)).toMatchObject({ chosenCount: 4, doneCount: 3, paused: true });
+});
+
+test("numbers are told twice a second, and what a person did without that wait", () => {
+  const clock = new ManualClock();
+  const toldAtMs: number[] = [];
+  const reporter = new Reporter({
+    clock,
+    galleries: new Map(),
+    keptOf: () => "none",
+    onBlank: () => {},
+    waitingFor: () => null,
+    report: () => toldAtMs.push(clock.nowMs()),
+  });
+
+  reporter.changed();
+  clock.advance(10);
+  reporter.changed();
+  clock.advance(500);
+  reporter.changed();
+  clock.advance(200);
+  reporter.hasNews();
+  clock.advance(0);
+
+  expect(toldAtMs).toEqual([0, 500, 710]);
 });

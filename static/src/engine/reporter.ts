@@ -21,8 +21,10 @@ export type ReporterPorts = {
   readonly report: Report;
 };
 
-/** Four times a second is as often as anybody reads numbers. */
-const REPORT_EVERY_MS = 250;
+/** Nobody reads numbers more often, and each report makes the page draw, beside what is being sent. */
+const REPORT_EVERY_MS = 500;
+/** What a person did, or waits for, shows sooner. */
+const NEWS_EVERY_MS = 100;
 /** A larger window is asked for to know which files there are: nobody sees them all. */
 const MAX_ROWS_SEEN = 200;
 const MAX_CHANGED_NAMES = 100;
@@ -83,6 +85,7 @@ export class Reporter {
   /** Null until a gallery was told of. */
   #isAnyOpen: boolean | null = null;
   #lastMs = Number.NEGATIVE_INFINITY;
+  #dueMs = Number.NEGATIVE_INFINITY;
   #cancel: Cancel | null = null;
 
   constructor(ports: ReporterPorts) {
@@ -91,8 +94,18 @@ export class Reporter {
 
   /** At once where nothing was told for a while, else with the next report. */
   changed(): void {
-    if (this.#cancel !== null) return;
-    const dueMs = this.#lastMs + REPORT_EVERY_MS;
+    this.#tellAt(this.#lastMs + REPORT_EVERY_MS);
+  }
+
+  /** More than numbers has changed. */
+  hasNews(): void {
+    this.#tellAt(this.#lastMs + NEWS_EVERY_MS);
+  }
+
+  #tellAt(dueMs: number): void {
+    if (this.#cancel !== null && this.#dueMs <= dueMs) return;
+    this.#cancel?.();
+    this.#dueMs = dueMs;
     const delayMs = Math.max(0, dueMs - this.#ports.clock.nowMs());
     this.#cancel = this.#ports.clock.after(delayMs, () => this.#tell());
   }

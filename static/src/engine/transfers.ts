@@ -328,7 +328,7 @@ export class Transfers {
     const signed = known ?? (await this.#sign(piece, crc, afterFailure));
     switch (signed.kind) {
       case "request":
-        return this.#endOf(piece, await this.#send(piece, signed, body.slice(signed.skipBytes)));
+        return this.#endOf(piece, await this.#send(piece, signed, restOf(body, signed.skipBytes)));
       case "stored":
         this.#store(piece);
         return "over";
@@ -463,6 +463,11 @@ export class Transfers {
     if (count > 0) this.#movingCounts.set(entry, count);
     else this.#movingCounts.delete(entry);
   }
+}
+
+/** Each Blob that is made, a slice too, is told to another process. */
+function restOf(body: Blob, skipBytes: number): Blob {
+  return skipBytes === 0 ? body : body.slice(skipBytes);
 }
 
 function firstPieceOf(job: Job): Piece {
