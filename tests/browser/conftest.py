@@ -6,12 +6,10 @@ import hashlib
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pytest
 
 from tests.browser.browsers import OwnBrowser
-from tests.browser.lines import GatedSite, local_behind_gates, swift_behind_gates
 from tests.pictures import compass, jpeg, noise, saved
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from dev.services.site import Site
-    from dev.services.swift import SwiftServer
 
 COMPLETE_WITHIN_MS = 120_000
 
@@ -167,20 +164,7 @@ def flat(image: Image.Image, kind: str) -> Image.Image:
     return image.convert("P") if kind == "GIF" else image
 
 
-# A browser that may be killed, and the product behind gates
-
-
-@pytest.fixture(scope="session")
-def gated_local(short_folder: Path) -> Iterator[GatedSite]:
-    with local_behind_gates(short_folder / "site-gated-local") as gated:
-        yield gated
-
-
-@pytest.fixture(scope="session")
-def gated_swift(short_folder: Path, swift: SwiftServer) -> Iterator[GatedSite]:
-    store = swift.environment(swift.make_bucket(f"site-{uuid4().hex[:12]}"))
-    with swift_behind_gates(short_folder / "site-gated-swift", swift.endpoint, store) as gated:
-        yield gated
+# A browser that may be killed
 
 
 @pytest.fixture

@@ -57,10 +57,11 @@ class GatedSite:
 @contextmanager
 def local_behind_gates(folder: Path) -> Iterator[GatedSite]:
     port = free_port()
-    with FaultGate.start(f"http://127.0.0.1:{port}") as gate:
-        site = site_service.start(folder, store={**IMPATIENT, "SITE_URL": gate.url}, port=port)
+    with (
+        FaultGate.start(f"http://127.0.0.1:{port}") as gate,
+        started(folder, {"SITE_URL": gate.url}, port) as site,
+    ):
         yield GatedSite("local", replace(site, base_url=gate.url), gate, gate, OWN_ORIGIN_SLOTS)
-        site.stop()
 
 
 @contextmanager
@@ -69,8 +70,18 @@ def swift_behind_gates(folder: Path, endpoint: str, store: Mapping[str, str]) ->
     port = free_port()
     with FaultGate.start(f"http://127.0.0.1:{port}") as to_site, FaultGate.start(endpoint) as to_store:
         addresses = {"SITE_URL": to_site.url, "S3_PUBLIC_ENDPOINT_URL": to_store.url}
-        site = site_service.start(folder, store={**IMPATIENT, **store, **addresses}, port=port)
-        yield GatedSite("swift", replace(site, base_url=to_site.url), to_site, to_store, OTHER_ORIGIN_SLOTS)
+        with started(folder, {**store, **addresses}, port) as site:
+            seen = replace(site, base_url=to_site.url)
+            yield GatedSite("swift", seen, to_site, to_store, OTHER_ORIGIN_SLOTS)
+
+
+@contextmanager
+def started(folder: Path, settings: Mapping[str, str], port: int) -> Iterator[Site]:
+    """Stopped at the end, whatever the end is."""
+    site = site_service.start(folder, store={**IMPATIENT, **settings}, port=port)
+    try:
+        yield site
+    finally:
         site.stop()
 
 

@@ -13,6 +13,7 @@ import pytest
 from galleries.errors import ObjectMissing, StorageUnavailable
 from galleries.objects import base
 from galleries.objects.base import forget_stores, store_named
+from tests.lanes.s3_endpoint import use_endpoint
 from uploads.errors import SessionGone
 from uploads.lanes.base import StoredPart, lanes_of
 from uploads.store_calls import ask_all
@@ -82,25 +83,6 @@ def script(settings) -> Iterator[Script]:
     server.shutdown()
     thread.join()
     server.server_close()
-    forget_stores()
-
-
-def use_endpoint(settings, endpoint, **options):
-    settings.STORAGES = settings.STORAGES | {
-        "s3": {
-            "BACKEND": "storages.backends.s3.S3Storage",
-            "OPTIONS": {
-                "bucket_name": "photos",
-                "endpoint_url": endpoint,
-                "region_name": "us-east-1",
-                "access_key": "key",
-                "secret_key": "secret",
-                "addressing_style": "path",
-                **options,
-            },
-        }
-    }
-    settings.PHOTO_STORE_PUBLIC_ENDPOINTS = {"s3": endpoint}
     forget_stores()
 
 

@@ -10,6 +10,7 @@ from galleries.objects.base import forget_stores
 from tests.builders import make_upload
 from tests.cast import bearer_api
 from tests.faults.at_once import at_once
+from tests.lanes.s3_endpoint import use_endpoint
 from uploads.lanes.base import lanes_of
 from uploads.models import Upload
 from uploads.states import State
@@ -23,22 +24,7 @@ KNOWN_WITHIN_S = 10.0
 def stalled_store(settings) -> Iterator[str]:
     """The name of a store that takes every connection and says nothing."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
-        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        settings.STORAGES = settings.STORAGES | {
-            "s3": {
-                "BACKEND": "storages.backends.s3.S3Storage",
-                "OPTIONS": {
-                    "bucket_name": "photos",
-                    "endpoint_url": endpoint,
-                    "region_name": "us-east-1",
-                    "access_key": "key",
-                    "secret_key": "secret",
-                    "addressing_style": "path",
-                },
-            }
-        }
-        settings.PHOTO_STORE_PUBLIC_ENDPOINTS = {"s3": endpoint}
-        forget_stores()
+        use_endpoint(settings, f"http://127.0.0.1:{listener.getsockname()[1]}")
         lanes_of("s3")  # made once a process
         yield "s3"
     forget_stores()

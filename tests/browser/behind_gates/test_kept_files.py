@@ -9,43 +9,26 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.conftest import GalleryPage, make_gallery, write_padded_photo
-from tests.browser.lines import BODIES, SentBytes
+from tests.browser.lines import BODIES
 from tests.fault_gate.faults import Held, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Page
 
-    from dev.services.site import Site
-    from tests.browser.lines import GatedSite
-
-pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.services,
+    pytest.mark.slow,
+    pytest.mark.parametrize("gated", ["local"], indirect=True),
+]
 
 COUNT, FILE_BYTES = 100, 200_000
 ROOM_SHARE = 0.3
 SENT_BEFORE = 20
 # static/src/engine/keeper.ts looks again for room 5 s after bytes were freed; then its number is the last.
 STILL_MS = 7_000
-
-
-@pytest.fixture
-def gated(gated_local: GatedSite) -> Iterator[GatedSite]:
-    """Without rules, with nothing counted."""
-    gated_local.heal()
-    yield gated_local
-    gated_local.heal()
-
-
-@pytest.fixture
-def site(gated: GatedSite) -> Site:
-    return gated.site
-
-
-@pytest.fixture
-def sent(gated: GatedSite) -> SentBytes:
-    return SentBytes(gated.to_store)
 
 
 @pytest.fixture

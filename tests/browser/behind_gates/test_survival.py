@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.browser.conftest import GalleryPage, digests_of, make_gallery, write_padded_photo
-from tests.browser.lines import A_PART, BODIES, MIB, SentBytes
+from tests.browser.lines import A_PART, BODIES, MIB
 from tests.fault_gate.faults import Answer, Break, LoseAnswer, Rule, Slow
 
 if TYPE_CHECKING:
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from dev.services.site import Site
     from tests.browser.lines import GatedSite
 
-pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.services,
+    pytest.mark.slow,
+    pytest.mark.parametrize("gated", ["local", "swift"], indirect=True),
+]
 
 SMALL_COUNT, LARGE_COUNT = 480, 20
 SMALL_BYTES, LARGE_BYTES = 60_000, 10_000_000
@@ -40,25 +45,6 @@ OFFLINE_S = {"local": 5.0, "swift": 20.0}
 # Two busy cores verify five photos a second.
 VERIFIED_WITHIN_MS = 300_000
 MIRRORED_WITHIN_S = 2
-
-
-@pytest.fixture(params=["local", "swift"])
-def gated(request: pytest.FixtureRequest) -> Iterator[GatedSite]:
-    """Without rules, with nothing counted."""
-    gated: GatedSite = request.getfixturevalue(f"gated_{request.param}")
-    gated.heal()
-    yield gated
-    gated.heal()
-
-
-@pytest.fixture
-def site(gated: GatedSite) -> Site:
-    return gated.site
-
-
-@pytest.fixture
-def sent(gated: GatedSite) -> SentBytes:
-    return SentBytes(gated.to_store)
 
 
 @pytest.fixture
