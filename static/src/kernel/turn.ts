@@ -1,6 +1,6 @@
 type TaskScheduler = { postTask(run: () => void, options: { priority: "background" }): Promise<unknown> };
 
-/** Resolves when the events and frames that were due have had their turn. Timers would be slow in a hidden page. */
+/** Resolves when the events and frames that were due have had their turn. Timers in a row wait 4 ms each. */
 export function nextTurn(): Promise<void> {
   const { scheduler } = globalThis as { scheduler?: TaskScheduler };
   // Where there is none (Safari 18), timers.
