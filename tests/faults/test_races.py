@@ -247,3 +247,29 @@ def test_strangers_at_work_do_not_wait_for_each_other(gallery):
     )
 
     assert all(row["error"] is None for rows in answers for row in rows)
+
+
+def test_after_two_hundred_publishings_at_once_counters_equal_counts(callers, gallery):
+    """Each by a publication of its own; totals, list and gallery say the same."""
+    photos = [make_photo(gallery, status=PhotoStatus.STAGED) for _ in range(200)]
+    shares = [photos[first::8] for first in range(8)]
+
+    def publish_each(api, share) -> list[int]:
+        path, asked = f"/galleries/{gallery.pk}/publications", [str(photo.upload_id) for photo in share]
+        return [api.post(path, {"idempotency_key": each, "upload_ids": [each]}).status for each in asked]
+
+    answers = at_once(
+        [
+            lambda api=api, share=share: publish_each(api, share)
+            for api, share in zip(callers, shares, strict=True)
+        ]
+    )
+
+    gallery.refresh_from_db()
+    shown = Photo.objects.ready().filter(gallery=gallery)
+    assert {status for share in answers for status in share} == {202}
+    assert (gallery.photo_count, shown.count()) == (200, 200)
+    assert gallery.byte_count == sum(shown.values_list("size", flat=True))
+    body = callers[0].get(f"/galleries/{gallery.pk}").body
+    assert (body["photo_count"], body["progress"]["files"]) == (200, {"verified": 200})
+    assert body["progress"]["bytes"] == body["progress"]["bytes_total"] == gallery.byte_count
