@@ -8,12 +8,11 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageSequence
 
-from dev.services import exiftool as exiftool_service
 from galleries.blanking import blanked, from_rows
 from galleries.decode.places import find_blanks
 from tests import bad_photos, pictures, places
 from tests.places import MADE, MARK, TO_PLANT
-from tests.services.exif_reader import ExifReader
+from tests.services.exif_reader import ExifReader, exif_reader
 from uploads.sniff import SNIFF_BYTES, sniff
 
 pillow_heif.register_heif_opener()
@@ -21,7 +20,7 @@ pillow_heif.register_heif_opener()
 
 @pytest.fixture(scope="module")
 def exiftool() -> ExifReader:
-    return ExifReader(exiftool_service.ensure())
+    return exif_reader()
 
 
 def form_of(path: Path) -> bytes | None:

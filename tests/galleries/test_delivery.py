@@ -13,9 +13,10 @@ from accounts.models import issue_token
 from galleries import access, delivery
 from galleries.access import Action, Role
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition
-from tests import pictures
+from tests import pictures, places
 from tests.builders import make_photo, uploaded
 from tests.cast import make_user
+from tests.services.exif_reader import exif_reader
 from uploads.verify import claim_next, verify
 
 pytestmark = pytest.mark.django_db
@@ -176,11 +177,9 @@ def get_as_guest(client, monkeypatch):
     monkeypatch.setitem(access.MAY, Role.STRANGER, frozenset({Action.VIEW, Action.FETCH_ORIGINAL}))
     token = issue_token(make_user("guest"))
 
-    def ask(photo: Photo, **headers: str):
+    def ask(photo: Photo, path: str = "original", **headers: str):
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return client.get(
-            f"/photos/{photo.pk}/original", headers={"Authorization": f"Bearer {token}", **named}
-        )
+        return client.get(f"/photos/{photo.pk}/{path}", headers={"Authorization": f"Bearer {token}", **named})
 
     return ask
 
@@ -294,3 +293,40 @@ def test_a_raw_is_kept_and_others_get_its_web_size(gallery, developer, get_as_gu
     photo = Photo.objects.get()
     assert photo.blanks is None
     assert body_of(get_as_guest(photo))[:3] == b"\xff\xd8\xff"
+
+
+TELLING = {
+    "jpeg": "jpg",
+    "png": "png",
+    "webp": "webp",
+    "gif": "gif",
+    "tiff": "tif",
+    "avif": "avif",
+    "heic": "heic",
+}
+
+
+def test_in_no_byte_that_others_can_fetch_exiftool_finds_a_place(gallery, developer, get_as_guest, tmp_path):
+    """Originals and renditions, as they come out of the product; a RAW among them."""
+    reader, sent = exif_reader(), {}
+    for kind, ending in TELLING.items():
+        sent[kind] = tmp_path / f"sent-{kind}.{ending}"
+        sent[kind].write_bytes(places.TO_PLANT[kind][1])
+    sent["raw"] = tmp_path / "sent-raw.dng"
+    sent["raw"].write_bytes(pictures.dng(1200, 900))
+    reader.plant(sent.values(), *places.PLANTED)
+    fetched = []
+    for kind, path in sent.items():
+        uploaded(gallery, path.read_bytes(), name=path.name)
+        verify(claim_next(), developer)
+        photo = Photo.objects.get(name=path.name)
+        paths = ["original", *(f"{each.name}/{each.recipe}" for each in photo.renditions.all())]
+        bodies = [body_of(get_as_guest(photo, each)) for each in paths]
+        for number, body in enumerate(bodies):
+            fetched.append(tmp_path / f"fetched-{kind}-{number}")
+            fetched[-1].write_bytes(body)
+
+    told = reader.places(sent.values())
+    assert [kind for kind, path in sent.items() if not told[path]] == []
+    assert len(fetched) == 3 * len(sent)
+    assert {path.name: found for path, found in reader.places(fetched).items() if found} == {}

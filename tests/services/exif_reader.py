@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from dev.services import exiftool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,3 +47,9 @@ class ExifReader:
             [*self._command, *arguments], capture_output=True, timeout=_LIMIT_S, check=False
         )
         return ended.stdout
+
+
+@cache
+def exif_reader() -> ExifReader:
+    """Raises: Refusal where there is none and none can be brought."""
+    return ExifReader(exiftool.ensure())
