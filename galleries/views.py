@@ -77,7 +77,7 @@ def refused(request: HttpRequest, error: GalleryError) -> HttpResponse:
 
 def deleted_context(request: HttpRequest, error: GalleryDeleted) -> dict[str, Any]:
     """Who may bring it back is offered to, while that is possible."""
-    gallery = Gallery.objects.get(pk=error.details["id"])
+    gallery = Gallery.objects.get(pk=str(error.details["id"]))
     is_kept = gallery.deleted_at is not None and gallery.deleted_at > timezone.now() - DELETED_KEPT_FOR
     return {"gallery": gallery, "may_restore": is_kept and actor_of(request.user).may(Action.DELETE, gallery)}
 
