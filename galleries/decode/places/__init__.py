@@ -42,13 +42,12 @@ def find_blanks(descriptor: int, media_type: str) -> list[Blank] | None:
     if walk is None:
         return None
     try:
-        with mmap.mmap(
-            descriptor, 0, access=mmap.ACCESS_COPY
-        ) as file:  # what is written to it stays in memory
+        # What is written to such a mapping stays in memory.
+        with mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY) as file:
             blanks = _walked(walk, file)
             for each in blanks:
                 file[each.offset : each.stop] = each.content(each.offset, each.stop)
-            return None if _walked(walk, file) else blanks
+            return None if blanks and _walked(walk, file) else blanks
     except _LOST:
         return None
 
