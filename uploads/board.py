@@ -78,7 +78,7 @@ class Board:
         self.lock = asyncio.Lock()
         self.tasks: list[asyncio.Task[None]] = []
         # A thread of its own: what waits for others' queries would be late for everybody.
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="board")
+        self.thread: ThreadPoolExecutor | None = None
 
     # --- who listens
 
@@ -88,6 +88,7 @@ class Board:
             if not self.tasks:
                 self.ear = announce.Ear()
                 await self.ear.open()
+                self.thread = ThreadPoolExecutor(1, thread_name_prefix="board")
                 jobs = (self.hear(), self.speak(), self.check())
                 self.tasks = [asyncio.create_task(job) for job in jobs]
             if listener.standing.gallery_id is None:
@@ -127,6 +128,8 @@ class Board:
     async def stop(self) -> None:
         """`check` ends by itself where it was what closed the last socket."""
         tasks, self.tasks = self.tasks, []
+        if self.thread is not None:
+            self.thread.shutdown(wait=False)
         others = [task for task in tasks if task is not asyncio.current_task()]
         for task in others:
             task.cancel()
@@ -273,13 +276,20 @@ class Board:
     async def check_once(self) -> None:
         listeners = list(self.listeners)
         for first in range(0, len(listeners), CHECKED_AT_ONCE):
-            some = listeners[first : first + CHECKED_AT_ONCE]
+            some = self.left_of(listeners[first : first + CHECKED_AT_ONCE])
+            if not some:
+                continue
             grounds = await self.in_thread(grounds_of, [each.standing for each in some])
             for listener in some:
                 if grounds[listener.standing] != listener.grounds:
                     listener.grounds = grounds[listener.standing]
                     await listener.prove()
-        await self.compare_galleries([each for each in listeners if each.standing.gallery_id is None])
+        guests = [each for each in self.left_of(listeners) if each.standing.gallery_id is None]
+        await self.compare_galleries(guests)
+
+    def left_of(self, listeners: Sequence[Listener]) -> list[Listener]:
+        """With the last of them the board's thread has ended."""
+        return [each for each in listeners if each in self.listeners]
 
     async def compare_galleries(self, listeners: Sequence[Listener]) -> None:
         if listeners:

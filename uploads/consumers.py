@@ -6,6 +6,7 @@ import logging
 import uuid
 from abc import abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -67,6 +68,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
                 await self.dispatch(await receive())
         except StopConsumer:
             pass
+        finally:
+            await self.let_go()
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         await getattr(self, message["type"].replace(".", "_"))(message)
@@ -134,26 +137,28 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
             if self.standing.user_id != before.user_id:
                 raise SignInRequired
         except GalleryError as refusal:
-            await board().leave(self)
-            if self.speaker is not None:
-                self.speaker.cancel()
+            await self.let_go()
             # A reader that does not read would hold up the others' proof.
             self.closing = asyncio.create_task(self.close(close_code_of(refusal)))
 
-    async def disconnect(self, code: int) -> None:
-        del code
+    async def let_go(self) -> None:
+        """Safe to repeat. Whatever ends the socket, nobody speaks to it any more."""
         if self.speaker is not None:
             self.speaker.cancel()
         if hasattr(self, "standing"):
             await board().leave(self)
 
+    async def end(self, code: int) -> None:
+        await self.let_go()
+        await self.close(code)
+
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if text_data is None or bytes_data is not None:
-            await self.close(CLOSE_BAD_MESSAGE)
+            await self.end(CLOSE_BAD_MESSAGE)
         elif len(text_data) > MAX_MESSAGE_CHARS:
-            await self.close(CLOSE_TOO_BIG)
+            await self.end(CLOSE_TOO_BIG)
         elif not self.allowance.spend():
-            await self.close(CLOSE_TOO_MANY)
+            await self.end(CLOSE_TOO_MANY)
         else:
             self.take(text_data)
 
@@ -172,11 +177,12 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
         """Only who listens to all of them cares."""
 
     async def speak(self) -> None:
-        while True:
-            await self.has_news.wait()
-            self.has_news.clear()
-            for message in self.news():
-                await self.say(message)
+        with suppress(OSError):  # what uvicorn says of a client that has gone
+            while True:
+                await self.has_news.wait()
+                self.has_news.clear()
+                for message in self.news():
+                    await self.say(message)
 
     async def say(self, message: dict[str, Any]) -> None:
         await self.base_send({"type": "websocket.send", "text": json.dumps(message)})
