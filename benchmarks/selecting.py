@@ -238,7 +238,6 @@ def bare_lines(choices: Sequence[Choice]) -> list[Line]:
         Line("Chromium, before a page hears of the choice", "", f"{median(choices, 'before_ms'):,.0f} ms"),
         Line("bare page: one row drawn", "", f"{median(choices, 'first_row_ms'):,.1f} ms"),
         Line("bare page: longest task", "", "none of 50 ms" if tasks == 0 else f"{tasks:,.0f} ms"),
-        Line("bare page: memory of its process above idle", "", f"{median(choices, 'memory_mb'):,.0f} MB"),
     ]
 
 
