@@ -14,6 +14,7 @@ export default defineConfig({
       input: {
         app: "static/src/pages/app.ts",
         admin: "static/css/admin.css",
+        adminProgress: "static/src/pages/admin-progress.ts",
         // Served with DEBUG only.
         states: "static/src/pages/states.ts",
         theme: "static/src/pages/theme-early.ts",

@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.db.models import Count, Model, Q, QuerySet
 from django.forms import CheckboxSelectMultiple, ModelForm, MultipleChoiceField
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
@@ -32,7 +32,7 @@ from galleries.curation import delete_photos, restore_photos
 from galleries.errors import ObjectMissing, RestoreExpired
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition
 from galleries.objects.base import store_named
-from galleries.ports import filler
+from galleries.ports import Totals, filler
 from galleries.queries import GalleryView, views_of
 from galleries.renditions import GRID, RECIPES
 
@@ -180,10 +180,33 @@ class GalleryAdmin(StaffAdmin[Gallery]):
     @admin.display(description="this round")
     def progress(self, gallery: Gallery) -> str:
         totals = derived(gallery).totals
-        if not totals.bytes_total:
-            return NOTHING
-        words = f"{size_words(totals.bytes)} of {size_words(totals.bytes_total)}"
-        return format_html("{} {}", bar(totals.bytes, totals.bytes_total, label=words), words)
+        return format_html(
+            '<span data-progress-of="{}" data-gallery-percent="{}">{}</span>',
+            *(gallery.pk, totals.percent, progress_words(totals)),
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.progress_view)
+        return [path("progress", view, name="galleries_gallery_progress"), *super().get_urls()]
+
+    def progress_view(self, request: HttpRequest) -> HttpResponse:
+        """How far the galleries of a page of the list are, asked for again and again while it is open."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            wanted = [uuid.UUID(each) for each in request.GET.getlist("id")[: self.list_per_page]]
+        except ValueError as err:
+            raise Http404 from err
+        return JsonResponse(
+            {
+                str(gallery_id): {
+                    "percent": totals.percent,
+                    "is_open": bool(totals.open_count),
+                    "html": progress_words(totals),
+                }
+                for gallery_id, totals in filler().progress_of(wanted).items()
+            }
+        )
 
     @admin.display(description="size", ordering="byte_count")
     def bytes_kept(self, gallery: Gallery) -> str:
@@ -210,6 +233,15 @@ class GalleryAdmin(StaffAdmin[Gallery]):
             return page
         self.carry_out(request, chosen, delete_galleries)
         return None
+
+
+def progress_words(totals: Totals) -> str:
+    if not totals.bytes_total:
+        return NOTHING
+    words = f"{size_words(totals.bytes)} of {size_words(totals.bytes_total)}"
+    return format_html(
+        "{} {}% · {}", bar(totals.bytes, totals.bytes_total, label=words), totals.percent, words
+    )
 
 
 def derived(gallery: Gallery) -> GalleryView:

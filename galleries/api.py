@@ -12,6 +12,7 @@ from galleries import curation, lifecycle
 from galleries.access import Action, Actor, get_gallery, get_gallery_or_deleted, get_photo
 from galleries.errors import BadRequest, BatchTooLarge, GalleryError, NotFound
 from galleries.models import Photo, PhotoStatus
+from galleries.overall import overall_of
 from galleries.photo_wire import GalleriesOut, GalleryOut, PhotoPageOut, PhotosOut, gallery_out, photo_out
 from galleries.queries import get_photos, list_galleries, list_photos, view_of
 from galleries.text import Line, Text
@@ -75,7 +76,12 @@ def create_gallery(request: HttpRequest, body: GalleryIn) -> HttpResponse:
 def galleries(request: HttpRequest) -> HttpResponse:
     views = list_galleries(actor_of_call(request).user.pk)
     return JsonResponse(
-        {"galleries": [gallery_out(view) for view in views], "next_cursor": None, "version": None}
+        {
+            "galleries": [gallery_out(view) for view in views],
+            "next_cursor": None,
+            "version": None,
+            "overall": overall_of(view.totals for view in views).as_wire(),
+        }
     )
 
 

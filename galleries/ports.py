@@ -9,6 +9,8 @@ from typing import Protocol
 from galleries.models import Gallery
 from galleries.renditions import RECIPES
 
+OPEN_STATES = ("registered", "signed", "uploading", "uploaded", "verifying")
+
 
 @dataclass(frozen=True)
 class Totals:
@@ -22,6 +24,18 @@ class Totals:
     # Of the round; no end while a file is on its way.
     began_at: datetime | None = None
     ended_at: datetime | None = None
+
+    @property
+    def open_count(self) -> int:
+        """Files that are still on their way. Twin of static/src/domain/totals.ts."""
+        return sum(self.files.get(state, 0) for state in OPEN_STATES)
+
+    @property
+    def percent(self) -> int:
+        """A hundred only when every file is verified, not when the last byte has arrived."""
+        if not self.open_count:
+            return 100 if self.files.get("verified") else 0
+        return min(99, 100 * self.bytes // self.bytes_total) if self.bytes_total else 0
 
     def as_wire(self) -> dict[str, object]:
         return {

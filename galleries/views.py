@@ -106,7 +106,12 @@ def create_gallery(request: HttpRequest, actor: Actor) -> HttpResponse:
 def list_page(request: HttpRequest, actor: Actor, *, title_error: str = "") -> HttpResponse:
     """A constant number of queries, however many galleries."""
     views = [
-        {"gallery": view.gallery, "state": view.state.value, "cover_url": cover_url(view.cover)}
+        {
+            "gallery": view.gallery,
+            "state": view.state.value,
+            "cover_url": cover_url(view.cover),
+            "totals": view.totals,
+        }
         for view in list_galleries(actor.user.pk)
     ]
     status = HTTPStatus.UNPROCESSABLE_ENTITY if title_error else HTTPStatus.OK

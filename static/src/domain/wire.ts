@@ -558,6 +558,27 @@ export function parseSocketMessage(body: unknown): Result<SocketMessage, Malform
   });
 }
 
+/** What is said of all of somebody's galleries, and what the list of them answers. */
+export type OverallMessage =
+  | { readonly type: "snapshot"; readonly galleries: readonly GalleryRow[]; readonly overall: Totals }
+  | {
+      readonly type: "progress";
+      readonly galleryId: string;
+      readonly totals: Totals;
+      readonly overall: Totals;
+    };
+
+export function parseOverallMessage(body: unknown): Result<OverallMessage, Malformed> {
+  return parsed(() => {
+    const message = new Fields(body, "message");
+    const overall = totalsOf(message.at("overall")) ?? totalsMissing();
+    if (message.word("type", ["snapshot", "progress"]) === "snapshot")
+      return { type: "snapshot", galleries: message.listOrEmpty("galleries", galleryRowOf), overall };
+    const totals = totalsOf(message.at("totals")) ?? totalsMissing();
+    return { type: "progress", galleryId: message.text("gallery_id"), totals, overall };
+  });
+}
+
 function totalsMissing(): never {
   throw new NotAsAgreed("message.totals");
 }

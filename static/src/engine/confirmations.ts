@@ -1,7 +1,13 @@
 import type { Failure } from "../domain/failure.ts";
 import { type Feed, type FeedCommand, type FeedEvent, feed, newFeed } from "../domain/feed.ts";
 import { MAX_REPORT_ITEMS } from "../domain/limits.ts";
-import type { GalleryRow, ProgressReport, SocketMessage, UploadRow } from "../domain/wire.ts";
+import {
+  type GalleryRow,
+  type ProgressReport,
+  parseSocketMessage,
+  type SocketMessage,
+  type UploadRow,
+} from "../domain/wire.ts";
 import { ProgressSocket, type SocketPorts } from "../io/progress-socket.ts";
 import type { UploadApi } from "../io/upload-api.ts";
 import type { Cancel } from "../kernel/clock.ts";
@@ -35,7 +41,7 @@ const POLL_BESIDE_SOCKET_MS = 15 * SECOND_MS;
 /** What one gallery's server side says, by socket or by asking, and what it is told of the progress here. */
 export class Confirmations {
   readonly #ports: ConfirmationPorts;
-  readonly #socket: ProgressSocket;
+  readonly #socket: ProgressSocket<SocketMessage>;
   readonly #feed: Runner<Feed, FeedEvent, FeedCommand>;
   readonly #reports = new Map<string, ProgressReport>();
   #isReading = false;
@@ -48,6 +54,7 @@ export class Confirmations {
     this.#ports = ports;
     this.#feed = new Runner(feed, newFeed, () => void this.#readList());
     this.#socket = new ProgressSocket(ports.socketUrl, ports, {
+      parse: parseSocketMessage,
       onMessage: (message) => this.#take(message),
       onOpen: () => this.#pollLater(),
       onClose: () => this.#pollLater(),

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { parseSocketMessage } from "../domain/wire.ts";
 import { ManualClock } from "../kernel/clock.ts";
 import { ProgressSocket, type SocketHandlers } from "./progress-socket.ts";
 
@@ -22,6 +23,7 @@ function world() {
     },
   };
   const socket = new ProgressSocket("wss://photos.test/ws/", ports, {
+    parse: parseSocketMessage,
     onMessage: ({ type }) => heard.push(type),
     onOpen: () => heard.push("open"),
     onClose: () => heard.push("close"),

@@ -1,6 +1,7 @@
 import { API_BACKOFF, backoffMs } from "../domain/retry.ts";
-import { type ProgressReport, parseSocketMessage, type SocketMessage } from "../domain/wire.ts";
+import type { ProgressReport } from "../domain/wire.ts";
 import type { Cancel, Clock } from "../kernel/clock.ts";
+import type { Result } from "../kernel/result.ts";
 
 export type Socket = { readonly send: (text: string) => void; readonly close: () => void };
 
@@ -22,8 +23,9 @@ export const openWebSocket: OpenSocket = (url, handlers) => {
   return { send: (text) => socket.send(text), close: () => socket.close() };
 };
 
-export type SocketListener = {
-  readonly onMessage: (message: SocketMessage) => void;
+export type SocketListener<Message> = {
+  readonly parse: (body: unknown) => Result<Message, unknown>;
+  readonly onMessage: (message: Message) => void;
   readonly onOpen: () => void;
   readonly onClose: () => void;
 };
@@ -34,11 +36,11 @@ export type SocketPorts = {
   readonly random: () => number;
 };
 
-/** One gallery's socket, opened again for as long as it is wanted, never at the same moment as everybody else. */
-export class ProgressSocket {
+/** One socket, opened again for as long as it is wanted, never at the same moment as everybody else. */
+export class ProgressSocket<Message> {
   readonly #url: string;
   readonly #ports: SocketPorts;
-  readonly #listener: SocketListener;
+  readonly #listener: SocketListener<Message>;
   #socket: Socket | null = null;
   #isOpen = false;
   #attempt = 0;
@@ -47,7 +49,7 @@ export class ProgressSocket {
   /** Counts the sockets: what one from before says is not heard. */
   #turn = 0;
 
-  constructor(url: string, ports: SocketPorts, listener: SocketListener) {
+  constructor(url: string, ports: SocketPorts, listener: SocketListener<Message>) {
     this.#url = url;
     this.#ports = ports;
     this.#listener = listener;
@@ -108,7 +110,7 @@ export class ProgressSocket {
   #take(text: string): void {
     // A server that closes right after opening does not bring the pause back to its beginning; one that talks does.
     this.#attempt = 0;
-    const message = parseSocketMessage(jsonOf(text));
+    const message = this.#listener.parse(jsonOf(text));
     if (message.ok) this.#listener.onMessage(message.value);
   }
 

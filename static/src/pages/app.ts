@@ -19,6 +19,7 @@ import { UploadDock } from "../ui/upload-dock.ts";
 import { isSending, unkeptCount, unsentCount } from "../ui/upload-words.ts";
 import { browserWakePort, WakeLock } from "../ui/wake-lock.ts";
 import { EngineWorker } from "./engine-worker.ts";
+import { GalleriesPage } from "./galleries-page.ts";
 import { GalleryPage } from "./gallery-page.ts";
 import { askForRememberedFolders } from "./remembered-folders.ts";
 import { listenForSignOut } from "./sign-out.ts";
@@ -37,7 +38,7 @@ const wakeLock = wakePort === null ? null : new WakeLock(wakePort);
 let total: GalleryTally | null = null;
 let isMirror = false;
 let dock: UploadDock | null = null;
-let shown: { main: HTMLElement; page: GalleryPage | null } | null = null;
+let shown: { main: HTMLElement; page: GalleryPage | GalleriesPage | null } | null = null;
 
 function showPage(): void {
   const main = document.querySelector("main");
@@ -48,12 +49,22 @@ function showPage(): void {
   engine.pageShown();
   const actions = { onContinue: goOn, onChooseFolder: chooseFolder, onBringBack: bringBack };
   dock ??= new UploadDock(dockRoot(), engine, actions, previews);
-  const isGallery = main.dataset["page"] === "gallery";
-  shown = { main, page: isGallery ? new GalleryPage(main, engine, previews) : null };
+  shown = { main, page: pageOf(main) };
   dock.pageShown(main.dataset["galleryId"] ?? null);
   showProgressInTitle();
   if (total?.waitingFor === "sign_in" && document.body.dataset["user"] !== undefined) {
     engine.send({ type: "retry_session" });
+  }
+}
+
+function pageOf(main: HTMLElement): GalleryPage | GalleriesPage | null {
+  switch (main.dataset["page"]) {
+    case "gallery":
+      return new GalleryPage(main, engine, previews);
+    case "galleries":
+      return new GalleriesPage(main);
+    default:
+      return null;
   }
 }
 

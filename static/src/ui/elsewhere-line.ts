@@ -1,5 +1,6 @@
 // What arrives in this gallery from another device, for whoever has its page open here.
 
+import { openCountOf, percentOfTotals } from "../domain/totals.ts";
 import type { SocketMessage, Totals } from "../domain/wire.ts";
 import type { Cancel, Clock } from "../kernel/clock.ts";
 import { setText } from "./element.ts";
@@ -7,7 +8,6 @@ import { formatBytes, formatCount, formatSpeed, formatTimeLeft } from "./quantit
 
 /** Reports come while bytes move; without one for so long, nobody knows whether they still do. */
 export const HEARD_WITHIN_MS = 15_000;
-const OPEN_STATES = ["registered", "signed", "uploading", "uploaded", "verifying"];
 
 export class ElsewhereLine {
   readonly #page: HTMLElement;
@@ -56,7 +56,7 @@ export class ElsewhereLine {
     const isShown = totals !== null && openCountOf(totals) > 0;
     this.#line.hidden = !isShown;
     if (isShown) {
-      this.#page.dataset["elsewherePercent"] = String(percentOf(totals));
+      this.#page.dataset["elsewherePercent"] = String(percentOfTotals(totals));
       setText(this.#line, elsewhereWords(totals));
     } else {
       delete this.#page.dataset["elsewherePercent"];
@@ -78,13 +78,4 @@ export function elsewhereWords(totals: Totals): string {
     figures.push(formatTimeLeft(totals.secondsLeft));
   }
   return `Arriving from another device: ${figures.join("\u00a0· ")}`;
-}
-
-function openCountOf({ files }: Totals): number {
-  return OPEN_STATES.reduce((sum, state) => sum + (files[state] ?? 0), 0);
-}
-
-/** At most 99 while any file is open. */
-function percentOf({ bytes, bytesTotal }: Totals): number {
-  return bytesTotal === 0 ? 0 : Math.min(99, Math.floor((bytes / bytesTotal) * 100));
 }
