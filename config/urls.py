@@ -5,7 +5,7 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView, TemplateView
 
-from accounts.mail import mail_choice
+from accounts.pages import your_account
 from config import pages
 from config.api import api
 
@@ -18,7 +18,7 @@ urlpatterns = [
     path("healthz", pages.healthz),
     path("metrics", pages.metrics),
     path("api/", api.urls),
-    path("accounts/mail/", mail_choice, name="mail_choice"),
+    path("accounts/mine/", your_account, name="your_account"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("", include("galleries.urls")),

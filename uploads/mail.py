@@ -103,7 +103,7 @@ def message_about(publication: Publication) -> EmailMultiAlternatives | None:
         "counts": counts,
         "reasons": reasons_in(publication) if counts.failed else [],
         "gallery_url": f"{settings.SITE_URL}/galleries/{gallery.pk}/",
-        "choice_url": f"{settings.SITE_URL}/accounts/mail/",
+        "choice_url": f"{settings.SITE_URL}/accounts/mine/",
     }
     message = EmailMultiAlternatives(
         subject=" ".join(render_to_string("mail/published_subject.txt", about).split()),

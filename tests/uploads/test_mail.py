@@ -56,7 +56,7 @@ def test_the_owner_is_told_once_that_all_is_published(api, quiet):
     assert message.subject == "Your 3 photos are published in By the <sea>"
     assert "all 3 photos are now in “By the <sea>”" in message.body
     assert f"http://localhost:8000/galleries/{quiet.pk}/" in message.body
-    assert "/accounts/mail/" in message.body
+    assert "/accounts/mine/" in message.body
 
 
 def test_the_same_is_said_in_html_which_a_title_cannot_break(api, quiet):
@@ -130,7 +130,7 @@ def test_the_end_of_a_retry_is_told_again_and_the_end_before_it_only_if_it_was(a
 
 def test_who_wants_none_gets_none(api, quiet, page_client):
     staged(quiet)
-    page_client.post("/accounts/mail/", {})
+    page_client.post("/accounts/mine/", {})
     publish(api, quiet)
 
     assert deliver() == 0
@@ -144,18 +144,18 @@ def page_client(owner, client):
 
 
 def test_the_choice_is_shown_and_can_be_changed_back(page_client, owner):
-    assert " checked" in page_client.get("/accounts/mail/").content.decode()
+    assert " checked" in page_client.get("/accounts/mine/").content.decode()
 
-    page_client.post("/accounts/mail/", {})
-    assert " checked" not in page_client.get("/accounts/mail/").content.decode()
+    page_client.post("/accounts/mine/", {})
+    assert " checked" not in page_client.get("/accounts/mine/").content.decode()
 
-    page_client.post("/accounts/mail/", {"wants_mail": "on"})
+    page_client.post("/accounts/mine/", {"wants_mail": "on"})
     owner.refresh_from_db()
     assert owner.wants_mail
 
 
 def test_a_stranger_is_asked_to_sign_in_first(client):
-    assert client.get("/accounts/mail/").status_code == 302
+    assert client.get("/accounts/mine/").status_code == 302
 
 
 def test_a_site_can_send_none(api, quiet, settings):

@@ -1,4 +1,4 @@
-"""Where people choose whether they get mails."""
+"""What people settle for themselves: whether they get mails; the ways to address and password."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -11,10 +11,10 @@ from accounts.models import User
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def mail_choice(request: HttpRequest) -> HttpResponse:
+def your_account(request: HttpRequest) -> HttpResponse:
     mine = User.objects.filter(username=request.user.get_username())
     if request.method == "POST":
         mine.update(wants_mail="wants_mail" in request.POST)  # a box that is not ticked is not sent
         messages.success(request, "Saved.")
         return HttpResponseRedirect(request.path)
-    return render(request, "mail/choice.html", {"wants_mail": mine.get().wants_mail})
+    return render(request, "account/yours.html", {"wants_mail": mine.get().wants_mail})
