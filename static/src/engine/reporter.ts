@@ -47,7 +47,7 @@ type Viewer = {
 /** What a row stands for: a file, or the files of one shot; the first of them gave it its name. */
 type Shot = readonly FileEntry[];
 
-/** Of thousands of files, grouped again only when one has come or was removed: reports go out four times a second. */
+/** Of thousands of files, grouped again only when one has come or was removed, not for every report. */
 type Grouped = { readonly files: string; readonly shots: readonly Shot[] };
 
 /** The shots of a view, looked up once for all the windows on it. */
