@@ -59,16 +59,14 @@ def seconds_of_vipsthumbnail(files: Sequence[Path], processes: int, folder: Path
     """Each size is a run of its own: the program can't make one from the other, so it decodes each photo twice."""
     if not has_vipsthumbnail():
         return seconds_of(files, processes, lambda _share: [sys.executable, "-c", LIKE_VIPSTHUMBNAIL])
-    return sum(
-        seconds_of(
-            files,
-            processes,
-            lambda share, side=side, form=form: [
-                "vipsthumbnail", "--size", f"{side}x{side}>", "-o", f"{folder}/%s{form}", *map(str, share),
-            ],
-        )
-        for side, form in ((1600, "_view.jpg[Q=82,strip]"), (400, "_grid.webp[Q=80,strip]"))
-    )  # fmt: skip
+
+    def seconds_of_size(longest_side_px: int, form: str) -> float:
+        size = f"{longest_side_px}x{longest_side_px}>"
+        words = ["vipsthumbnail", "--size", size, "-o", f"{folder}/%s{form}"]
+        return seconds_of(files, processes, lambda share: [*words, *map(str, share)])
+
+    view_s = seconds_of_size(1600, "_view.jpg[Q=82,strip]")
+    return view_s + seconds_of_size(400, "_grid.webp[Q=80,strip]")
 
 
 def seconds_of(
