@@ -174,7 +174,7 @@ export class FakeWorld {
       memory: new Memory({ clock, open: () => Promise.resolve(null), room: () => Promise.resolve(null) }),
       network: this.#network(),
       openSocket: (url, handlers) => this.#openSocket(url, handlers),
-      put: (...call) => whileAlive(life, () => this.#put(...call)),
+      put: (...call) => whileAlive(life, () => this.#put(life, ...call)),
       random: this.#random,
       userId: null,
       report: (report, to) => {
@@ -218,6 +218,11 @@ export class FakeWorld {
   goOnline(): void {
     this.isOnline = true;
     for (const run of this.#onlineRuns) run();
+  }
+
+  /** The last of all tallies, whatever it is about. */
+  lastTold(): EngineReport | undefined {
+    return this.reports.filter(({ type }) => type === "tally").at(-1);
   }
 
   tally(galleryId = GALLERY_ID): GalleryTally {
@@ -644,7 +649,8 @@ export class FakeWorld {
 
   // The storage.
 
-  readonly #put: PutPart = async (request, body, watch) => {
+  /** What is on its way when its browser dies never arrives. */
+  async #put(life: Life, ...[request, body, watch]: Parameters<PutPart>): Promise<PutOutcome> {
     const url = new URL(request.url);
     this.#enter(url.origin);
     this.#bufferedBytes += body.size;
@@ -660,6 +666,7 @@ export class FakeWorld {
         this.abortedPutCount += 1;
         return { kind: "aborted" };
       }
+      if (life.isOver) return REFUSED_PUTS.lost;
       watch.onMoved(body.size);
       return this.#receive(url, bytes, request.headers["Content-Range"]);
     } finally {
@@ -667,7 +674,7 @@ export class FakeWorld {
       this.#bodyCount -= 1;
       this.#bufferedBytes -= body.size;
     }
-  };
+  }
 
   /** The watchdog of a body that does not move; false where it was withdrawn before. */
   async #isSwallowed(signal: AbortSignal): Promise<boolean> {

@@ -33,6 +33,11 @@ export type GalleryRecord = {
 /** A folder or file that was dropped; its permission has to be asked for again in a later visit. */
 export type RootRecord = { readonly id: string; readonly handle: FileSystemHandle };
 
+/** Its bytes are still needed: it is not over, or goes on once its gallery is brought back. */
+export function mayGoOn({ end }: FileRecord): boolean {
+  return end === null || (end.kind === "refused" && end.failure.retryable);
+}
+
 export function isFileRecord(value: unknown): value is FileRecord {
   if (!isObject(value)) return false;
   return (

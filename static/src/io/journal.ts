@@ -8,6 +8,7 @@ import {
   isFileRecord,
   isGalleryRecord,
   isRootRecord,
+  mayGoOn,
   type RootRecord,
 } from "./journal-records.ts";
 
@@ -219,7 +220,7 @@ export class Journal {
 
 async function copyOne(change: Change, { key, file }: Keepable): Promise<KeepResult> {
   const record: unknown = await change.objectStore("files").get(storeKeyOf(key));
-  if (!isFileRecord(record) || record.end !== null) return "unknown";
+  if (!isFileRecord(record) || !mayGoOn(record)) return "unknown";
   // A file that was gone when first asked for its size says 0, and is copied as such (2026, Chromium 156).
   if (file.size !== record.sizeBytes) return "unreadable";
   await change.objectStore("bytes").put(file, storeKeyOf(key));
@@ -235,7 +236,7 @@ async function readAndTidy(change: Change, newRootIds: ReadonlySet<string>): Pro
     change.objectStore("galleries").getAll(),
   ]);
   const files = records.filter(isFileRecord).sort((one, other) => one.order - other.order);
-  const open = files.filter(({ end }) => end === null);
+  const open = files.filter(mayGoOn);
   const openKeys = new Set(open.map((record) => textOf(storeKeyOf(record))));
   const rootIds = new Set<string | null>([...newRootIds, ...open.map(({ rootId }) => rootId)]);
   const keptKeys = byteKeys.filter((key) => openKeys.has(textOf(key)));
