@@ -75,7 +75,7 @@ def test_every_point_is_passed_somewhere_and_every_point_passed_is_known() -> No
         passed |= {*re.findall(r'crash_points\.reached\(f?"([^"]+)"\)', file.read_text())}
     by_rendition = {"verify.after_view", "verify.after_grid"}
 
-    assert passed - {"verify.after_{rendition.name}"} | by_rendition == {*crash_points.POINTS}
+    assert passed - {"verify.after_{made.name}"} | by_rendition == {*crash_points.POINTS}
 
 
 @pytest.mark.parametrize("word", ["verify.nowhere", "batch"])
