@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
+from accounts.addresses import is_confirmed
 from accounts.models import User
 
 
@@ -17,4 +18,7 @@ def your_account(request: HttpRequest) -> HttpResponse:
         mine.update(wants_mail="wants_mail" in request.POST)  # a box that is not ticked is not sent
         messages.success(request, "Saved.")
         return HttpResponseRedirect(request.path)
-    return render(request, "account/yours.html", {"wants_mail": mine.get().wants_mail})
+    me = mine.get()
+    return render(
+        request, "account/yours.html", {"wants_mail": me.wants_mail, "is_confirmed": is_confirmed(me)}
+    )

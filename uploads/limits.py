@@ -98,3 +98,6 @@ MAX_GALLERIES_FOLLOWED: Final = 1_000
 # An editor's notes have 5 to 100 KB, with many masks some more; a call has at most 1 MiB, and JSON adds to a text.
 MAX_SIDECAR_BYTES: Final = 512 * 1024
 MAX_SIDECARS: Final = 4  # of one photo: IMG_1.xmp, IMG_1.CR3.xmp, and those of two versions
+
+# To one person. Who publishes by hand reads each; a loop, or somebody else's title, must not fill a mailbox.
+MAX_MAILS_AN_HOUR: Final = 10

@@ -6,12 +6,14 @@ import smtplib
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.core import mail as outbox
+from django.core.mail import BadHeaderError
 from django.core.mail.backends.locmem import EmailBackend
 
 from tests.builders import jpeg, make_gallery, make_photo, make_upload, uploaded
 from uploads import clock, crash_points, mail, sweep, tasks
-from uploads.limits import MAX_TRIES
+from uploads.limits import MAX_MAILS_AN_HOUR, MAX_TRIES
 from uploads.models import Publication
 from uploads.states import State
 from uploads.verify import claim_next as claim_upload
@@ -184,6 +186,51 @@ def test_a_deleted_gallery_is_told_of_no_more(api, quiet):
     assert deliver() == 0
 
 
+def test_a_publication_of_nothing_is_told_to_nobody(api, quiet):
+    publish(api, quiet)
+
+    assert deliver() == 0
+    assert Publication.objects.get().mail_due_at is None
+
+
+@pytest.mark.parametrize(("is_verified", "mails"), [(False, 0), (True, 1)])
+def test_an_address_entered_at_sign_up_gets_mails_once_it_is_confirmed(api, quiet, owner, is_verified, mails):
+    EmailAddress.objects.create(user=owner, email=owner.email.upper(), primary=True, verified=is_verified)
+    staged(quiet)
+    publish(api, quiet)
+
+    assert deliver() == mails
+
+
+@pytest.mark.parametrize("is_verified", [False, True])
+def test_who_gets_none_for_want_of_a_confirmation_is_told(page_client, owner, is_verified):
+    EmailAddress.objects.create(user=owner, email=owner.email, primary=True, verified=is_verified)
+
+    page = page_client.get("/accounts/mine/").content.decode()
+
+    assert ("Confirm it" in page) == (not is_verified)
+
+
+def test_a_person_gets_so_many_mails_an_hour_and_no_more(api, quiet):
+    for n in range(MAX_MAILS_AN_HOUR + 2):
+        staged(quiet)
+        api.post(f"/galleries/{quiet.pk}/publications", {"idempotency_key": str(n)})
+
+    assert deliver() == MAX_MAILS_AN_HOUR
+    assert mail.claim_next() is None
+
+
+def test_ends_of_one_publication_count_as_often_as_they_are_told(api, quiet):
+    staged(quiet)
+    publish(api, quiet)
+
+    for _ in range(MAX_MAILS_AN_HOUR + 1):
+        Publication.objects.update(mail_due_at=clock.now(), mailed_at=None)
+        deliver()
+
+    assert len(outbox.outbox) == MAX_MAILS_AN_HOUR
+
+
 def test_photos_that_show_themselves_send_no_mail(gallery, developer):
     uploaded(gallery, jpeg(1))
     verify(claim_upload(), developer)
@@ -254,6 +301,108 @@ def test_a_server_that_does_not_take_it_is_asked_again_later(api, quiet, setting
     later(timedelta(minutes=2, seconds=1))
 
     assert deliver() == 1
+
+
+class Choosy(EmailBackend):
+    """Has something against one of the mails."""
+
+    fault: Exception | None = None
+
+    def send_messages(self, messages) -> int:
+        if self.fault and "first" in messages[0].subject:
+            raise self.fault
+        return super().send_messages(messages)
+
+
+@pytest.fixture
+def choosy(settings, monkeypatch):
+    def has(fault: Exception) -> None:
+        settings.EMAIL_BACKEND = f"{__name__}.Choosy"
+        monkeypatch.setattr(Choosy, "fault", fault)
+
+    return has
+
+
+def two_due(api, owner) -> None:
+    for title in ("first", "second"):
+        gallery = make_gallery(owner, title=title, auto_publish=False)
+        staged(gallery)
+        publish(api, gallery)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        smtplib.SMTPRecipientsRefused({"owner@example.com": (550, b"no such user")}),
+        smtplib.SMTPSenderRefused(553, b"not you", "photos@localhost"),
+        smtplib.SMTPDataError(554, b"spam"),
+        smtplib.SMTPNotSupportedError(),
+        BadHeaderError(),
+        UnicodeEncodeError("ascii", "ä", 0, 1, "no"),
+        ValueError(),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_a_mail_that_is_refused_is_given_up_and_holds_up_no_other(api, owner, choosy, later, fault):
+    two_due(api, owner)
+    choosy(fault)
+
+    assert deliver() == 1
+
+    later(timedelta(hours=3))
+    assert mail.claim_next() is None
+    assert Publication.objects.get(gallery__title="first").mailed_at is None
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        smtplib.SMTPRecipientsRefused({"owner@example.com": (450, b"greylisted")}),
+        smtplib.SMTPDataError(451, b"later"),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_a_mail_that_is_put_off_is_sent_later_and_holds_up_no_other(api, owner, choosy, later, fault):
+    two_due(api, owner)
+    choosy(fault)
+    assert deliver() == 1
+
+    Choosy.fault = None
+    later(timedelta(minutes=2, seconds=1))
+
+    assert deliver() == 2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        smtplib.SMTPConnectError(421, b"busy"),
+        smtplib.SMTPServerDisconnected(),
+        smtplib.SMTPSenderRefused(421, b"closing", "photos@localhost"),
+        TimeoutError(),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_a_server_that_is_away_is_left_alone_by_every_mail(api, owner, choosy, fault):
+    two_due(api, owner)
+    choosy(fault)
+
+    assert deliver() == 0
+    assert Publication.objects.exclude(mail_due_at=None).count() == 2
+
+
+class Rude(EmailBackend):
+    def close(self) -> None:
+        raise smtplib.SMTPResponseException(500, b"what?")
+
+
+def test_a_server_that_says_no_good_bye_has_the_mail(api, quiet, settings):
+    staged(quiet)
+    publish(api, quiet)
+    settings.EMAIL_BACKEND = f"{__name__}.Rude"
+
+    assert deliver() == 1
+    assert Publication.objects.get().mailed_at is not None
 
 
 def test_a_server_that_never_takes_it_is_let_be(api, quiet, settings):
