@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import Query, Router, Schema
-from pydantic import Field, StrictBool, StrictInt, StringConstraints
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, StringConstraints
 
 from galleries import curation, lifecycle
 from galleries.access import Action, Actor, get_gallery, get_gallery_or_deleted, get_photo
@@ -23,7 +23,11 @@ MAX_PAGE_ITEMS = 1_000
 Refusals = Mapping[UUID, GalleryError]
 Curate = Callable[[UUID, Sequence[UUID]], Refusals | None]
 NOBODY = UUID(int=0)  # no photo has it
-Bound = Annotated[StrictInt, Field(ge=1, le=2**31 - 1)] | None
+LARGEST_INTEGER = 2**31 - 1  # of a column
+LARGEST_BIGINT = 2**63 - 1
+Least = Annotated[StrictInt, Field(ge=1, le=LARGEST_INTEGER)] | None
+Most = Annotated[StrictInt, Field(ge=1), AfterValidator(lambda most: min(most, LARGEST_INTEGER))] | None
+MostBytes = Annotated[StrictInt, Field(ge=1), AfterValidator(lambda most: min(most, LARGEST_BIGINT))] | None
 Title = Annotated[Line, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -33,13 +37,13 @@ class GalleryIn(Schema):
 
 
 class ProfilePatch(Schema):
-    """Null is the product's own limit; a larger number means no more than that."""
+    """Null is the product's own limit; a most that is larger means no more than that."""
 
     media_types: list[Annotated[Text, Field(max_length=40)]] | None = None
-    max_file_bytes: Bound = None
-    min_pixels: Bound = None
-    max_pixels: Bound = None
-    max_photos: Bound = None
+    max_file_bytes: MostBytes = None
+    min_pixels: Least = None
+    max_pixels: Most = None
+    max_photos: Most = None
 
 
 class GalleryPatch(Schema):

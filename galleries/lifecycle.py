@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from galleries.access import Actor
-from galleries.errors import BadRequest, IdempotencyConflict, NotFound, RestoreExpired
+from galleries.errors import BadRequest, GalleryDeleted, IdempotencyConflict, NotFound, RestoreExpired
 from galleries.models import DELETED_KEPT_FOR, Gallery, GallerySort, Photo, lock_galleries, raise_version
 from galleries.ports import filler
 from galleries.text import clean_line
@@ -18,7 +18,8 @@ MAY_BE_NULL = frozenset({"cover_photo_id", "max_file_bytes", "min_pixels", "max_
 def create(actor: Actor, title: str, *, idempotency_key: str | None = None) -> Gallery:
     """A known key answers the same gallery.
 
-    Raises: IdempotencyConflict when the key made a gallery of another title. BadRequest for an invisible title.
+    Raises: GalleryDeleted when that was deleted. IdempotencyConflict when the key made a gallery of another title.
+        BadRequest for an invisible title.
     """
     title = visible_title(title)
     try:
@@ -29,6 +30,8 @@ def create(actor: Actor, title: str, *, idempotency_key: str | None = None) -> G
             )
     except IntegrityError as err:
         known = Gallery.objects.get(owner=actor.user, idempotency_key=idempotency_key)
+        if known.deleted_at is not None:
+            raise GalleryDeleted(id=str(known.pk)) from err
         if known.title != title:
             raise IdempotencyConflict(idempotency_key=idempotency_key) from err
         return known
@@ -55,6 +58,8 @@ def change(gallery: Gallery, changes: Mapping[str, Any]) -> Gallery:
         refuse_unfit(Gallery.objects.get(pk=gallery.pk), changes)
         if "title" in changes:
             changes = {**changes, "title": visible_title(changes["title"])}
+        if "only_types" in changes:
+            changes = {**changes, "only_types": sorted(set(changes["only_types"]))}
         Gallery.objects.filter(pk=gallery.pk).update(**changes)
         version = raise_version(gallery.pk)
         filler().photos_changed(gallery.pk, version=version, photo_ids=[])
@@ -75,7 +80,10 @@ def refuse_unfit(gallery: Gallery, changes: Mapping[str, Any]) -> None:
 
 
 def refuse_unfit_profile(gallery: Gallery, changes: Mapping[str, Any]) -> None:
-    unknown = set(changes.get("only_types", ())) - set(filler().profile_of(Gallery()).media_types)
+    only, every = changes.get("only_types", ()), filler().profile_of(Gallery()).media_types
+    if len(only) > len(every):
+        raise BadRequest(fields=["media_types"], limit=len(every))
+    unknown = set(only) - set(every)
     if unknown:
         raise BadRequest(media_types=sorted(unknown)[:5])
     least = changes.get("min_pixels", gallery.min_pixels)

@@ -91,6 +91,17 @@ def test_an_idempotency_key_for_another_title_is_a_conflict(api):
     assert (answer.status, answer.code) == (409, "idempotency_conflict")
 
 
+@pytest.mark.parametrize("title", ["One", "Two"])
+def test_the_key_of_a_deleted_gallery_makes_and_answers_none(api, title):
+    first = api.post("/galleries", {"title": "One", "idempotency_key": "k"})
+    api.delete(f"/galleries/{first.body['id']}")
+
+    answer = api.post("/galleries", {"title": title, "idempotency_key": "k"})
+
+    assert (answer.status, answer.code) == (410, "gallery_deleted")
+    assert Gallery.objects.count() == 1
+
+
 def test_a_key_is_its_owners(api, stranger_api):
     mine = api.post("/galleries", {"title": "One", "idempotency_key": "k"})
     theirs = stranger_api.post("/galleries", {"title": "Two", "idempotency_key": "k"})

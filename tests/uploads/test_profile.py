@@ -74,7 +74,7 @@ def test_what_is_not_named_stays(api, gallery):
     "profile",
     [
         {"media_types": ["image/svg+xml"]}, {"min_pixels": 2, "max_pixels": 1}, {"max_photos": 0},
-        {"max_file_bytes": -1}, {"max_pixels": "many"}, {"media_types": "image/jpeg"},
+        {"max_file_bytes": -1}, {"min_pixels": 2**31}, {"max_pixels": "many"}, {"media_types": "image/jpeg"},
     ],
 )  # fmt: skip
 def test_what_is_no_profile_changes_nothing(api, gallery, profile):
@@ -84,6 +84,39 @@ def test_what_is_no_profile_changes_nothing(api, gallery, profile):
 
     assert (answer.status, answer.code) == (422, "bad_request")
     assert api.get(f"/galleries/{gallery.pk}").body == before
+
+
+def test_a_profile_can_be_sent_back_as_it_came(api, gallery):
+    profile = api.get(f"/galleries/{gallery.pk}").body["profile"]
+
+    answer = api.patch(f"/galleries/{gallery.pk}", {"profile": profile})
+
+    assert (answer.status, answer.body["profile"]) == (200, profile)
+
+
+@pytest.mark.parametrize("name", ["max_file_bytes", "max_pixels", "max_photos"])
+@pytest.mark.parametrize("bound", [2**31, 2**31 + 1, 2**63 - 1, 2**63, 2**70])
+def test_a_number_larger_than_the_products_means_no_more_than_that(api, gallery, name, bound):
+    before = api.get(f"/galleries/{gallery.pk}").body["profile"]
+
+    answer = api.patch(f"/galleries/{gallery.pk}", {"profile": {name: bound}})
+
+    assert (answer.status, answer.body["profile"]) == (200, before)
+
+
+def test_kinds_are_kept_once_and_in_order(api, gallery):
+    given = ["image/png", "image/jpeg", "image/png"]
+
+    api.patch(f"/galleries/{gallery.pk}", {"profile": {"media_types": given}})
+
+    assert Gallery.objects.get().only_types == ["image/jpeg", "image/png"]
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 422)])
+def test_no_more_kinds_are_named_than_there_are(api, gallery, more, status):
+    given = ["image/jpeg"] * (len(ACCEPTED) + more)
+
+    assert api.patch(f"/galleries/{gallery.pk}", {"profile": {"media_types": given}}).status == status
 
 
 def test_a_new_least_is_held_against_the_most_that_is_there(api, gallery):
