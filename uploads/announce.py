@@ -194,10 +194,13 @@ class Ear:
             self.joined.add(group)
 
     async def leave(self, group: str) -> None:
-        """Safe to repeat."""
+        """Safe to repeat. What a layer that is down still brings, nobody listens to."""
         if group in self.joined:
             self.joined.discard(group)
-            await get_channel_layer().group_discard(group, self.channel)
+            try:
+                await get_channel_layer().group_discard(group, self.channel)
+            except Exception as err:  # noqa: BLE001  whatever it is, whoever leaves has left
+                log.warning("announce.failed error=%s", type(err).__name__)
 
     async def next(self) -> dict[str, Any]:
         """The channel ends with whoever is cancelled while waiting here."""
