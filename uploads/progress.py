@@ -19,6 +19,9 @@ from uploads.states import OPEN_STATES, State
 
 log = logging.getLogger(__name__)
 
+# No database takes any number of parameters.
+IDS_OF_A_QUERY = 5_000
+
 SENT_STATES = (State.UPLOADED, State.VERIFYING, State.VERIFIED)
 # What has ended without a photo no longer counts as work to do.
 COUNTED_STATES = (State.REGISTERED, State.SIGNED, *SENT_STATES)
@@ -93,10 +96,15 @@ def taken_anew(report: Report, sums: Sums) -> Sums:
 
 
 def rows_of_uploads(gallery_id: uuid.UUID, upload_ids: Iterable[uuid.UUID]) -> list[Row]:
-    rows = Upload.objects.filter(gallery_id=gallery_id, pk__in=list(upload_ids))
+    wanted, rows = list(upload_ids), Upload.objects.filter(gallery_id=gallery_id)
+    found = (
+        rows.filter(pk__in=wanted[first : first + IDS_OF_A_QUERY])
+        for first in range(0, len(wanted), IDS_OF_A_QUERY)
+    )
     return [
         Row(pk, version, size, actor, takes_bytes=state == State.SIGNED)
-        for pk, version, size, actor, state in rows.values_list("pk", "version", "size", "actor", "state")
+        for some in found
+        for pk, version, size, actor, state in some.values_list("pk", "version", "size", "actor", "state")
     ]
 
 
