@@ -7,8 +7,8 @@ ledger together, a gallery's at most four times a second; where nobody listens n
 import asyncio
 import logging
 import uuid
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -18,7 +18,7 @@ import redis
 from channels.db import DatabaseSyncToAsync
 
 from galleries.ports import Totals
-from uploads import announce, ledger, progress
+from uploads import announce, ledger, listing, progress
 from uploads.ledger import Report, Sums
 from uploads.limits import PROGRESS_EVERY_S
 from uploads.standing import Grounds, Standing, galleries_of, grounds_of
@@ -35,6 +35,12 @@ ROWS_FRESH_S: Final = 2.0
 # How long a socket may outlive the right to it, if no message comes.
 CHECKED_EVERY_S = 3.0
 CHECKED_AT_ONCE: Final = 500
+# Of one person, however many sockets and however many galleries come and go.
+LISTED_EVERY_S: Final = 1.0
+# One person takes up one of them at most.
+LISTING_THREADS: Final = 4
+# Galleries that could not be reported together are tried one by one for so long.
+ALONE_FOR_S: Final = 2.0
 # Of a gallery, for a ledger that has lost what it knew: more files than a gallery takes are nobody's.
 MAX_REMEMBERED: Final = 5_000
 # A row has moved and the ledger was not told yet: so often it is waited for.
@@ -56,8 +62,17 @@ class Listener(Protocol):
     async def prove(self) -> None:
         """The grounds are others: still in, or closed."""
 
-    async def galleries_are(self, gallery_ids: set[uuid.UUID]) -> None:
+    def see(self, version: int) -> None:
+        """Of its gallery, as the database has it."""
+
+    def is_following(self, gallery_ids: set[uuid.UUID]) -> bool:
         """Of who listens to all of theirs."""
+
+    async def follow_all(self, gallery_ids: set[uuid.UUID]) -> None:
+        """These and no others."""
+
+    def take_listing(self, listing: listing.Listing) -> None:
+        """What has been read since it follows them."""
 
 
 class Board:
@@ -77,19 +92,24 @@ class Board:
         self.is_due = asyncio.Event()
         self.lock = asyncio.Lock()
         self.tasks: list[asyncio.Task[None]] = []
-        # A thread of its own: what waits for others' queries would be late for everybody.
-        self.thread: ThreadPoolExecutor | None = None
+        # Threads of their own: what waits for others' queries would be late for everybody.
+        self.threads: dict[str, ThreadPoolExecutor] = {}
+        # Whose galleries are others; who looks after them; whose list is being made.
+        self.unlisted: set[uuid.UUID] = set()
+        self.listers: dict[uuid.UUID, asyncio.Task[None]] = {}
+        self.listing: dict[uuid.UUID, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     # --- who listens
 
     async def enter(self, listener: Listener) -> None:
+        # At once, so that it is counted.
+        self.listeners.add(listener)
         async with self.lock:
-            self.listeners.add(listener)
             if not self.tasks:
                 self.ear = announce.Ear()
                 await self.ear.open()
-                self.thread = ThreadPoolExecutor(1, thread_name_prefix="board")
-                jobs = (self.hear(), self.speak(), self.check())
+                self.open_threads()
+                jobs = (self.hear(), self.speak(), self.check(), self.look())
                 self.tasks = [asyncio.create_task(job) for job in jobs]
             if listener.standing.gallery_id is None:
                 user_id = listener.standing.user_id
@@ -98,6 +118,8 @@ class Board:
 
     async def follow(self, gallery_id: uuid.UUID, listener: Listener) -> None:
         async with self.lock:
+            if listener not in self.listeners:
+                return
             self.followers.setdefault(gallery_id, set()).add(listener)
             await self.ear.join(ledger.group_of(gallery_id))
 
@@ -121,19 +143,28 @@ class Board:
                 self.guests[user_id].discard(listener)
                 if not self.guests[user_id]:
                     del self.guests[user_id]
+                    self.listing.pop(user_id, None)
                     await self.ear.leave(announce.group_of_user(user_id))
             if not self.listeners:
                 await self.stop()
 
     async def stop(self) -> None:
         """`check` ends by itself where it was what closed the last socket."""
-        tasks, self.tasks = self.tasks, []
-        if self.thread is not None:
-            self.thread.shutdown(wait=False)
+        tasks, self.tasks = [*self.tasks, *self.listers.values()], []
+        self.listers.clear()
+        self.close_threads()
         others = [task for task in tasks if task is not asyncio.current_task()]
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+
+    def open_threads(self) -> None:
+        for name, count in (("totals", 1), ("checks", 1), ("lists", LISTING_THREADS)):
+            self.threads[name] = ThreadPoolExecutor(count, thread_name_prefix=f"board-{name}")
+
+    def close_threads(self) -> None:
+        for threads in self.threads.values():
+            threads.shutdown(wait=False)
 
     def count_of(self, user_id: uuid.UUID) -> int:
         return sum(listener.standing.user_id == user_id for listener in self.listeners)
@@ -148,7 +179,8 @@ class Board:
         if len(remembered) + len(stored) > MAX_REMEMBERED:
             remembered.clear()
         for key, stored_bytes in stored.items():
-            said[key] = max(stored_bytes, said.get(key, 0))
+            if key in said or len(said) < MAX_REMEMBERED:
+                said[key] = max(stored_bytes, said.get(key, 0))
             remembered[key] = max(stored_bytes, remembered.get(key, 0))
         self.is_due.set()
 
@@ -167,7 +199,7 @@ class Board:
 
     async def take(self, event: Mapping[str, Any]) -> None:
         if event["type"] == "galleries.changed":
-            await self.compare_galleries(list(self.guests.get(uuid.UUID(event["user"]), ())))
+            self.list_anew(uuid.UUID(event["user"]))
             return
         gallery_id = uuid.UUID(event["gallery"])
         if event["type"] == "gallery.event":
@@ -199,19 +231,47 @@ class Board:
         reports = [Report(each, self.said.pop(each, {}), told_here=1) for each in due]
         self.moved.difference_update(due)
         self.told_at.update(dict.fromkeys(due, now))
-        try:
-            totals = await self.in_thread(self.totals_after, reports)
-        except redis.RedisError as err:
-            log.warning("ledger.unreachable error=%s", type(err).__name__)
-            totals = {}
-            for each in reports:
-                self.report(each.gallery_id, dict(each.stored))
+        totals = await self.totals_or_later(reports)
         for gallery_id in due:
             for listener in self.followers.get(gallery_id, ()):
                 listener.tell(gallery_id, totals.get(gallery_id))
 
-    async def in_thread(self, act: Any, *args: Any) -> Any:
-        return await DatabaseSyncToAsync(act, thread_sensitive=False, executor=self.thread)(*args)
+    async def totals_or_later(self, reports: Sequence[Report]) -> dict[uuid.UUID, Totals]:
+        """What could not be brought to the ledger is kept for the next moment. One that fails takes none along."""
+        try:
+            totals: dict[uuid.UUID, Totals] = await self.in_thread(self.totals_after, reports)
+        except (redis.ConnectionError, redis.TimeoutError) as err:
+            log.warning("ledger.unreachable error=%s", type(err).__name__)
+            self.keep_for_later(reports)
+            return {}
+        except Exception:  # of one of them, or of all: each alone will tell
+            log.exception("board.failed")
+        else:
+            return totals
+        if len(reports) == 1:
+            self.keep_for_later(reports)
+            return {}
+        return await self.totals_of_each(reports)
+
+    async def totals_of_each(self, reports: Sequence[Report]) -> dict[uuid.UUID, Totals]:
+        totals: dict[uuid.UUID, Totals] = {}
+        until = monotonic() + ALONE_FOR_S
+        for each in reports:
+            try:
+                if monotonic() > until:
+                    raise TimeoutError  # noqa: TRY301
+                totals |= await self.in_thread(self.totals_after, [each])
+            except Exception as err:  # noqa: BLE001  told above already
+                log.warning("board.put_off gallery=%s error=%s", each.gallery_id, type(err).__name__)
+                self.keep_for_later([each])
+        return totals
+
+    def keep_for_later(self, reports: Sequence[Report]) -> None:
+        for each in reports:
+            self.report(each.gallery_id, dict(each.stored))
+
+    async def in_thread(self, act: Callable[..., Any], *args: Any, of: str = "totals") -> Any:
+        return await DatabaseSyncToAsync(act, thread_sensitive=False, executor=self.threads[of])(*args)
 
     def totals_after(self, reports: Sequence[Report]) -> dict[uuid.UUID, Totals]:
         """Brings the reports to the ledger. One round trip, and a query for all galleries whose rows have moved.
@@ -279,23 +339,79 @@ class Board:
             some = self.left_of(listeners[first : first + CHECKED_AT_ONCE])
             if not some:
                 continue
-            grounds = await self.in_thread(grounds_of, [each.standing for each in some])
-            for listener in some:
-                if grounds[listener.standing] != listener.grounds:
-                    listener.grounds = grounds[listener.standing]
-                    await listener.prove()
-        guests = [each for each in self.left_of(listeners) if each.standing.gallery_id is None]
-        await self.compare_galleries(guests)
+            grounds = await self.in_thread(grounds_of, [each.standing for each in some], of="checks")
+            for listener in self.left_of(some):
+                if (found := grounds.get(listener.standing)) is not None:
+                    await self.check_one(listener, found)
+
+    async def check_one(self, listener: Listener, grounds: Grounds) -> None:
+        listener.see(grounds.version)
+        if grounds == listener.grounds or listener not in self.listeners:
+            return
+        try:
+            await listener.prove()
+        except Exception:  # a database that is away; the next round asks again
+            log.exception("board.check_failed")
 
     def left_of(self, listeners: Sequence[Listener]) -> list[Listener]:
-        """With the last of them the board's thread has ended."""
+        """With the last of them the board's threads have ended."""
         return [each for each in listeners if each in self.listeners]
 
-    async def compare_galleries(self, listeners: Sequence[Listener]) -> None:
+    # --- all galleries of a person, for who listens to all of theirs; nobody else waits for it
+
+    async def look(self) -> None:
+        """What was not told: Redis was away, or nobody says so."""
+        while True:
+            await asyncio.sleep(CHECKED_EVERY_S)
+            try:
+                owned = await self.in_thread(galleries_of, list(self.guests), of="lists")
+            except Exception:  # a database that is away
+                log.exception("board.failed")
+                continue
+            for user_id in list(self.guests):
+                if self.is_behind(user_id, owned.get(user_id, set())):
+                    self.list_anew(user_id)
+
+    def is_behind(self, user_id: uuid.UUID, gallery_ids: set[uuid.UUID]) -> bool:
+        return not all(each.is_following(gallery_ids) for each in self.guests.get(user_id, ()))
+
+    def list_anew(self, user_id: uuid.UUID) -> None:
+        """At once, where that was not done just now."""
+        if user_id in self.guests:
+            self.unlisted.add(user_id)
+            if user_id not in self.listers:
+                self.listers[user_id] = asyncio.create_task(self.keep_listed(user_id))
+
+    async def keep_listed(self, user_id: uuid.UUID) -> None:
+        try:
+            while user_id in self.unlisted and user_id in self.guests:
+                self.unlisted.discard(user_id)
+                try:
+                    await self.list_for_those_behind(user_id)
+                except Exception:  # a database or a Redis that is away; `look` looks again
+                    log.exception("board.failed")
+                await asyncio.sleep(LISTED_EVERY_S)
+        finally:
+            self.unlisted.discard(user_id)
+            self.listers.pop(user_id, None)
+
+    async def list_for_those_behind(self, user_id: uuid.UUID) -> None:
+        owned = await self.in_thread(galleries_of, [user_id], of="lists")
+        listeners = [
+            each for each in self.guests.get(user_id, ()) if not each.is_following(owned.get(user_id, set()))
+        ]
         if listeners:
-            owned = await self.in_thread(galleries_of, [each.standing.user_id for each in listeners])
+            await self.list_for(user_id, listeners)
+
+    async def list_for(self, user_id: uuid.UUID, listeners: Sequence[Listener]) -> None:
+        """They follow before it is read: what changes between is told."""
+        async with self.listing[user_id]:
+            owned = await self.in_thread(galleries_of, [user_id], of="lists")
             for listener in listeners:
-                await listener.galleries_are(owned[listener.standing.user_id])
+                await listener.follow_all(owned.get(user_id, set()))
+            found = await self.in_thread(listing.list_of, user_id, of="lists")
+            for listener in listeners:
+                listener.take_listing(found)
 
 
 BOARDS: WeakKeyDictionary[asyncio.AbstractEventLoop, Board] = WeakKeyDictionary()

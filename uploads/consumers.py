@@ -5,7 +5,7 @@ import json
 import logging
 import uuid
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Any
@@ -24,17 +24,17 @@ from galleries.errors import GalleryError, SignInRequired
 from galleries.overall import overall_of
 from galleries.photo_wire import gallery_out
 from galleries.ports import Totals
-from galleries.queries import GalleryView, list_galleries, view_of
+from galleries.queries import view_of
 from uploads import progress
 from uploads.board import board
 from uploads.feed import Feed
 from uploads.limits import (
     MAX_BATCH_ITEMS,
-    MAX_GALLERIES_FOLLOWED,
     MAX_SOCKETS_OF_ONE,
     SOCKET_MESSAGES_AT_ONCE,
     SOCKET_MESSAGES_PER_S,
 )
+from uploads.listing import Listing
 from uploads.standing import Credential, Grounds, Standing, grounds_of
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
     grounds: Grounds
     actor: Actor
     speaker: asyncio.Task[None] | None = None
+    is_ended = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Channels' own loop makes two tasks for each message, and joins a group's channel for each socket."""
@@ -79,26 +80,28 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
         self.has_news = asyncio.Event()
         self.allowance = Allowance(SOCKET_MESSAGES_PER_S, SOCKET_MESSAGES_AT_ONCE)
         try:
-            await database_sync_to_async(self.identify)()
+            self.actor, self.standing, self.grounds = await database_sync_to_async(self.identify)()
         except GalleryError as refusal:
-            await self.close(close_code_of(refusal))
+            await self.end(close_code_of(refusal))
             return
         if board().count_of(self.actor.user.pk) >= MAX_SOCKETS_OF_ONE:
             await self.accept()
-            await self.close(CLOSE_TOO_MANY)
+            await self.end(CLOSE_TOO_MANY)
             return
         await board().enter(self)
         try:
             snapshot = await self.begin()
         except GalleryError as refusal:
-            await self.close(close_code_of(refusal))
+            await self.end(close_code_of(refusal))
+            return
+        if self.is_ended:  # meanwhile, and is being told
             return
         await self.accept()
         await self.say(snapshot)
         self.speaker = asyncio.create_task(self.speak())
 
     @abstractmethod
-    async def begin(self) -> dict[str, Any]:
+    async def begin(self) -> str:
         """Joins before it reads the snapshot: what changes between is told, and told again at worst.
 
         Raises: NotFound, GalleryDeleted.
@@ -109,18 +112,19 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
         """None: all of theirs."""
 
     @abstractmethod
-    def news(self) -> list[dict[str, Any]]:
-        """What to say now, each once."""
+    def news(self) -> Sequence[dict[str, Any] | str]:
+        """What to say now, each once; in words already, or not yet."""
 
-    def identify(self) -> None:
+    def identify(self) -> tuple[Actor, Standing, Grounds]:
         """Asked again while the socket is open. Raises: SignInRequired, NotFound, GalleryDeleted."""
-        self.actor, credential = self.find_actor()
+        actor, credential = self.find_actor()
         gallery_id = self.gallery_id_asked()
-        self.standing = Standing(credential, self.actor.user.pk, gallery_id)
+        standing = Standing(credential, actor.user.pk, gallery_id)
         # Read before what they are the grounds of: a change between is noticed.
-        self.grounds = grounds_of([self.standing])[self.standing]
+        grounds = grounds_of([standing])[standing]
         if gallery_id is not None:
-            get_gallery(self.actor, gallery_id, Action.VIEW)
+            get_gallery(actor, gallery_id, Action.VIEW)
+        return actor, standing, grounds
 
     def find_actor(self) -> tuple[Actor, Credential]:
         token = bearer_token(header_of(self.scope, b"authorization"))
@@ -130,19 +134,23 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
         return actor_of(user_of_session(session_key)), Credential(session_key=session_key)
 
     async def prove(self) -> None:
-        """After sign-out, revocation or deletion the socket is closed with the code of its reason."""
-        before = self.standing
+        """After sign-out, revocation or deletion the socket is closed with the code of its reason.
+
+        Whatever else is raised, the grounds stay those of before, and it is asked again.
+        """
         try:
-            await database_sync_to_async(self.identify)()
-            if self.standing.user_id != before.user_id:
+            actor, standing, grounds = await board().in_thread(self.identify, of="checks")
+            if standing.user_id != self.standing.user_id:
                 raise SignInRequired
+            self.actor, self.standing, self.grounds = actor, standing, grounds
         except GalleryError as refusal:
             await self.let_go()
             # A reader that does not read would hold up the others' proof.
             self.closing = asyncio.create_task(self.close(close_code_of(refusal)))
 
     async def let_go(self) -> None:
-        """Safe to repeat. Whatever ends the socket, nobody speaks to it any more."""
+        """Safe to repeat. Whatever ends the socket, nobody speaks to it any more, nor listens."""
+        self.is_ended = True
         if self.speaker is not None:
             self.speaker.cancel()
         if hasattr(self, "standing"):
@@ -153,6 +161,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
         await self.close(code)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.is_ended:
+            return
         if text_data is None or bytes_data is not None:
             await self.end(CLOSE_BAD_MESSAGE)
         elif len(text_data) > MAX_MESSAGE_CHARS:
@@ -173,8 +183,18 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
     def hear(self, event: Mapping[str, Any]) -> None:
         """Only the gallery's own page wants more than totals."""
 
-    async def galleries_are(self, gallery_ids: set[uuid.UUID]) -> None:
+    def see(self, version: int) -> None:
+        """Only the gallery's own page has one."""
+
+    def is_following(self, gallery_ids: set[uuid.UUID]) -> bool:  # noqa: ARG002  what the board asks
         """Only who listens to all of them cares."""
+        return True
+
+    async def follow_all(self, gallery_ids: set[uuid.UUID]) -> None:
+        """Only who listens to all of them."""
+
+    def take_listing(self, listing: Listing) -> None:
+        """Only who listens to all of them."""
 
     async def speak(self) -> None:
         with suppress(OSError):  # what uvicorn says of a client that has gone
@@ -182,10 +202,10 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
                 await self.has_news.wait()
                 self.has_news.clear()
                 for message in self.news():
-                    await self.say(message)
+                    await self.say(message if isinstance(message, str) else json.dumps(message))
 
-    async def say(self, message: dict[str, Any]) -> None:
-        await self.base_send({"type": "websocket.send", "text": json.dumps(message)})
+    async def say(self, text: str) -> None:
+        await self.base_send({"type": "websocket.send", "text": text})
 
 
 class GalleryConsumer(LiveConsumer):
@@ -194,13 +214,13 @@ class GalleryConsumer(LiveConsumer):
     def gallery_id_asked(self) -> uuid.UUID:
         return uuid.UUID(str(self.scope["url_route"]["kwargs"]["gallery_id"]))
 
-    async def begin(self) -> dict[str, Any]:
+    async def begin(self) -> str:
         self.gallery_id = self.gallery_id_asked()
         self.feed = Feed(0)
         await board().follow(self.gallery_id, self)
         snapshot: dict[str, Any] = await database_sync_to_async(self.snapshot)()
         self.feed.begin(snapshot["version"])
-        return snapshot
+        return json.dumps(snapshot)
 
     def snapshot(self) -> dict[str, Any]:
         view = view_of(get_gallery(self.actor, self.gallery_id, Action.VIEW))
@@ -213,6 +233,13 @@ class GalleryConsumer(LiveConsumer):
 
     def hear(self, event: Mapping[str, Any]) -> None:
         self.feed.hear(event)
+
+    def see(self, version: int) -> None:
+        if self.speaker is not None:
+            self.feed.see(version)
+            if self.feed.has_news:
+                self.has_news.set()
+                board().move(self.gallery_id)
 
     def news(self) -> list[dict[str, Any]]:
         told = self.feed.messages() if self.feed.has_news else []
@@ -235,54 +262,47 @@ class ProgressConsumer(LiveConsumer):
     def gallery_id_asked(self) -> None:
         return None
 
-    async def begin(self) -> dict[str, Any]:
+    async def begin(self) -> str:
         self.known: dict[uuid.UUID, Totals] = {}
         self.followed: set[uuid.UUID] = set()
-        self.snapshots: list[dict[str, Any]] = []
-        return await self.follow_all()
-
-    async def galleries_are(self, gallery_ids: set[uuid.UUID]) -> None:
-        """There is one more, or one less: all is said again from the beginning."""
-        if self.speaker is not None and not self.is_following(gallery_ids):
-            self.snapshots = [await self.follow_all()]
-            self.has_news.set()
+        self.snapshots: list[str] = []
+        await board().list_for(self.standing.user_id, [self])
+        told, self.snapshots = self.snapshots, []
+        return told[-1]
 
     def is_following(self, gallery_ids: set[uuid.UUID]) -> bool:
-        return self.followed <= gallery_ids and len(self.followed) == min(
-            len(gallery_ids), MAX_GALLERIES_FOLLOWED
-        )
+        return self.speaker is None or self.followed == gallery_ids
 
-    async def follow_all(self) -> dict[str, Any]:
-        wanted = {view.gallery.pk for view in await self.views()}
-        for gallery_id in wanted - self.followed:
+    async def follow_all(self, gallery_ids: set[uuid.UUID]) -> None:
+        for gallery_id in gallery_ids - self.followed:
             await board().follow(gallery_id, self)
-        for gallery_id in self.followed - wanted:
+        for gallery_id in self.followed - gallery_ids:
             await board().unfollow(gallery_id, self)
-        self.followed = wanted
-        views = await self.views()
-        self.known = {view.gallery.pk: view.totals for view in views}
-        overall = overall_of(self.known.values()).as_wire()
-        galleries = [gallery_out(view) for view in views]
-        return {"type": "snapshot", "version": None, "galleries": galleries, "overall": overall}
+        self.followed = gallery_ids
 
-    async def views(self) -> list[GalleryView]:
-        views: list[GalleryView] = await database_sync_to_async(list_galleries)(self.actor.user.pk)
-        return views[:MAX_GALLERIES_FOLLOWED]
+    def take_listing(self, listing: Listing) -> None:
+        """There is one more, or one less: all is said again from the beginning."""
+        self.known = dict(listing.totals)
+        self.snapshots = [listing.text]
+        self.has_news.set()
 
-    def news(self) -> list[dict[str, Any]]:
+    def news(self) -> Sequence[dict[str, Any] | str]:
         told, self.snapshots = self.snapshots, []
         totals, self.totals = self.totals, {}
         totals = {gallery_id: each for gallery_id, each in totals.items() if gallery_id in self.followed}
         self.known |= totals
         overall = overall_of(self.known.values()).as_wire() if totals else {}
-        return told + [
-            {
-                "type": "progress",
-                "gallery_id": str(gallery_id),
-                "totals": each.as_wire(),
-                "overall": overall,
-            }
-            for gallery_id, each in totals.items()
+        return [
+            *told,
+            *(
+                {
+                    "type": "progress",
+                    "gallery_id": str(gallery_id),
+                    "totals": each.as_wire(),
+                    "overall": overall,
+                }
+                for gallery_id, each in totals.items()
+            ),
         ]
 
 

@@ -16,6 +16,7 @@ MAX_ROWS_KEPT = 1_000
 class Feed:
     def __init__(self, version: int) -> None:
         self.begin(version)
+        self.seen = version
 
     def begin(self, version: int) -> None:
         self.said = version
@@ -36,6 +37,12 @@ class Feed:
         self.rows.setdefault(event["kind"], {}).update({row["id"]: row for row in event["rows"]})
         if sum(map(len, self.rows.values())) > MAX_ROWS_KEPT:
             self.rows, self.is_cut = {kind: {} for kind in self.rows}, True
+
+    def see(self, version: int) -> None:
+        """The gallery's version, now and then. One that is not heard of until the next time was told to nobody."""
+        if max(self.heard, default=self.said) < self.seen:
+            self.hear({"kind": "photos", "version": version, "rows": (), "is_cut": True})
+        self.seen = version
 
     def messages(self) -> list[dict[str, Any]]:
         """What to say now; nothing, once, while a version in the middle is missing."""

@@ -90,13 +90,15 @@ PROGRESS_EVERY_S: Final = 0.25
 # Of one socket: the engine reports four times a second, in several messages where many files move at once.
 SOCKET_MESSAGES_PER_S: Final = 8
 SOCKET_MESSAGES_AT_ONCE: Final = 80
-# Of one person, in one web process: two for each of a hundred tabs.
-MAX_SOCKETS_OF_ONE: Final = 200
+# Of one person, in one web process: two for each of 25 tabs.
+MAX_SOCKETS_OF_ONE: Final = 50
 # By one socket, the newest first.
 MAX_GALLERIES_FOLLOWED: Final = 1_000
 
-# An editor's notes have 5 to 100 KB, with many masks some more; a call has at most 1 MiB, and JSON adds to a text.
+# An editor's notes have 5 to 100 KB, with many masks some more.
 MAX_SIDECAR_BYTES: Final = 512 * 1024
+# They are kept in the database: a hundred KB for each photo that a person may have.
+MAX_USER_SIDECAR_BYTES: Final = 20 * GIB
 MAX_SIDECARS: Final = 4  # of one photo: IMG_1.xmp, IMG_1.CR3.xmp, and those of two versions
 
 # To one person. Who publishes by hand reads each; a loop, or somebody else's title, must not fill a mailbox.

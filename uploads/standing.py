@@ -3,7 +3,7 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.sessions.models import Session
@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import ApiToken, User
 from galleries.models import Gallery
+from uploads.limits import MAX_GALLERIES_FOLLOWED
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,15 @@ class Standing:
     gallery_id: uuid.UUID | None
 
 
-# All that the right depends on, as the database has it. Equal ones mean the same answer.
-Grounds = tuple[object, ...]
+@dataclass(frozen=True)
+class Grounds:
+    """All that the right depends on, as the database has it. Equal ones mean the same answer.
+
+    The version of the gallery is of the same moment, and says nothing about the right.
+    """
+
+    found: tuple[object, ...]
+    version: int = field(default=0, compare=False)
 
 
 def grounds_of(standings: Sequence[Standing]) -> dict[Standing, Grounds]:
@@ -54,17 +62,21 @@ def grounds_of(standings: Sequence[Standing]) -> dict[Standing, Grounds]:
     )
     galleries = mapped(
         Gallery.objects.filter(pk__in={each.gallery_id for each in standings if each.gallery_id}).values_list(
-            "pk", "owner_id", "deleted_at"
+            "pk", "version", "owner_id", "deleted_at"
         )
     )
     return {
-        each: (
-            sessions.get(each.credential.session_key),
-            tokens.get(each.credential.token_digest),
-            users.get(each.user_id),
-            galleries.get(each.gallery_id),
+        each: Grounds(
+            (
+                sessions.get(each.credential.session_key),
+                tokens.get(each.credential.token_digest),
+                users.get(each.user_id),
+                gallery,
+            ),
+            version,
         )
         for each in standings
+        for version, *gallery in [galleries.get(each.gallery_id, (0,))]
     }
 
 
@@ -73,11 +85,12 @@ def mapped(rows: Iterable[tuple[Any, ...]]) -> dict[Any, tuple[Any, ...]]:
 
 
 def galleries_of(user_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, set[uuid.UUID]]:
-    """Ids of the living galleries of each. One query."""
+    """Ids of the living galleries of each, the newest that a socket follows. One query."""
     found: dict[uuid.UUID, set[uuid.UUID]] = defaultdict(set)
     wanted = set(user_ids)
     if wanted:
-        rows = Gallery.objects.live().filter(owner_id__in=wanted).values_list("owner_id", "pk")
-        for owner_id, gallery_id in rows:
-            found[owner_id].add(gallery_id)
+        rows = Gallery.objects.live().filter(owner_id__in=wanted).order_by("-created_at", "id")
+        for owner_id, gallery_id in rows.values_list("owner_id", "pk"):
+            if len(found[owner_id]) < MAX_GALLERIES_FOLLOWED:
+                found[owner_id].add(gallery_id)
     return found

@@ -103,3 +103,28 @@ def test_a_listener_either_has_every_row_or_reads_the_list(order, lost, flushes)
 
     newest = max((version for version in range(2, 12) if version not in lost), default=1)
     assert has_read or rows >= set(range(2, newest + 1))
+
+
+def test_a_version_that_is_seen_and_never_heard_of_is_a_gap():
+    feed = Feed(4)
+    feed.see(6)
+    assert not feed.has_news
+    feed.see(7)
+
+    [message] = feed.messages()
+
+    assert (message["previous"], message["version"], message["photos"]) == (7, 7, [])
+    feed.see(7)
+    feed.see(7)
+    assert not feed.has_news
+
+
+def test_a_version_that_is_heard_of_after_it_is_seen_is_no_gap():
+    feed = Feed(4)
+    feed.see(5)
+    feed.hear(event(5, rows=[row("a")]))
+    feed.see(6)
+
+    [message] = feed.messages()
+
+    assert (message["previous"], message["version"]) == (4, 5)
