@@ -29,7 +29,8 @@ describe("reading photos", () => {
   });
 
   test("leaves out rows that are none and keeps the others", () => {
-    const page = readPhotoPage({ photos: [null, {}, { id: "p2" }], next_cursor: "c", version: 7 });
+    const refused = { id: "p1", error: { code: "gallery_full" } };
+    const page = readPhotoPage({ photos: [null, {}, refused, { id: "p2" }], next_cursor: "c", version: 7 });
 
     expect([page.photos.length, page.nextCursor, page.version]).toEqual([1, "c", 7]);
   });

@@ -35,13 +35,13 @@ export function readPhotoPage(value: unknown): PhotoPage {
   };
 }
 
-/** null for anything without an id: one odd row must not take the wall down. */
+/** null for a refusal, and for anything without an id: one odd row must not take the wall down. */
 export function readPhoto(value: unknown): WallPhoto | null {
   const given = fieldsOf(value);
   // A row that came through the socket keeps the item of the wire beside what was parsed of it.
   const photo = "fields" in given ? fieldsOf(given["fields"]) : given;
   const id = textOr(photo["id"], null);
-  if (id === null) {
+  if (id === null || "error" in photo) {
     return null;
   }
   const pictures = new Map(
