@@ -5,7 +5,6 @@ import logging
 from http import HTTPStatus
 from typing import Any, Final
 
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -14,6 +13,7 @@ from ninja import NinjaAPI, Router, Schema
 from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
 
+from config.body_limit import MAX_BODY_BYTES, takes_sidecars
 from galleries.access import Actor
 from galleries.api import router as galleries_router
 from galleries.callers import SAFE_METHODS, caller_of
@@ -28,6 +28,8 @@ from galleries.errors import (
 )
 from uploads import events
 from uploads.api import router as uploads_router
+from uploads.errors import FileTooLarge
+from uploads.limits import MAX_SIDECAR_BYTES
 from uploads.rate_limits import Calls, spend
 
 log = logging.getLogger(__name__)
@@ -157,9 +159,11 @@ def on_http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
 
 
 @api.exception_handler(RequestDataTooBig)
-def on_too_much(_request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
-    """More bytes than a hundred items have."""
-    return answer(BatchTooLarge(limit_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
+def on_too_much(request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
+    """More bytes than a hundred items have, or an editor's notes."""
+    if takes_sidecars(request.path):
+        return answer(FileTooLarge(limit_bytes=MAX_SIDECAR_BYTES))
+    return answer(BatchTooLarge(limit_bytes=MAX_BODY_BYTES))
 
 
 @api.exception_handler(TooManyFieldsSent)

@@ -4,24 +4,39 @@ Django spools a body to its end, on the disk of this machine, before it asks who
 """
 
 import asyncio
+import re
+from typing import Final
 
 from django.conf import settings
 
 from config.door_http import App, Body, ClientGone, Message, Receive, Scope, Send, headers_of, refuse
 from uploads.errors import BodyTooSlow
 
+SIDECARS: Final = re.compile(r"/api/uploads/[0-9a-f-]{36}/sidecars")
+# One JSON body names at most 100 files.
+MAX_BODY_BYTES: Final = 1024 * 1024
+
+
+def limit_of(path: str) -> int:
+    """In bytes."""
+    return settings.DATA_UPLOAD_MAX_MEMORY_SIZE if takes_sidecars(path) else MAX_BODY_BYTES
+
+
+def takes_sidecars(path: str) -> bool:
+    return SIDECARS.fullmatch(path) is not None
+
 
 class BoundedBodies:
-    """Photos go past it: what is left are forms and JSON, of at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
+    """Photos go past it: what is left are forms and JSON, of at most MAX_BODY_BYTES, and an editor's notes.
 
-    One that is longer Django refuses itself, by the length that it says to have; its bytes are left unread.
+    What is longer Django refuses itself, by the length that it is told; its bytes are left unread.
     """
 
     def __init__(self, app: App) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        limit_bytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        limit_bytes = limit_of(scope["path"])
         body = Body(receive)
         try:
             content = await content_of(body, scope, limit_bytes)
@@ -31,7 +46,8 @@ class BoundedBodies:
             await refuse(refusal, scope, body, send)
             return
         if content is None:
-            await self.app(saying_length(scope, limit_bytes + 1), Given(b"", never), send)
+            too_much = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1
+            await self.app(saying_length(scope, too_much), Given(b"", never), send)
         else:
             await self.app(scope, Given(content, receive), send)
 

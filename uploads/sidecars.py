@@ -10,14 +10,17 @@ import zlib
 from typing import Final
 
 from django.db import transaction
+from django.db.models import Sum
 
 from galleries.access import Action, Actor, allowed
 from galleries.errors import BadRequest, NotFound
-from uploads.errors import FileTooLarge
-from uploads.limits import MAX_SIDECAR_BYTES, MAX_SIDECARS
+from uploads.errors import FileTooLarge, QuotaExceeded, WrongState
+from uploads.limits import MAX_SIDECAR_BYTES, MAX_SIDECARS, MAX_USER_SIDECAR_BYTES
 from uploads.models import Sidecar, Upload
 from uploads.names import display_name, extension_of
 from uploads.queries import get_upload
+from uploads.quotas import lock_gallery_and_owner
+from uploads.states import ENDED_STATES
 
 ENDING: Final = "xmp"
 # XMP specification part 1, 7.3: the packet, or the outermost element where there is none.
@@ -25,16 +28,15 @@ _PACKET: Final = re.compile(r"<(?:\w{1,32}:)?(?:xmpmeta|RDF)[\s>]")
 
 
 def attach(actor: Actor, upload_id: uuid.UUID, *, name: str, text: str) -> Sidecar:
-    """Keeps the text, instead of what was kept under this name. Safe to repeat, whatever became of the upload.
+    """Keeps the text, instead of what was kept under this name. Safe to repeat.
 
-    Raises: NotFound, GalleryDeleted. FileTooLarge. BadRequest for what is no XMP, or one too many of a photo.
+    Raises: NotFound, GalleryDeleted. WrongState where no photo is to be had any more. FileTooLarge. QuotaExceeded.
+        BadRequest for what is no XMP, or one too many of a photo.
     """
     upload = upload_of(actor, upload_id, Action.UPLOAD)
-    content, name = text.encode(), display_name(name)
-    if len(content) > MAX_SIDECAR_BYTES:
-        raise FileTooLarge(declared_bytes=len(content), limit_bytes=MAX_SIDECAR_BYTES)
-    if extension_of(name) != ENDING or not _PACKET.search(text):
-        raise BadRequest(fields=["name" if extension_of(name) != ENDING else "text"])
+    name, content = display_name(name), content_of(text)
+    if extension_of(name) != ENDING:
+        raise BadRequest(fields=["name"])
     kept = {
         "size": len(content),
         "crc32": f"{zlib.crc32(content):08x}",
@@ -42,13 +44,41 @@ def attach(actor: Actor, upload_id: uuid.UUID, *, name: str, text: str) -> Sidec
         "content": content,
     }
     with transaction.atomic():
-        # Under the lock of its upload, so that two at once are not one too many.
-        Upload.objects.select_for_update().get(pk=upload.pk)
-        others = Sidecar.objects.filter(upload=upload).exclude(name=name)
-        if others.count() >= MAX_SIDECARS:
-            raise BadRequest(limit=MAX_SIDECARS)
+        # So that two at once are not one too many, of a photo or of a person.
+        lock_gallery_and_owner(upload.gallery_id)
+        refuse_what_has_ended(Upload.objects.select_for_update().get(pk=upload.pk))
+        refuse_without_room(upload, name, len(content))
         sidecar, _ = Sidecar.objects.update_or_create(upload=upload, name=name, defaults=kept)
     return sidecar
+
+
+def content_of(text: str) -> bytes:
+    """Raises: FileTooLarge. BadRequest for what is no XMP, or no UTF-8: half of a character that JavaScript cut."""
+    try:
+        content = text.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest(fields=["text"]) from error
+    if len(content) > MAX_SIDECAR_BYTES:
+        raise FileTooLarge(declared_bytes=len(content), limit_bytes=MAX_SIDECAR_BYTES)
+    if not _PACKET.search(text):
+        raise BadRequest(fields=["text"])
+    return content
+
+
+def refuse_what_has_ended(upload: Upload) -> None:
+    """Raises: WrongState when it has no photo and is on its way to none."""
+    if upload.photo_id is None and upload.state in ENDED_STATES:
+        raise WrongState(state=str(upload.state))
+
+
+def refuse_without_room(upload: Upload, name: str, size: int) -> None:
+    """What is kept under this name gives up its room. Raises: BadRequest, QuotaExceeded."""
+    others = Sidecar.objects.exclude(upload=upload, name=name)
+    if others.filter(upload=upload).count() >= MAX_SIDECARS:
+        raise BadRequest(limit=MAX_SIDECARS)
+    used = others.filter(upload__owner=upload.owner_id).aggregate(used=Sum("size"))["used"] or 0
+    if used + size > MAX_USER_SIDECAR_BYTES:
+        raise QuotaExceeded(quota="user_sidecar_bytes", limit=MAX_USER_SIDECAR_BYTES, used=used)
 
 
 def list_sidecars(actor: Actor, upload_id: uuid.UUID) -> list[Sidecar]:

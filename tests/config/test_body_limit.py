@@ -10,9 +10,11 @@ from django.conf import settings
 from accounts.models import issue_token
 from config import door_http
 from config.asgi import application
+from config.body_limit import MAX_BODY_BYTES
+from tests.builders import make_upload
 
 CHUNK = bytes(64 * 1024)
-LIMIT = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+LIMIT = MAX_BODY_BYTES
 CHUNKS_BEYOND = 8 * LIMIT // len(CHUNK)
 
 
@@ -96,6 +98,30 @@ def test_a_call_may_have_as_many_bytes_as_the_limit(
     assert client.status == status
     if status != 200:
         assert json.loads(client.answer)["error"]["code"] == "batch_too_large"
+
+
+# An editor's notes as JSON writes them where it is told to be ASCII: six bytes for two.
+NOTES = "<x:xmpmeta >".ljust(500_000 // 2, "é")
+
+
+@pytest.mark.parametrize("says_its_length", [True, False])
+@pytest.mark.parametrize(
+    ("blanks", "status", "code"),
+    [(0, 201, None), (settings.DATA_UPLOAD_MAX_MEMORY_SIZE, 413, "file_too_large")],
+    ids=["notes", "too_much"],
+)
+@pytest.mark.usefixtures("transactional_db")
+def test_notes_may_have_more_bytes_than_other_calls(gallery, blanks, status, code, says_its_length):
+    path = f"/api/uploads/{make_upload(gallery).pk}/sidecars"
+    body = json.dumps({"name": "a.xmp", "text": NOTES}).encode() + b" " * blanks
+    assert len(body) > LIMIT
+    chunks = [body[start : start + LIMIT] for start in range(0, len(body), LIMIT)]
+    length = length_of(chunks) if says_its_length else {"transfer_encoding": "chunked"}
+
+    client = post(path, chunks, authorization=f"Bearer {issue_token(gallery.owner)}", **length)
+
+    assert client.status == status
+    assert json.loads(client.answer).get("error", {}).get("code") == code
 
 
 def test_a_body_that_stops_coming_is_refused(transactional_db, monkeypatch):

@@ -9,8 +9,8 @@ from django.test import Client
 
 from accounts.models import issue_token
 from galleries.models import Gallery, Photo, PhotoStatus
-from tests.builders import make_photo, make_upload
-from uploads import clock, sweep
+from tests.builders import make_gallery, make_photo, make_upload
+from uploads import clock, sidecars, sweep
 from uploads.limits import MAX_SIDECAR_BYTES, MAX_SIDECARS, UPLOAD_LIFE
 from uploads.models import Sidecar, Upload
 from uploads.states import State
@@ -50,13 +50,52 @@ def test_notes_are_kept_listed_and_given_back_byte_for_byte(api, owner, photo):
     assert sent.headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize(
-    "state", [State.REGISTERED, State.SIGNED, State.UPLOADED, State.VERIFYING, State.VERIFIED]
-)
+@pytest.mark.parametrize("state", [State.REGISTERED, State.SIGNED, State.UPLOADED, State.VERIFYING])
 def test_notes_may_come_before_their_photo(api, gallery, state):
     upload = make_upload(gallery, state)
 
     assert attached(api, upload.pk).status == 201
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED, State.EXPIRED, State.VERIFIED])
+def test_notes_about_what_is_and_becomes_no_photo_are_refused(api, gallery, state):
+    upload = make_upload(gallery, state)
+
+    answer = attached(api, upload.pk)
+
+    assert (answer.status, answer.code) == (409, "wrong_state")
+    assert not Sidecar.objects.exists()
+
+
+@pytest.mark.parametrize(("more_bytes", "status"), [(-1, 201), (0, 201), (1, 409)])
+def test_all_notes_of_a_person_have_room_to_the_last_byte(api, photo, monkeypatch, more_bytes, status):
+    elsewhere = make_photo(make_gallery(photo.gallery.owner))
+    size = len(NOTES.encode())
+    monkeypatch.setattr(sidecars, "MAX_USER_SIDECAR_BYTES", 2 * size)
+    attached(api, elsewhere.upload_id)
+
+    answer = attached(api, photo.upload_id, text=NOTES[:-1] + " " * (1 + more_bytes))
+
+    assert answer.status == status
+    if status != 201:
+        assert answer.body["error"]["details"] == {
+            "quota": "user_sidecar_bytes", "limit": 2 * size, "used": size,
+        }  # fmt: skip
+
+
+def test_notes_that_replace_others_take_their_room(api, photo, monkeypatch):
+    monkeypatch.setattr(sidecars, "MAX_USER_SIDECAR_BYTES", len(NOTES.encode()))
+    attached(api, photo.upload_id)
+
+    assert attached(api, photo.upload_id).status == 201
+
+
+def test_the_notes_of_a_stranger_take_nobody_elses_room(api, stranger, photo, monkeypatch):
+    theirs = make_upload(make_gallery(stranger))
+    Sidecar.objects.create(upload=theirs, name="a.xmp", size=9_000, content=b"")
+    monkeypatch.setattr(sidecars, "MAX_USER_SIDECAR_BYTES", len(NOTES.encode()))
+
+    assert attached(api, photo.upload_id).status == 201
 
 
 def test_notes_are_no_photo(api, gallery, photo):
@@ -104,6 +143,7 @@ def test_a_photo_has_so_many_notes_and_no_more(api, photo):
         ("a.xmp", ""),
         ("", NOTES),
         ("a.xmp", 1),
+        ("a.xmp", "<x:xmpmeta >\ud800"),
     ],
 )
 def test_what_is_no_xmp_is_refused(api, photo, name, text):
@@ -157,8 +197,9 @@ def test_notes_are_forgotten_with_their_photo(api, photo, monkeypatch, hours, le
 def test_notes_of_what_became_no_photo_are_forgotten_when_its_bytes_are(
     api, gallery, monkeypatch, beyond, left
 ):
-    upload = make_upload(gallery, State.CANCELLED)
+    upload = make_upload(gallery, State.SIGNED)
     attached(api, upload.pk)
+    api.cancel(upload.pk)
 
     swept_at(monkeypatch, UPLOAD_LIFE + beyond)
 
