@@ -77,6 +77,8 @@ def test_all_rows_are_selected_also_those_never_seen_and_removed_by_one_key(gall
     rows = page.locator("[data-file-id]")
     rows.first.wait_for()
     assert rows.count() < 40
+    # Files are handed over in groups: all of them are those that are there by now.
+    expect(page.locator("#upload-dock")).to_contain_text("0 of 80")
 
     rows.nth(2).focus()
     page.keyboard.press("Control+a")
