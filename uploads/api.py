@@ -28,10 +28,13 @@ from uploads.states import State
 router = Router(tags=["uploads"])
 
 
-class UploadsQuery(Schema):
-    state: list[str] = []
+class PageQuery(Schema):
     cursor: str | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = DEFAULT_PAGE_ITEMS
+
+
+class UploadsQuery(PageQuery):
+    state: list[str] = []
 
 
 def refuse_large(items: Sequence[object]) -> None:
@@ -171,6 +174,15 @@ def attach_sidecar(request: HttpRequest, upload_id: UUID, body: wire.SidecarIn) 
 def list_sidecars(request: HttpRequest, upload_id: UUID) -> HttpResponse:
     listed = sidecars.list_sidecars(actor_of_call(request), upload_id)
     return JsonResponse({"sidecars": [sidecars.sidecar_out(each) for each in listed]})
+
+
+@router.get("/galleries/{uuid:gallery_id}/sidecars", response=wire.SidecarPageOut)
+def list_all_sidecars(request: HttpRequest, gallery_id: UUID, page: Query[PageQuery]) -> HttpResponse:
+    actor = actor_of_call(request)
+    gallery = get_gallery(actor, gallery_id, Action.FETCH_ORIGINAL)
+    listed = sidecars.list_all_sidecars(gallery, actor, cursor=page.cursor, limit=page.limit)
+    rows = [sidecars.sidecar_out(each) for each in listed.sidecars]
+    return JsonResponse({"sidecars": rows, "next_cursor": listed.next_cursor})
 
 
 @router.get("/uploads/{uuid:upload_id}/sidecars/{uuid:sidecar_id}")

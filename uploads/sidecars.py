@@ -7,6 +7,8 @@ import hashlib
 import re
 import uuid
 import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from django.db import transaction
@@ -14,7 +16,8 @@ from django.db.models import Sum
 
 from galleries.access import Action, Actor, allowed
 from galleries.errors import BadRequest, NotFound
-from uploads.errors import FileTooLarge, QuotaExceeded, WrongState
+from galleries.models import Gallery
+from uploads.errors import Duplicate, FileTooLarge, QuotaExceeded, WrongState
 from uploads.limits import MAX_SIDECAR_BYTES, MAX_SIDECARS, MAX_USER_SIDECAR_BYTES
 from uploads.models import Sidecar, Upload
 from uploads.names import display_name, extension_of
@@ -27,13 +30,21 @@ ENDING: Final = "xmp"
 _PACKET: Final = re.compile(r"<(?:\w{1,32}:)?(?:xmpmeta|RDF)[\s>]")
 
 
+@dataclass(frozen=True)
+class SidecarPage:
+    sidecars: Sequence[Sidecar]
+    next_cursor: str | None
+
+
 def attach(actor: Actor, upload_id: uuid.UUID, *, name: str, text: str) -> Sidecar:
     """Keeps the text, instead of what was kept under this name. Safe to repeat.
+
+    Of an upload whose photo was in the gallery already, beside the upload of that photo.
 
     Raises: NotFound, GalleryDeleted. WrongState where no photo is to be had any more. FileTooLarge. QuotaExceeded.
         BadRequest for what is no XMP, or one too many of a photo.
     """
-    upload = upload_of(actor, upload_id, Action.UPLOAD)
+    upload = original_of(actor, upload_of(actor, upload_id, Action.UPLOAD))
     name, content = display_name(name), content_of(text)
     if extension_of(name) != ENDING:
         raise BadRequest(fields=["name"])
@@ -50,6 +61,15 @@ def attach(actor: Actor, upload_id: uuid.UUID, *, name: str, text: str) -> Sidec
         refuse_without_room(upload, name, len(content))
         sidecar, _ = Sidecar.objects.update_or_create(upload=upload, name=name, defaults=kept)
     return sidecar
+
+
+def original_of(actor: Actor, upload: Upload) -> Upload:
+    """The upload itself, unless it ended as a copy of a photo of the actor's own. One query more for a copy."""
+    if upload.error_code != Duplicate.code:
+        return upload
+    photo_id = upload.error_details.get("photo_id")
+    twins = Upload.objects.of(actor.name).filter(gallery=upload.gallery_id, photo_id=photo_id)
+    return twins.first() or upload
 
 
 def content_of(text: str) -> bytes:
@@ -85,6 +105,22 @@ def list_sidecars(actor: Actor, upload_id: uuid.UUID) -> list[Sidecar]:
     """By name, without their texts. Two queries. Raises: NotFound, GalleryDeleted."""
     upload = upload_of(actor, upload_id, Action.FETCH_ORIGINAL)
     return list(Sidecar.objects.filter(upload=upload).defer("content").order_by("name"))
+
+
+def list_all_sidecars(gallery: Gallery, actor: Actor, *, cursor: str | None, limit: int) -> SidecarPage:
+    """Of all uploads of the actor in this gallery, without their texts, by id. One query.
+
+    Raises: BadRequest for an unknown cursor.
+    """
+    sidecars = Sidecar.objects.filter(upload__gallery=gallery, upload__actor=actor.name)
+    if cursor:
+        try:
+            sidecars = sidecars.filter(pk__gt=uuid.UUID(cursor))
+        except ValueError as err:
+            raise BadRequest(cursor="unknown") from err
+    found = list(sidecars.defer("content").order_by("pk")[: limit + 1])
+    page = found[:limit]
+    return SidecarPage(page, str(page[-1].pk) if len(found) > limit else None)
 
 
 def get_sidecar(actor: Actor, upload_id: uuid.UUID, sidecar_id: uuid.UUID) -> Sidecar:

@@ -181,6 +181,10 @@ class SidecarsOut(Schema):
     sidecars: list[SidecarOut]
 
 
+class SidecarPageOut(SidecarsOut):
+    next_cursor: str | None
+
+
 def known_errors() -> dict[str, type[GalleryError]]:
     """Every refusal by its code."""
 

@@ -43,6 +43,7 @@ PATHS = [
     ("POST", "/galleries/{gallery}/uploads/batch", {"files": [file_out()]}),
     ("POST", "/galleries/{gallery}/progress", {"uploads": []}),
     ("GET", "/uploads/{upload}", None),
+    ("GET", "/galleries/{gallery}/sidecars", None),
     ("GET", "/uploads/{upload}/sidecars", None),
     ("GET", "/uploads/{upload}/sidecars/{upload}", None),
     ("POST", "/uploads/{upload}/sidecars", {"name": "a.xmp", "text": "<x:xmpmeta ></x:xmpmeta>"}),

@@ -14,7 +14,16 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from tests.builders import MIB, crc_of, file_out, jpeg, make_photo, make_upload, put_original
+from tests.builders import (
+    MIB,
+    crc_of,
+    file_out,
+    jpeg,
+    make_photo,
+    make_upload,
+    put_original,
+    report_bytes,
+)
 from tests.cast import bearer_api
 from tests.faults.at_once import at_once
 from uploads.errors import PartsMissing, SessionGone
@@ -26,6 +35,7 @@ from uploads.presign import look
 from uploads.resumable import initiate_resumable
 from uploads.sealing import seal, unseal
 from uploads.states import State
+from uploads.sweep import only as sweep_only
 from uploads.sweep import sweep
 from uploads.verify import claim_next, verify
 
@@ -93,6 +103,21 @@ def test_a_hundred_sessions_are_begun_in_one_call(api, gallery):
     rows = api.batch(gallery, *[declared() for _ in range(100)])
 
     assert len({row["transfer"]["session_uri"] for row in rows}) == 100
+
+
+def test_progress_whose_client_is_gone_comes_back_from_the_offset_of_the_session(api, gallery, redis_server):
+    upload = row_of(begun(api, gallery))
+    forgotten = row_of(begun(api, gallery, client_id="forgotten"))
+    send(upload, 0, 999)
+    report_bytes(upload, 1_000)
+    report_bytes(forgotten, 500)
+    lanes_of("local").cancel_resumable(unseal(forgotten.sealed_session))
+    redis_server.forget_everything()
+
+    sweep_only("recollections")
+
+    totals = api.get(f"/galleries/{gallery.pk}").body["progress"]
+    assert (totals["bytes"], totals["files"]) == (1_000, {"uploading": 1, "signed": 1})
 
 
 def test_a_batch_that_only_registers_begins_no_session(api, gallery):

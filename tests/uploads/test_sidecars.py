@@ -1,6 +1,7 @@
 """An editor's notes stay with their photo: kept as they are, listed, given back, and gone with it."""
 
 import hashlib
+import uuid
 import zlib
 from datetime import timedelta
 
@@ -96,6 +97,38 @@ def test_the_notes_of_a_stranger_take_nobody_elses_room(api, stranger, photo, mo
     monkeypatch.setattr(sidecars, "MAX_USER_SIDECAR_BYTES", len(NOTES.encode()))
 
     assert attached(api, photo.upload_id).status == 201
+
+
+def test_notes_about_a_copy_are_kept_beside_the_photo_that_was_there(api, gallery, photo):
+    copy = make_upload(
+        gallery, State.FAILED, error_code="duplicate", error_details={"photo_id": str(photo.pk)}
+    )
+
+    answer = attached(api, copy.pk)
+
+    assert (answer.status, answer.body["upload_id"]) == (201, str(photo.upload_id))
+
+
+def test_notes_about_a_copy_of_what_is_gone_are_refused(api, gallery):
+    copy = make_upload(
+        gallery, State.FAILED, error_code="duplicate", error_details={"photo_id": str(uuid.uuid4())}
+    )
+
+    assert attached(api, copy.pk).code == "wrong_state"
+
+
+def test_notes_of_a_whole_gallery_come_page_by_page(api, owner, gallery, photo):
+    others = [make_photo(gallery, name=f"{n}.CR3") for n in range(2)]
+    kept = [attached(api, each.upload_id).body for each in (photo, *others)]
+    attached(api, make_photo(make_gallery(owner)).upload_id)
+    url = f"/galleries/{gallery.pk}/sidecars?limit=2"
+
+    first = api.get(url).body
+    second = api.get(f"{url}&cursor={first['next_cursor']}").body
+
+    assert second["next_cursor"] is None
+    assert [*first["sidecars"], *second["sidecars"]] == sorted(kept, key=lambda each: each["id"])
+    assert api.get(f"{url}&cursor=x").code == "bad_request"
 
 
 def test_notes_are_no_photo(api, gallery, photo):
