@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 MIB = 1024 * 1024
+# Of nothing that there is; the same in every process, for the names of parametrized tests.
+UNKNOWN_ID = "7d3f0b52-1c86-4e7a-9a41-5b2e8c60f9d3"
 _counter = itertools.count(1)
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from galleries.models import Gallery
-from tests.builders import make_gallery, make_photo, make_upload
+from tests.builders import UNKNOWN_ID, make_gallery, make_photo, make_upload
 from uploads.models import Upload
 from uploads.states import OPEN_STATES, State
 
@@ -266,7 +266,7 @@ def test_the_version_rises_once_when_a_gallery_is_deleted(api, gallery):
     assert gallery.version == 2
 
 
-@pytest.mark.parametrize("path", [str(uuid.uuid4()), "x", "1"])
+@pytest.mark.parametrize("path", [UNKNOWN_ID, "x", "1"])
 def test_an_unknown_gallery_is_not_found(api, path):
     answer = api.get(f"/galleries/{path}")
 

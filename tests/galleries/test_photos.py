@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from galleries.models import Photo, PhotoStatus
 from galleries.queries import read_cursor, write_cursor
-from tests.builders import make_gallery, make_photo
+from tests.builders import UNKNOWN_ID, make_gallery, make_photo
 from uploads.models import Upload
 
 pytestmark = pytest.mark.django_db
@@ -63,9 +63,8 @@ def test_malformed_pages_are_refused(api, gallery, query):
 
 @pytest.mark.parametrize(
     "value",
-    [["name", "a\x00", str(uuid.uuid4())], ["name", 5, str(uuid.uuid4())], ["name", {}, str(uuid.uuid4())],
-     ["name", "a"],
-     ["sort_at", "a", str(uuid.uuid4())], [], {}, 7, None, ["name", "a", "x"], ["name", None, str(uuid.uuid4())]],
+    [["name", "a\x00", UNKNOWN_ID], ["name", 5, UNKNOWN_ID], ["name", {}, UNKNOWN_ID], ["name", "a"],
+     ["sort_at", "a", UNKNOWN_ID], [], {}, 7, None, ["name", "a", "x"], ["name", None, UNKNOWN_ID]],
     ids=str,
 )  # fmt: skip
 def test_a_cursor_that_no_answer_gave_is_refused_and_breaks_nothing(api, owner, value):

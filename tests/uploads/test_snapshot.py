@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from galleries.objects.base import store_named
-from tests.builders import MIB, file_out, make_gallery, make_upload, put_original, put_part
+from tests.builders import MIB, UNKNOWN_ID, file_out, make_gallery, make_upload, put_original, put_part
 from uploads.limits import DEFAULT_PAGE_ITEMS
 from uploads.models import Upload
 from uploads.states import State
@@ -254,7 +254,7 @@ def test_a_store_that_cannot_be_asked_is_no_answer(api, gallery, break_store, st
     assert Upload.objects.get().version == row["version"]
 
 
-@pytest.mark.parametrize("path", [str(uuid.uuid4()), "not-an-id", "1", "%00"])
+@pytest.mark.parametrize("path", [UNKNOWN_ID, "not-an-id", "1", "%00"])
 def test_an_unknown_upload_is_not_found(api, path):
     answer = api.get(f"/uploads/{path}")
 
