@@ -6,14 +6,13 @@ from typing import Any, Final
 import pyvips
 
 from galleries.decode.codes import says_cut_short
-from galleries.decode.loaders import Negative, open_negative
+from galleries.decode.loaders import Negative, has_profile, open_negative
 from galleries.decode.thumbhash import thumbhash
 from galleries.renditions import GRID, VIEW, Recipe
 
 THUMBHASH_SIDE_PX: Final = 32  # it keeps 7 waves a side; more pixels only cost time
 
 _WHITE: Final = 255
-_PROFILE: Final = "icc-profile-data"
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def _fit(image: pyvips.Image, **options: Any) -> pyvips.Image:
 
 def _from_profile(small: pyvips.Image, warnings: list[str]) -> pyvips.Image:
     """The profile is applied after shrinking: to 2 megapixels instead of 24."""
-    if not small.get_typeof(_PROFILE):
+    if not has_profile(small):
         return small
     try:
         return small.icc_transform(

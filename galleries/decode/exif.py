@@ -1,11 +1,12 @@
 """Pure: reads the few EXIF facts worth showing. No offset, count or type of the file is believed.
 
-Two directories are read (the main one and the Exif one), each once, so a file which points in circles leads nowhere.
-The GPS directory and the maker notes are never looked at. Layout: TIFF 6.0 section 2, Exif 2.32 section 4.6.
+Three directories are read (the main one, the Exif one and its own for exchange), each once, so a file which points in
+circles leads nowhere. The GPS directory and the maker notes are never looked at. Layout: TIFF 6.0 section 2, Exif 2.32
+section 4.6.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from struct import unpack_from
@@ -29,10 +30,14 @@ _TAKEN_AT, _DIGITIZED_AT = 0x9003, 0x9004
 _FOCAL_MM, _FOCAL_35MM, _LENS = 0x920A, 0xA405, 0xA434
 _TAKEN_SUBSECOND, _DIGITIZED_SUBSECOND = 0x9291, 0x9292
 _ORIENTATION: Final = 0x0112
+_COLOUR_SPACE, _INTEROPERABILITY, _INDEX = 0xA001, 0xA005, 0x0001
+# DCF 2.0, 3.1.4: a camera set to Adobe RGB writes no profile, but says "R03" and a colour space that is not sRGB.
+_ADOBE_INDEX, _SRGB, _ADOBE_RGB = "R03", 1, 2
 _WANTED: Final = frozenset(
     {
         _MAKE, _MODEL, _CHANGED_AT, _EXPOSURE, _APERTURE, _ISO, _TAKEN_AT, _DIGITIZED_AT, _FOCAL_MM, _FOCAL_35MM, _LENS,
         _TAKEN_SUBSECOND, _DIGITIZED_SUBSECOND, _ORIENTATION, _EXIF_DIRECTORY,
+        _COLOUR_SPACE, _INTEROPERABILITY,
     }
 )  # fmt: skip
 
@@ -54,6 +59,7 @@ class CameraNotes:
     camera: str = ""
     details: dict[str, str] = field(default_factory=dict)
     orientation: int = 1
+    is_adobe_rgb: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -76,6 +82,9 @@ def from_tiff(read_at: ReadAt) -> CameraNotes:
     exif_at = tags.get(_EXIF_DIRECTORY)
     if isinstance(exif_at, float):
         tags = _directory(read_at, order, int(exif_at)) | tags
+    exchange_at = tags.get(_INTEROPERABILITY)
+    if isinstance(exchange_at, float):
+        tags[_INDEX] = _directory(read_at, order, int(exchange_at), {_INDEX}).get(_INDEX, "")
     return _notes(tags)
 
 
@@ -92,7 +101,9 @@ def _only_directory(read_at: ReadAt) -> dict[int, Value]:
     return _directory(read_at, order, unpack_from(order + "I", head, 4)[0])
 
 
-def _directory(read_at: ReadAt, order: str, offset: int) -> dict[int, Value]:
+def _directory(
+    read_at: ReadAt, order: str, offset: int, wanted: Collection[int] = _WANTED
+) -> dict[int, Value]:
     counted = read_at(offset, 2)
     if len(counted) < 2:  # noqa: PLR2004
         return {}
@@ -101,7 +112,7 @@ def _directory(read_at: ReadAt, order: str, offset: int) -> dict[int, Value]:
     tags: dict[int, Value] = {}
     for start in range(0, len(table) - 11, 12):
         tag, kind, count = unpack_from(order + "HHI", table, start)
-        if tag in _WANTED and tag not in tags:
+        if tag in wanted and tag not in tags:
             value = _value(read_at, order, kind, count, table[start + 8 : start + 12])
             if value is not None:
                 tags[tag] = value
@@ -139,7 +150,13 @@ def _notes(tags: dict[int, Value]) -> CameraNotes:
         camera=_camera(_word(tags.get(_MAKE)), _word(tags.get(_MODEL))),
         details={name: text for name, text in _details(tags) if text},
         orientation=int(orientation) if isinstance(orientation, float) and 1 <= orientation <= 8 else 1,  # noqa: PLR2004
+        is_adobe_rgb=_is_adobe_rgb(tags),
     )
+
+
+def _is_adobe_rgb(tags: dict[int, Value]) -> bool:
+    space = tags.get(_COLOUR_SPACE)
+    return space == _ADOBE_RGB or (tags.get(_INDEX) == _ADOBE_INDEX and space != _SRGB)
 
 
 def _captured_at(tags: dict[int, Value]) -> datetime | None:

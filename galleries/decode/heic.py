@@ -8,7 +8,8 @@ import pyvips
 
 from galleries.decode import exif
 from galleries.decode.codes import code_for
-from galleries.decode.loaders import Negative, Original, Refused, gate
+from galleries.decode.colour import ColourSpace, space_of
+from galleries.decode.loaders import PROFILE, Negative, Original, Refused, gate, meant_as
 
 # What pillow-heif raises for the bytes of a stranger, by its documentation; the last where there is no picture at all.
 _DECODER_ERRORS: Final = (ValueError, EOFError, SyntaxError, RuntimeError, OSError, IndexError)
@@ -55,5 +56,11 @@ def _pixels(picture: Any) -> pyvips.Image:
         image = image.unpremultiply().cast("uchar")
     profile = picture.info.get("icc_profile")
     if profile:
-        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-    return image
+        image.set_type(pyvips.GValue.blob_type, PROFILE, profile)
+        return image
+    return meant_as(_told_by_numbers(picture.info.get("nclx_profile")), image)
+
+
+def _told_by_numbers(nclx: Any) -> ColourSpace | None:
+    """The decoder has seen to the range."""
+    return space_of(nclx["color_primaries"], nclx["transfer_characteristics"]) if nclx else None

@@ -12,12 +12,17 @@ from typing import Any, Final
 import pyvips
 
 from galleries.decode import exif
+from galleries.decode.code_points import space_of_heif, space_of_png
+from galleries.decode.colour import ADOBE_RGB, SRGB, ColourSpace, profile_of
 from galleries.decode.wire import MAX_PIXELS, MAX_SIDE_PX
 from galleries.renditions import VIEW
 
 # What is left for the last, careful shrink after the decoder's own coarse one: at 1.5 the root mean square
 # difference from a full decode is 1 of 255 on 24 MP of noisy detail, and decoding costs two thirds.
 _LEFT_TO_SHRINK: Final = 1.5
+
+PROFILE: Final = "icc-profile-data"
+_COLOURED: Final = {"b-w": "srgb", "grey16": "rgb16"}  # a profile of three colours is for pictures of three
 
 # EXIF 2.32, 4.6.4: orientations from 5 on lie on their side.
 _FIRST_ON_ITS_SIDE: Final = 5
@@ -68,10 +73,11 @@ def open_jpeg(original: Original) -> Negative:
     header = load("jpegload_source", original)
     negative = _negative(header)
     options = {"shrink": _coarse_shrink(header)}
+    space = ADOBE_RGB if negative.notes.is_adobe_rgb and not has_profile(header) else None
     return replace(
         negative,
-        image=load("jpegload_source", original, fail_on="warning", **options),
-        forgiving=lambda: load("jpegload_source", original, **options),
+        image=meant_as(space, load("jpegload_source", original, fail_on="warning", **options)),
+        forgiving=lambda: meant_as(space, load("jpegload_source", original, **options)),
         held=original,
     )
 
@@ -98,6 +104,28 @@ def load(loader: str, original: Original, **options: Any) -> pyvips.Image:
     return pyvips.Operation.call(loader, _source(original), **options)
 
 
+def has_profile(image: pyvips.Image) -> bool:
+    return bool(image.get_typeof(PROFILE))
+
+
+def meant_as(space: ColourSpace | None, image: pyvips.Image) -> pyvips.Image:
+    """With a profile that says what its numbers mean, in the place of any other; sRGB needs none.
+
+    Unchanged where nothing is known of them, and where they are inks.
+    """
+    if space is None or image.interpretation == "cmyk":
+        return image
+    told = image.copy()
+    if space == SRGB:
+        if has_profile(told):
+            told.remove(PROFILE)
+        return told
+    if image.interpretation in _COLOURED:
+        told = told.colourspace(_COLOURED[image.interpretation])
+    told.set_type(pyvips.GValue.blob_type, PROFILE, profile_of(space))
+    return told
+
+
 def with_orientation(image: pyvips.Image, orientation: int) -> pyvips.Image:
     turned = image.copy()
     turned.set_type(pyvips.GValue.gint_type, "orientation", orientation)
@@ -119,6 +147,18 @@ def _source(original: Original) -> pyvips.Source:
         return pyvips.Source.new_from_memory(original)
     os.lseek(original, 0, os.SEEK_SET)
     return pyvips.Source.new_from_descriptor(original)
+
+
+def _png(original: Original) -> Negative:
+    negative = _still("pngload_source")(original)
+    return replace(negative, image=meant_as(space_of_png(reader_of(original)), negative.image))
+
+
+def _avif(original: Original) -> Negative:
+    negative = _still("heifload_source")(original)
+    if has_profile(negative.image):
+        return negative
+    return replace(negative, image=meant_as(space_of_heif(reader_of(original)), negative.image))
 
 
 def _still(loader: str) -> Callable[[Original], Negative]:
@@ -155,11 +195,11 @@ def _raw(descriptor: Original) -> Negative:
 
 _LOADERS: Final[dict[str, Callable[[Original], Negative]]] = {
     "image/jpeg": open_jpeg,
-    "image/png": _still("pngload_source"),
+    "image/png": _png,
     "image/webp": _still("webpload_source"),
     "image/gif": _still("gifload_source"),
     "image/tiff": open_tiff,
-    "image/avif": _still("heifload_source"),
+    "image/avif": _avif,
     "image/heic": _heic,
     "image/heif": _heic,
     "image/x-canon-cr2": _raw,

@@ -6,8 +6,11 @@ from typing import Final
 
 import pytest
 import pyvips
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from galleries.decode.code_points import MAX_CHUNKS, space_of_heif, space_of_png
 from galleries.decode.developer import Developed, Developer
 from galleries.decode.places import find_blanks
 from galleries.errors import UnsupportedPhoto
@@ -66,10 +69,10 @@ def lab(srgb: tuple[int, ...]) -> list[float]:
     return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
 
 
-def as_srgb(space: str, colour: tuple[int, ...]) -> tuple[int, ...]:
-    """What these numbers of that space are in sRGB; None of those used here lies outside."""
+def as_srgb(space: str, colour: tuple[int, ...], light=None) -> tuple[int, ...]:
+    """What these numbers of that space are in sRGB; None of those used here lies outside. `light` is another curve."""
     columns, exponent = COLOUR_SPACES[space]
-    linear = [(each / 255) ** exponent for each in colour]
+    linear = [light(each / 255) if light else (each / 255) ** exponent for each in colour]
     found = times(TO_SRGB, times(list(zip(*columns, strict=True)), linear))
     assert all(-0.001 <= each <= 1.001 for each in found), (
         "it has no such colour: another one should be tried"
@@ -120,6 +123,197 @@ def test_sixteen_bits_of_a_wide_space_are_right(developer):
         shown = view(develop(developer, bytes(photo))).getpixel((32, 32))
 
         assert difference(shown, as_srgb("ProPhoto RGB", COLOURS[0])) <= MOST_DIFFERENCE
+
+
+# --- colours told by numbers
+
+P3, BT2020, SRGB_PRIMARIES, UNSPECIFIED = 12, 9, 1, 2
+SRGB_CURVE, PQ, HLG, LINEAR = 13, 16, 18, 8
+CODED: Final = ["png", "avif", "heic"]
+KNOWN_TO_ITS_DECODER: Final = range(1, 13)  # libheif refuses a HEIC that tells others
+
+
+def srgb_light(value: float) -> float:
+    return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+
+
+def shown_of(developer, photo: bytes) -> tuple[int, ...]:
+    return view(develop(developer, photo)).getpixel((32, 32))
+
+
+def patch(colour: tuple[int, ...]) -> Image.Image:
+    return Image.new("RGB", (64, 64), colour)
+
+
+@pytest.mark.parametrize("kind", CODED)
+@pytest.mark.parametrize(("space", "primaries"), [("Display P3", P3), ("BT.2020", BT2020)])
+# The last four are the curves of video, which still pictures are shown by as if they were sRGB's.
+@pytest.mark.parametrize("transfer", [SRGB_CURVE, UNSPECIFIED, 1, 6, 14, 15])
+def test_wide_colours_told_by_numbers_alone_are_what_they_were(developer, space, primaries, transfer, kind):
+    for colour in COLOURS if transfer == SRGB_CURVE else COLOURS[:1]:
+        photo = pictures.with_code_points(kind, patch(colour), primaries, transfer)
+
+        assert (
+            difference(shown_of(developer, photo), as_srgb(space, colour, srgb_light)) <= MOST_DIFFERENCE
+        ), colour
+
+
+def test_the_numbers_matter_or_the_test_above_proves_nothing():
+    assert all(
+        difference(as_srgb(space, COLOURS[1], srgb_light), COLOURS[1]) > MOST_DIFFERENCE
+        for space in ("Display P3", "BT.2020")
+    )
+
+
+@pytest.mark.parametrize("kind", CODED)
+@pytest.mark.parametrize(
+    ("primaries", "transfer"), [(1, 13), (2, 2), (1, 1), (10, 13), (12, 11), (0, 0), (99, 13), (255, 255)]
+)
+def test_numbers_that_say_srgb_or_nothing_change_nothing(developer, kind, primaries, transfer):
+    if kind == "heic" and primaries not in KNOWN_TO_ITS_DECODER:
+        return
+    photo = pictures.with_code_points(kind, patch(COLOURS[0]), primaries, transfer)
+
+    assert difference(shown_of(developer, photo), COLOURS[0]) <= MOST_DIFFERENCE
+
+
+@pytest.mark.parametrize("kind", CODED)
+def test_light_itself_is_told_by_a_number_too(developer, kind):
+    photo = pictures.with_code_points(kind, patch((55, 55, 55)), SRGB_PRIMARIES, LINEAR)
+
+    assert difference(shown_of(developer, photo), (128, 128, 128)) <= MOST_DIFFERENCE
+
+
+# ITU-R BT.2408, table 1: grey card and white paper, in percent of the signal.
+@pytest.mark.parametrize(("transfer", "grey", "white"), [(PQ, 0.38, 0.58), (HLG, 0.38, 0.75)])
+@pytest.mark.parametrize("kind", CODED)
+def test_what_shines_is_brought_into_what_paper_can_show(developer, kind, transfer, grey, white):
+    def lightness(signal: float) -> float:
+        level = round(255 * signal)
+        photo = pictures.with_code_points(kind, patch((level, level, level)), BT2020, transfer)
+        shown = shown_of(developer, photo)
+        assert max(shown) - min(shown) <= 3
+        return lab(shown)[0]
+
+    dark, middle, paper = lightness(0.0), lightness(grey), lightness(white)
+    peak = lightness(0.7518 if transfer == PQ else 1.0)  # 1,000 cd/m2
+
+    assert dark < 3
+    assert 35 < middle < 60
+    assert 70 < paper < 85
+    assert peak > 98
+
+
+def test_numbers_go_before_a_profile_in_png(developer):
+    """PNG specification (third edition), 4.3."""
+    profiled = pictures.saved(patch(COLOURS[0]), "png", icc_profile=pictures.profile_of("ProPhoto RGB"))
+    for primaries, wanted in ((P3, as_srgb("Display P3", COLOURS[0], srgb_light)), (1, COLOURS[0])):
+        photo = pictures.png_told(profiled, primaries, SRGB_CURVE)
+
+        assert difference(shown_of(developer, photo), wanted) <= MOST_DIFFERENCE
+
+
+def test_a_profile_goes_before_numbers_in_heif(developer):
+    told = {"color_primaries": BT2020, "transfer_characteristics": PQ, "matrix_coefficients": 0}
+    profile = pictures.profile_of("Display P3")
+    photo = pictures.saved(
+        patch(COLOURS[0]), "heic", quality=-1, chroma=444, full_range_flag=1, icc_profile=profile, **told
+    )
+
+    assert difference(shown_of(developer, photo), as_srgb("Display P3", COLOURS[0])) <= MOST_DIFFERENCE
+
+
+def test_a_png_of_a_narrow_range_is_as_bright_as_it_was_meant(developer):
+    photo = pictures.with_code_points("png", patch((16, 16, 16)), SRGB_PRIMARIES, SRGB_CURVE, is_full=False)
+    bright = pictures.with_code_points(
+        "png", patch((235, 235, 235)), SRGB_PRIMARIES, SRGB_CURVE, is_full=False
+    )
+
+    assert (max(shown_of(developer, photo)), min(shown_of(developer, bright))) == (0, 255)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "1", "I;16"])
+def test_a_png_of_any_mode_may_tell_its_colours_by_numbers(developer, mode):
+    made = (
+        pictures.compass().convert("I").convert("I;16")
+        if mode == "I;16"
+        else pictures.compass().convert(mode)
+    )
+    photo = pictures.with_code_points("png", made, P3, SRGB_CURVE)
+
+    developed = develop(developer, photo)
+
+    assert view(developed).size == (240, 160)
+    assert developed.warnings == []
+
+
+def test_sixteen_bits_told_by_numbers_are_right(developer):
+    image = (pyvips.Image.black(64, 64, bands=3) + [v * 257 for v in COLOURS[0]]).cast("ushort")
+    plain = image.copy(interpretation="rgb16").pngsave_buffer(bitdepth=16)
+    wanted = as_srgb("BT.2020", COLOURS[0], srgb_light)
+
+    photo = pictures.png_told(bytes(plain), BT2020, SRGB_CURVE)
+
+    assert difference(shown_of(developer, photo), wanted) <= MOST_DIFFERENCE
+
+
+@given(st.binary(max_size=64), st.integers(0, 400), st.sampled_from(CODED))
+def test_bytes_in_any_place_break_nothing(noise, at, kind):
+    photo = HARMED[kind][:at] + noise + HARMED[kind][at + len(noise) :]
+
+    for read in (space_of_png, space_of_heif):
+        read(lambda offset, size: photo[offset : offset + size])
+
+
+HARMED: Final = {kind: pictures.with_code_points(kind, patch(COLOURS[0]), P3, SRGB_CURVE) for kind in CODED}
+
+
+def test_chunks_without_end_are_not_looked_through():
+    chunk = b"\0\0\0\0tEXt" + bytes(4)
+    looks: list[int] = []
+
+    def read_at(offset: int, size: int) -> bytes:
+        looks.append(offset)
+        return (chunk * 2)[:size]
+
+    assert space_of_png(read_at) is None
+    assert len(looks) == MAX_CHUNKS
+
+
+# --- a camera set to Adobe RGB, which writes no profile
+
+
+def adobe_exif(index: str = "R03", space: int = 0xFFFF) -> Image.Exif:
+    exif = pictures.camera_exif()
+    exif.get_ifd(pictures.EXIF_DIRECTORY).update({0xA001: space, 0xA005: {1: index}})
+    return exif
+
+
+@pytest.mark.parametrize(
+    ("index", "space", "is_adobe"),
+    [("R03", 0xFFFF, True), ("R98", 2, True), ("R98", 1, False), ("R03", 1, False), ("R98", 0xFFFF, False)],
+)
+def test_a_camera_set_to_adobe_rgb_says_so_without_a_profile(developer, index, space, is_adobe):
+    colour = COLOURS[1]
+    photo = pictures.jpeg(patch(colour), quality=100, exif=adobe_exif(index, space))
+
+    wanted = as_srgb("Adobe RGB", colour) if is_adobe else colour
+    assert difference(shown_of(developer, photo), wanted) <= MOST_DIFFERENCE
+    assert difference(as_srgb("Adobe RGB", colour), colour) > MOST_DIFFERENCE
+
+
+def test_a_profile_goes_before_what_the_camera_was_set_to(developer):
+    profile = pictures.profile_of("Display P3")
+    photo = pictures.jpeg(patch(COLOURS[0]), quality=100, exif=adobe_exif(), icc_profile=profile)
+
+    assert difference(shown_of(developer, photo), as_srgb("Display P3", COLOURS[0])) <= MOST_DIFFERENCE
+
+
+def test_inks_are_inks_whatever_else_is_said(developer):
+    plain = pictures.jpeg(pictures.compass().convert("CMYK"))
+    photo = pictures.jpeg(pictures.compass().convert("CMYK"), exif=adobe_exif())
+
+    assert quarters(view(develop(developer, photo))) == quarters(view(develop(developer, plain)))
 
 
 # --- kinds of TIFF
