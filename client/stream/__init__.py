@@ -6,6 +6,7 @@ Standard library only. The store is a port (`PartStore`); the product's lanes an
 from .errors import GaveUp, Refused, SourceChanged, StreamEnded, StreamError, Transient
 from .events import Cancelled, Event, Failed, PartSent, Paused, Pausing, Ready, Resumed, Uploaded
 from .multipart import MultipartStream, Settings
+from .pieces import in_pieces
 from .port import ListedPart, PartStore, Stored
 from .retry import Retry
 from .session import SentPart, Session
@@ -38,4 +39,5 @@ __all__ = [
     "StreamError",
     "Transient",
     "Uploaded",
+    "in_pieces",
 ]
