@@ -21,7 +21,7 @@ from galleries.ports import Totals
 from uploads import announce, ledger, listing, progress
 from uploads.ledger import Report, Sums
 from uploads.limits import PROGRESS_EVERY_S
-from uploads.standing import Grounds, Standing, galleries_of, grounds_of
+from uploads.standing import Grounds, Standing, galleries_of, grounds_of, versions_of
 
 if TYPE_CHECKING:
     from uploads.progress import Rows
@@ -35,6 +35,8 @@ ROWS_FRESH_S: Final = 2.0
 # How long a socket may outlive the right to it, if no message comes.
 CHECKED_EVERY_S = 3.0
 CHECKED_AT_ONCE: Final = 500
+# How long Redis may have been started again, or have lost all, before what it knew is said once more.
+LEDGER_WATCHED_EVERY_S = 1.0
 # Of one person, however many sockets and however many galleries come and go.
 LISTED_EVERY_S: Final = 1.0
 # One person takes up one of them at most.
@@ -45,6 +47,8 @@ ALONE_FOR_S: Final = 2.0
 MAX_REMEMBERED: Final = 5_000
 # A row has moved and the ledger was not told yet: so often it is waited for.
 PATIENCE: Final = 3
+# In the place of a life of Redis.
+AWAY: Final = ""
 
 Stored = dict[tuple[uuid.UUID, str], int]
 
@@ -87,6 +91,9 @@ class Board:
         self.said: dict[uuid.UUID, Stored] = {}
         self.remembered: dict[uuid.UUID, Stored] = {}
         self.rows: dict[uuid.UUID, tuple[Rows, float]] = {}
+        # The rows of these may be others, though the ledger was not told; and which version there was at the last look.
+        self.doubted: set[uuid.UUID] = set()
+        self.seen: dict[uuid.UUID, int] = {}
         self.apart: Counter[uuid.UUID] = Counter()
         self.told_at: dict[uuid.UUID, float] = {}
         self.is_due = asyncio.Event()
@@ -109,7 +116,7 @@ class Board:
                 self.ear = announce.Ear()
                 await self.ear.open()
                 self.open_threads()
-                jobs = (self.hear(), self.speak(), self.check(), self.look())
+                jobs = (self.hear(), self.speak(), self.check(), self.look(), self.watch_ledger())
                 self.tasks = [asyncio.create_task(job) for job in jobs]
             if listener.standing.gallery_id is None:
                 user_id = listener.standing.user_id
@@ -128,9 +135,19 @@ class Board:
             if left := self.followers.get(gallery_id, set()) - {listener}:
                 self.followers[gallery_id] = left
                 return
-            for kept in (self.followers, self.rows, self.remembered, self.said, self.told_at, self.apart):
+            by_gallery = (
+                self.followers,
+                self.rows,
+                self.remembered,
+                self.said,
+                self.told_at,
+                self.apart,
+                self.seen,
+            )
+            for kept in by_gallery:
                 kept.pop(gallery_id, None)
-            self.moved.discard(gallery_id)
+            for some in (self.moved, self.doubted):
+                some.discard(gallery_id)
             await self.ear.leave(ledger.group_of(gallery_id))
 
     async def leave(self, listener: Listener) -> None:
@@ -159,7 +176,7 @@ class Board:
         await asyncio.gather(*others, return_exceptions=True)
 
     def open_threads(self) -> None:
-        for name, count in (("totals", 1), ("checks", 1), ("lists", LISTING_THREADS)):
+        for name, count in (("totals", 1), ("checks", 1), ("ledger", 1), ("lists", LISTING_THREADS)):
             self.threads[name] = ThreadPoolExecutor(count, thread_name_prefix=f"board-{name}")
 
     def close_threads(self) -> None:
@@ -282,34 +299,43 @@ class Board:
         self.read_moved_rows(sums)
         if late := progress.apart({each: self.rows[each][0] for each in sums}, sums):
             sums |= ledger.sums_of(late)
-        return {
-            gallery_id: progress.totals_from(self.rows[gallery_id][0], seen)
-            for gallery_id, seen in sums.items()
-            if self.belong_together(gallery_id, seen)
-        }
+        together = {each: seen for each, seen in sums.items() if self.belong_together(each, seen)}
+        if lost := [each for each in sums if self.apart[each] > PATIENCE]:
+            progress.mended(lost)
+        return {each: progress.totals_from(self.rows[each][0], seen) for each, seen in together.items()}
 
     def taken(self, reports: Sequence[Report]) -> dict[uuid.UUID, Sums]:
         """A ledger that knows nothing is told again what the sockets of this process have ever said."""
         answers = ledger.report(reports, announce.moved_message)
-        sums = {}
-        for each, seen in zip(reports, answers, strict=True):
-            if seen.version is None:
-                stored = {**self.remembered.get(each.gallery_id, {}), **each.stored}
-                [seen] = progress.take_reports([Report(each.gallery_id, stored, told_here=1)])  # noqa: PLW2901
-            elif seen.missing:
-                [seen] = progress.take_reports([each])  # noqa: PLW2901
-            sums[each.gallery_id] = seen
+        sums = {each.gallery_id: seen for each, seen in zip(reports, answers, strict=True)}
+        again = [
+            each if seen.version is not None else self.whole(each)
+            for each, seen in zip(reports, answers, strict=True)
+            if seen.version is None or seen.missing
+        ]
+        if again:
+            ids = [each.gallery_id for each in again]
+            sums |= zip(ids, progress.take_reports(again), strict=True)
         return sums
+
+    def whole(self, report: Report) -> Report:
+        stored = {**self.remembered.get(report.gallery_id, {}), **report.stored}
+        return Report(report.gallery_id, stored, told_here=1)
 
     def read_moved_rows(self, sums: Mapping[uuid.UUID, Sums]) -> None:
         now = monotonic()
         moved = [each for each, seen in sums.items() if self.is_stale(each, seen, now)]
+        self.doubted.difference_update(moved)
         if moved:
             self.rows |= {each: (rows, now) for each, rows in progress.rows_in(moved).items()}
 
     def is_stale(self, gallery_id: uuid.UUID, seen: Sums, now: float) -> bool:
         rows, read_at = self.rows.get(gallery_id, (progress.NO_ROWS, 0.0))
-        return rows.version != seen.version or (rows.is_processing and now - read_at > ROWS_FRESH_S)
+        return (
+            rows.version != seen.version
+            or gallery_id in self.doubted
+            or (rows.is_processing and now - read_at > ROWS_FRESH_S)
+        )
 
     def belong_together(self, gallery_id: uuid.UUID, seen: Sums) -> bool:
         """Where row and ledger do not agree yet, the last totals stand, and the next moment looks again."""
@@ -318,8 +344,6 @@ class Board:
             self.apart.pop(gallery_id, None)
             return True
         self.apart[gallery_id] += 1
-        if self.apart[gallery_id] > PATIENCE:
-            progress.mended([gallery_id])
         self.moved.add(gallery_id)
         return False
 
@@ -365,12 +389,55 @@ class Board:
             await asyncio.sleep(CHECKED_EVERY_S)
             try:
                 owned = await self.in_thread(galleries_of, list(self.guests), of="lists")
+                await self.look_at_versions()
             except Exception:  # a database that is away
                 log.exception("board.failed")
                 continue
             for user_id in list(self.guests):
                 if self.is_behind(user_id, owned.get(user_id, set())):
                     self.list_anew(user_id)
+
+    async def look_at_versions(self) -> None:
+        """Rows that have moved without a word, as whoever moved them could not reach Redis."""
+        versions = await self.in_thread(versions_of, list(self.followers), of="lists")
+        for gallery_id, version in versions.items():
+            rows, _ = self.rows.get(gallery_id, (progress.NO_ROWS, 0.0))
+            if version > max(self.seen.get(gallery_id, version), rows.version):
+                self.doubted.add(gallery_id)
+                self.move(gallery_id)
+            if gallery_id in self.followers:
+                self.seen[gallery_id] = version
+
+    def begin_seeing(self, gallery_id: uuid.UUID, version: int) -> None:
+        """Somebody was told of this one. Who was told of an earlier one waits still."""
+        if gallery_id in self.followers:
+            self.seen.setdefault(gallery_id, version)
+
+    async def watch_ledger(self) -> None:
+        life: str | None = None
+        while True:
+            try:
+                now = await self.in_thread(ledger.life, of="ledger")
+                if life not in {None, now}:
+                    log.warning("ledger.anew")
+                    self.say_all_again()
+                    await self.look_at_versions()
+                life = now
+            except redis.RedisError:  # told by whoever needs it
+                life = AWAY
+            except Exception:  # a database that is away
+                log.exception("board.failed")
+            await asyncio.sleep(LEDGER_WATCHED_EVERY_S)
+
+    def say_all_again(self) -> None:
+        """Whatever is on its way, without waiting for the next word of it, which may never come."""
+        for gallery_id, stored in list(self.remembered.items()):
+            self.report(gallery_id, dict(stored))
+        for gallery_id, (rows, _) in list(self.rows.items()):
+            if rows.is_receiving:
+                self.doubted.add(gallery_id)
+                self.apart[gallery_id] = PATIENCE
+                self.move(gallery_id)
 
     def is_behind(self, user_id: uuid.UUID, gallery_ids: set[uuid.UUID]) -> bool:
         return not all(each.is_following(gallery_ids) for each in self.guests.get(user_id, ()))
@@ -410,6 +477,8 @@ class Board:
             for listener in listeners:
                 await listener.follow_all(owned.get(user_id, set()))
             found = await self.in_thread(listing.list_of, user_id, of="lists")
+            for gallery_id, version in found.versions.items():
+                self.begin_seeing(gallery_id, version)
             for listener in listeners:
                 listener.take_listing(found)
 

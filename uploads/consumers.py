@@ -220,6 +220,7 @@ class GalleryConsumer(LiveConsumer):
         await board().follow(self.gallery_id, self)
         snapshot: dict[str, Any] = await database_sync_to_async(self.snapshot)()
         self.feed.begin(snapshot["version"])
+        board().begin_seeing(self.gallery_id, snapshot["version"])
         return json.dumps(snapshot)
 
     def snapshot(self) -> dict[str, Any]:

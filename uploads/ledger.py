@@ -21,6 +21,7 @@ from redis.exceptions import NoScriptError
 log = logging.getLogger(__name__)
 
 KEPT_FOR_S: Final = 7 * 24 * 3600
+LIFE_KEY: Final = "safelight:ledger:life"
 # A rate that nobody has fed for this long says nothing about now.
 RATE_STALE_S: Final = 10
 
@@ -362,6 +363,16 @@ def heard_of(uploads: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> dict[uuid.UUID, 
         for (_, upload_id), at_s in zip(uploads, answers, strict=True)
         if at_s is not None
     }
+
+
+def life() -> str:
+    """Another one after Redis was started again, or has lost what it kept. One round trip. Raises: RedisError."""
+    with client().pipeline(transaction=False) as pipe:
+        pipe.set(LIFE_KEY, uuid.uuid4().hex, nx=True)
+        pipe.get(LIFE_KEY)
+        pipe.info("server")
+        _, mark, server = pipe.execute()
+    return f"{server['run_id']} {mark.decode()}"
 
 
 def forget(gallery_id: uuid.UUID) -> None:

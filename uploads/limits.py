@@ -85,6 +85,9 @@ STORE_RETRY_CAP: Final = timedelta(minutes=1)
 # A scanner reads some 20 MB/s; what takes longer counts as no answer.
 SCAN_WITHIN_S: Final = 180.0
 
+# No database takes any number of parameters.
+IDS_OF_A_QUERY: Final = 5_000
+
 PROGRESS_EVERY_S: Final = 0.25
 
 # Of one socket: the engine reports four times a second, in several messages where many files move at once.

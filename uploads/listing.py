@@ -14,9 +14,10 @@ from uploads.limits import MAX_GALLERIES_FOLLOWED
 
 @dataclass(frozen=True)
 class Listing:
-    """Totals by gallery, and the text of the snapshot message."""
+    """Totals and versions by gallery, and the text of the snapshot message."""
 
     totals: Mapping[uuid.UUID, Totals]
+    versions: Mapping[uuid.UUID, int]
     text: str
 
 
@@ -30,4 +31,5 @@ def list_of(user_id: uuid.UUID) -> Listing:
         "galleries": [gallery_out(view) for view in views],
         "overall": overall_of(totals.values()).as_wire(),
     }
-    return Listing(totals, json.dumps(snapshot))
+    versions = {view.gallery.pk: view.gallery.version for view in views}
+    return Listing(totals, versions, json.dumps(snapshot))

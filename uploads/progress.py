@@ -14,13 +14,11 @@ from galleries.models import Gallery
 from galleries.ports import Totals
 from uploads import announce, ledger
 from uploads.ledger import Report, Row, Sums
+from uploads.limits import IDS_OF_A_QUERY
 from uploads.models import Upload
 from uploads.states import OPEN_STATES, State
 
 log = logging.getLogger(__name__)
-
-# No database takes any number of parameters.
-IDS_OF_A_QUERY = 5_000
 
 SENT_STATES = (State.UPLOADED, State.VERIFYING, State.VERIFIED)
 # What has ended without a photo no longer counts as work to do.
@@ -74,24 +72,24 @@ def stored_in(actor: Actor, reports: Iterable[tuple[str, int, int]]) -> dict[tup
 
 
 def take_reports(reports: Sequence[Report]) -> list[Sums]:
-    """One round trip; where the ledger does not know what there is, a query and two round trips more for each.
+    """One round trip; for all galleries of which the ledger knows nothing a query and two round trips more.
 
-    Raises: RedisError.
+    The same for each gallery in which it does not know a file. Raises: RedisError.
     """
     taken = ledger.report(reports, announce.moved_message)
+    if unknown := [number for number, sums in enumerate(taken) if sums.version is None]:
+        anew = [reports[number] for number in unknown]
+        begin([each.gallery_id for each in anew])
+        for number, sums in zip(unknown, ledger.report(anew, announce.moved_message), strict=True):
+            taken[number] = sums
     return [
-        sums if sums.version is not None and not sums.missing else taken_anew(each, sums)
+        taken_after_learning(each, sums) if sums.missing else sums
         for each, sums in zip(reports, taken, strict=True)
     ]
 
 
-def taken_anew(report: Report, sums: Sums) -> Sums:
-    if sums.version is None:
-        begin([report.gallery_id])
-        if not report.stored:
-            return ledger.report([report], announce.moved_message)[0]
-    missing = {upload_id for upload_id, _ in report.stored} if sums.version is None else set(sums.missing)
-    ledger.learn(report.gallery_id, rows_of_uploads(report.gallery_id, missing))
+def taken_after_learning(report: Report, sums: Sums) -> Sums:
+    ledger.learn(report.gallery_id, rows_of_uploads(report.gallery_id, sums.missing))
     return ledger.report([report], announce.moved_message)[0]
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import ApiToken, User
 from galleries.models import Gallery
-from uploads.limits import MAX_GALLERIES_FOLLOWED
+from uploads.limits import IDS_OF_A_QUERY, MAX_GALLERIES_FOLLOWED
 
 
 @dataclass(frozen=True)
@@ -94,3 +94,14 @@ def galleries_of(user_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, set[uuid.UUID
             if len(found[owner_id]) < MAX_GALLERIES_FOLLOWED:
                 found[owner_id].add(gallery_id)
     return found
+
+
+def versions_of(gallery_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """A query for each few thousand galleries."""
+    return {
+        gallery_id: version
+        for first in range(0, len(gallery_ids), IDS_OF_A_QUERY)
+        for gallery_id, version in Gallery.objects.filter(
+            pk__in=gallery_ids[first : first + IDS_OF_A_QUERY]
+        ).values_list("pk", "version")
+    }

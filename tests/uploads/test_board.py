@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import ApiToken, digest_of, issue_token
 from galleries.models import Gallery
 from tests.builders import make_gallery, make_upload
+from tests.cast import bearer_api
 from tests.uploads.test_sockets import bearer, to_all, to_gallery
 from uploads import board, consumers, ledger, listing, progress
 from uploads.consumers import GalleryConsumer, ProgressConsumer
@@ -275,3 +276,49 @@ async def test_a_change_that_nobody_told_is_a_gap(gallery, owner, monkeypatch):
         heard = await socket.hear("photos")
 
     assert (heard["previous"], heard["version"], heard["photos"]) == (7, 7, [])
+
+
+@pytest.mark.parametrize("is_of_all", [False, True])
+async def test_rows_that_nobody_told_of_count_in_the_totals(gallery, owner, monkeypatch, is_of_all):
+    monkeypatch.setattr(board, "CHECKED_EVERY_S", 0.05)
+    monkeypatch.setattr(GalleryConsumer, "see", lambda *_: None)
+    upload = await in_thread(make_upload)(gallery, State.SIGNED, size=100)
+    headers = await in_thread(bearer)(owner)
+    api = await in_thread(bearer_api)(owner)
+    async with to_gallery(gallery, headers) as sender, to_all(headers) as all_of_mine:
+        await sender.say({"type": "progress", "uploads": [[str(upload.pk), 60, 0]]})
+        socket = all_of_mine if is_of_all else sender
+        await socket.hear("progress", lambda message: message["totals"]["bytes"] == 60)
+        with monkeypatch.context() as away:
+            away.setattr(ledger, "settle", lambda *_: 1 / 0)
+            await in_thread(api.cancel)(str(upload.pk))
+        heard = await socket.hear("progress", lambda message: message["totals"]["bytes"] == 0)
+
+    assert heard["totals"]["files"] == {"cancelled": 1}
+
+
+async def test_what_stands_still_is_said_again_to_a_redis_that_has_lost_it(
+    gallery, owner, redis_server, monkeypatch
+):
+    monkeypatch.setattr(board, "LEDGER_WATCHED_EVERY_S", 0.05)
+    upload = await in_thread(make_upload)(gallery, State.SIGNED, size=100)
+    async with to_gallery(gallery, await in_thread(bearer)(owner)) as socket:
+        await socket.say({"type": "progress", "uploads": [[str(upload.pk), 60, 0]]})
+        await socket.hear("progress", lambda message: message["totals"]["bytes"] == 60)
+        redis_server.forget_everything()
+        await socket.hear("progress")
+        told = await in_thread(progress.totals_of)([gallery.pk])
+
+    assert told[gallery.pk].bytes == 60
+
+
+async def test_redis_started_again_is_another_life(redis_server):
+    lives = [ledger.life(), ledger.life()]
+    redis_server.forget_everything()
+    lives.append(ledger.life())
+    redis_server.kill()
+    redis_server.start_again()
+    lives.append(ledger.life())
+
+    assert lives[0] == lives[1]
+    assert len(set(lives)) == 3
