@@ -46,6 +46,9 @@ class Actor:
     def role_in(self, gallery: Gallery) -> Role:
         return Role.OWNER if gallery.owner_id == self.user.pk else Role.STRANGER
 
+    def owns(self, gallery: Gallery) -> bool:
+        return self.role_in(gallery) == Role.OWNER
+
     def may(self, action: Action, gallery: Gallery) -> bool:
         return action in MAY[self.role_in(gallery)]
 

@@ -129,11 +129,13 @@ def photos(request: HttpRequest, gallery_id: UUID, page: Query[PageQuery]) -> Ht
     if page.status not in PhotoStatus.values:
         raise BadRequest(status=page.status[:20])
     action = Action.VIEW if page.status == PhotoStatus.READY else Action.PUBLISH
-    found = get_gallery(actor_of_call(request), gallery_id, action)
+    actor = actor_of_call(request)
+    found = get_gallery(actor, gallery_id, action)
+    is_owner = actor.owns(found)
     listed = list_photos(found, status=page.status, cursor=page.cursor, limit=page.limit)
     return JsonResponse(
         {
-            "photos": [photo_out(photo) for photo in listed.photos],
+            "photos": [photo_out(photo, is_owner=is_owner) for photo in listed.photos],
             "next_cursor": listed.next_cursor,
             "version": listed.version,
         }
@@ -173,7 +175,10 @@ def bulk(request: HttpRequest, body: IdsIn, do: Curate) -> HttpResponse:
     refusals: dict[UUID, GalleryError] = {}
     for gallery_id in {photo.gallery_id for photo in own}:
         refusals |= do(gallery_id, [photo.pk for photo in own if photo.gallery_id == gallery_id]) or {}
-    now = {photo.pk: photo_out(photo) for photo in get_photos([photo.pk for photo in own])}
+    now = {
+        photo.pk: photo_out(photo, is_owner=actor.owns(photo.gallery))
+        for photo in get_photos([photo.pk for photo in own])
+    }
     for photo_id in refusals.keys() & now.keys():
         now[photo_id] = {**now[photo_id], "error": refusals[photo_id].as_wire()}
     missing = NotFound().as_wire()

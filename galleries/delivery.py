@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Final, Protocol
 from urllib.parse import quote
 from uuid import UUID
 
@@ -17,19 +18,32 @@ from django.http import (
 )
 from django.views.decorators.http import require_safe
 
-from galleries.access import Action, Role, get_shown_photo
+from galleries.access import Action, get_shown_photo
 from galleries.blanking import Blank, blanked
 from galleries.callers import caller_of
+from galleries.download_names import download_name
 from galleries.errors import GalleryError, NotFound
 from galleries.models import Photo, Rendition
 from galleries.objects.base import CACHE_CONTROL, ObjectStore, store_named
 from galleries.original_form import form_for
-from galleries.renditions import RECIPES
+from galleries.renditions import RECIPES, VIEW
 
 # No file has more than 18 digits of bytes, and Python turns no more than 4,300 into a number.
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
-NO_STORE = "no-store"
+NO_STORE: Final = "no-store"
+# What a download is at this moment; another form of it has another ETag.
+ASK_AGAIN: Final = "private, max-age=0, must-revalidate"
+
+
+class Ranged(Protocol):
+    """Whatever parts of can be asked for: its size in bytes, its ETag unquoted."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def etag(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,12 @@ class Served:
 async def original(request: HttpRequest, photo_id: UUID) -> HttpResponseBase:
     """The very bytes that were sent, for others than the owner without the place; always as a download."""
     return await deliver(request, lambda: find_original(request, photo_id))
+
+
+@require_safe
+async def web_size(request: HttpRequest, photo_id: UUID) -> HttpResponseBase:
+    """The largest rendition, as a download."""
+    return await deliver(request, lambda: find_web_size(request, photo_id))
 
 
 @require_safe
@@ -85,7 +105,7 @@ def signed_url(served: Served) -> str | None:
 def find_original(request: HttpRequest, photo_id: UUID) -> Served:
     actor = caller_of(request)
     photo = get_shown_photo(actor, photo_id, Action.FETCH_ORIGINAL)
-    form = form_for(photo, is_owner=actor.role_in(photo.gallery) == Role.OWNER)
+    form = form_for(photo, is_owner=actor.owns(photo.gallery))
     return Served(
         store=store_named(photo.store),
         key=form.key,
@@ -93,9 +113,19 @@ def find_original(request: HttpRequest, photo_id: UUID) -> Served:
         etag=form.sha256,
         media_type=form.media_type,
         download_name=form.name,
-        cache_control="private, max-age=0, must-revalidate",
+        cache_control=ASK_AGAIN,
         blanks=form.blanks,
     )
+
+
+def find_web_size(request: HttpRequest, photo_id: UUID) -> Served:
+    """Raises: NotFound, also where it is not made yet."""
+    photo = get_shown_photo(caller_of(request), photo_id, Action.VIEW)
+    view = photo.renditions.filter(name=VIEW.name).first()
+    if view is None:
+        raise NotFound
+    name = download_name(photo.name, view.media_type)
+    return served_rendition(photo, view, download_name=name, cache_control=ASK_AGAIN)
 
 
 def find_rendition(request: HttpRequest, photo_id: UUID, name: str, digest: str) -> Served:
@@ -110,14 +140,21 @@ def find_rendition(request: HttpRequest, photo_id: UUID, name: str, digest: str)
     found = made.get(name) or stand_in(made, name)
     if found is None:
         raise Unmade(photo)
+    is_asked_for = (found.name, found.recipe) == (name, digest)
+    return served_rendition(photo, found, cache_control=CACHE_CONTROL if is_asked_for else NO_STORE)
+
+
+def served_rendition(
+    photo: Photo, rendition: Rendition, *, cache_control: str, download_name: str | None = None
+) -> Served:
     return Served(
         store=store_named(photo.store),
-        key=found.key,
-        size=found.size,
-        etag=found.sha256,
-        media_type=found.media_type,
-        download_name=None,
-        cache_control=CACHE_CONTROL if (found.name, found.recipe) == (name, digest) else NO_STORE,
+        key=rendition.key,
+        size=rendition.size,
+        etag=rendition.sha256,
+        media_type=rendition.media_type,
+        download_name=download_name,
+        cache_control=cache_control,
     )
 
 
@@ -183,7 +220,7 @@ async def chunks_of(served: Served, offset: int, length: int) -> AsyncIterator[b
         offset += len(chunk)
 
 
-def range_of(request: HttpRequest, served: Served) -> tuple[int, int] | None:
+def range_of(request: HttpRequest, served: Ranged) -> tuple[int, int] | None:
     """First and last byte; None when no byte of it is there. Several ranges, or a stale If-Range, give the whole."""
     whole = (0, served.size - 1)
     match = RANGE.fullmatch(request.headers.get("Range", "").strip())

@@ -8,7 +8,9 @@ from uuid import UUID
 
 from ninja import Schema
 
+from galleries.errors import NotFound
 from galleries.models import Photo, Rendition
+from galleries.original_form import form_for
 from galleries.ports import filler
 from galleries.queries import GalleryView
 from galleries.renditions import RECIPES, Recipe
@@ -26,15 +28,15 @@ class PhotoOut(Schema):
     upload_id: UUID
     name: str
     size: int
-    crc32: str
-    sha256: str
+    crc32: str | None
+    sha256: str | None
     width: int
     height: int
     captured_at: datetime | None
     status: str
     version: int
     renditions: list[RenditionOut]
-    original_url: str
+    original_url: str | None
     thumbhash: str
     media_type: str
     camera: str
@@ -124,26 +126,43 @@ def cover_url(photo: Photo | None) -> str | None:
     return str(renditions_out(photo)[0]["url"]) if photo else None
 
 
-def photo_out(photo: Photo) -> dict[str, Any]:
-    """The renditions must have been prefetched: no query here."""
+def photo_out(photo: Photo, *, is_owner: bool) -> dict[str, Any]:
+    """No query: the renditions, and for others than the owner the gallery, must be there already."""
     return {
         "id": str(photo.pk),
         "upload_id": str(photo.upload_id),
         "name": photo.name,
-        "size": photo.size,
-        "crc32": photo.crc32,
-        "sha256": photo.sha256,
+        **original_out(photo, is_owner=is_owner),
         "width": photo.width,
         "height": photo.height,
         "captured_at": utc_text(photo.captured_at),
         "status": photo.status,
         "version": photo.version,
         "renditions": renditions_out(photo),
-        "original_url": f"/photos/{photo.pk}/original",
         "thumbhash": b64encode(bytes(photo.thumbhash)).decode(),
-        "media_type": photo.media_type,
         "camera": photo.camera,
         "sort_at": utc_text(photo.sort_at),
+    }
+
+
+def original_out(photo: Photo, *, is_owner: bool) -> dict[str, Any]:
+    """Of what `original_url` gives to the asker: who downloads it can check it. Nothing where there is nothing yet."""
+    try:
+        form = form_for(photo, is_owner=is_owner)
+    except NotFound:
+        return {
+            "size": 0,
+            "crc32": None,
+            "sha256": None,
+            "original_url": None,
+            "media_type": photo.media_type,
+        }
+    return {
+        "size": form.size,
+        "crc32": form.crc32,
+        "sha256": form.sha256,
+        "original_url": f"/photos/{photo.pk}/original",
+        "media_type": form.media_type,
     }
 
 

@@ -90,6 +90,8 @@ def list_photos(gallery: Gallery, *, status: str, cursor: str | None, limit: int
         value, photo_id = read_cursor(cursor, column)
         photos = photos.filter(Q(**{f"{column}__gt": value}) | Q(**{column: value, "id__gt": photo_id}))
     found = list(photos.order_by(column, "id").prefetch_related(with_renditions())[: limit + 1])
+    for photo in found:  # or each of them would ask for it
+        photo.gallery = gallery
     page, more = found[:limit], len(found) > limit
     return PhotoPage(page, write_cursor(page[-1], column) if more else None, gallery.version)
 
@@ -104,7 +106,9 @@ def with_renditions() -> Prefetch[str]:
 
 
 def get_photos(photo_ids: Sequence[uuid.UUID]) -> list[Photo]:
-    return list(Photo.objects.filter(pk__in=photo_ids).prefetch_related(with_renditions()))
+    """With their renditions and galleries. Two queries."""
+    found = Photo.objects.filter(pk__in=photo_ids).select_related("gallery")
+    return list(found.prefetch_related(with_renditions()))
 
 
 def write_cursor(photo: Photo, column: str) -> str:

@@ -132,7 +132,7 @@ def photo_page(request: HttpRequest, gallery_id: uuid.UUID, photo_id: uuid.UUID)
     photo = get_shown_photo(actor, photo_id, Action.VIEW)
     if photo.gallery_id != gallery_id:
         raise NotFound
-    context = gallery_context(request, actor, photo.gallery) | photo_context(photo)
+    context = gallery_context(request, actor, photo.gallery) | photo_context(photo, actor)
     return render(request, "galleries/gallery.html", context)
 
 
@@ -140,12 +140,12 @@ def gallery_context(request: HttpRequest, actor: Actor, gallery: Gallery) -> dic
     cursor = request.GET.get("cursor") or None
     page = list_photos(gallery, status=PhotoStatus.READY, cursor=cursor, limit=FIRST_PAGE_PHOTOS)
     profile = filler().profile_of(gallery)
-    may_publish = actor.may(Action.PUBLISH, gallery)
+    may_publish, is_owner = actor.may(Action.PUBLISH, gallery), actor.owns(gallery)
     return {
         "gallery": gallery,
         "state": view_of(gallery).state.value,
         "first_page": {
-            "photos": [photo_out(photo) for photo in page.photos],
+            "photos": [photo_out(photo, is_owner=is_owner) for photo in page.photos],
             "next_cursor": page.next_cursor,
             "version": page.version,
         },
@@ -172,8 +172,8 @@ def archive_url(gallery: Gallery) -> str:
         return ""
 
 
-def photo_context(photo: Photo) -> dict[str, Any]:
-    shown = photo_out(photo)
+def photo_context(photo: Photo, actor: Actor) -> dict[str, Any]:
+    shown = photo_out(photo, is_owner=actor.owns(photo.gallery))
     largest = max(shown["renditions"], key=lambda rendition: rendition["width"], default=None)
     return {
         "photo": photo,

@@ -44,7 +44,9 @@ def ledger_row(upload: Upload) -> ledger.Row:
 
 def photos_changed(gallery_id: uuid.UUID, *, version: int, photo_ids: Iterable[uuid.UUID]) -> None:
     ids = list(photo_ids)
-    tell_after_commit(gallery_id, "photos", version, lambda: [photo_out(photo) for photo in get_photos(ids)])
+    tell_after_commit(
+        gallery_id, "photos", version, lambda: [photo_out(photo, is_owner=True) for photo in get_photos(ids)]
+    )
 
 
 def publication_changed(gallery_id: uuid.UUID, *, version: int, body: dict[str, object]) -> None:

@@ -6,8 +6,9 @@ import zlib
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import connection, connections
 from django.test import AsyncRequestFactory
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import issue_token
 from galleries import access, delivery
@@ -15,7 +16,7 @@ from galleries.access import Action, Role
 from galleries.models import Gallery, Photo, PhotoStatus, Rendition
 from tests import pictures, places
 from tests.builders import make_photo, uploaded
-from tests.cast import make_user
+from tests.cast import bearer_api, make_user
 from tests.services.exif_reader import exif_reader
 from uploads.verify import claim_next, verify
 
@@ -120,6 +121,22 @@ def test_a_rendition_may_be_kept_for_ever_under_its_own_address(get, photo, name
     assert body_of(answer) == f"{name} of {photo.pk}".encode()
     assert answer.headers["Cache-Control"] == "private, max-age=31536000, immutable"
     assert "Content-Disposition" not in answer.headers
+
+
+def test_the_web_size_is_a_download_of_its_own(get, photo):
+    answer = get(f"/photos/{photo.pk}/web")
+
+    assert (answer.status_code, body_of(answer)) == (200, f"view of {photo.pk}".encode())
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert answer.headers["Content-Disposition"].endswith("y%3Dz.jpg")
+    assert answer.headers["Cache-Control"] == "private, max-age=0, must-revalidate"
+    Rendition.objects.filter(photo=photo, name="view").delete()
+    assert get(f"/photos/{photo.pk}/web").status_code == 404
+
+
+def test_the_web_size_is_for_whoever_may_look(get_as_guest, client, photo):
+    assert get_as_guest(photo, "web").status_code == 200
+    assert client.get(f"/photos/{photo.pk}/web").status_code == 401
 
 
 def test_another_digest_answers_what_there_is_and_is_not_kept(get, photo):
@@ -249,6 +266,71 @@ def test_where_there_is_no_web_size_either_others_get_nothing(get_as_guest, gall
     Rendition.objects.filter(photo=photo).delete()
 
     assert get_as_guest(photo).status_code == 404
+
+
+SENT = {
+    "says its place": (lambda: pictures.with_every_place("jpeg"), "sea.jpg"),
+    "says nothing": (lambda: pictures.jpeg(pictures.compass(300, 200)), "hills.jpg"),
+    "hides what nobody knows": (lambda: pictures.dng(1200, 900), "DSC_1.dng"),
+}
+
+
+@pytest.fixture
+def sent(gallery, developer) -> dict[str, bytes]:
+    """The very bytes, by the name of the photo."""
+    contents = {name: make() for make, name in SENT.values()}
+    for name, content in contents.items():
+        uploaded(gallery, content, name=name)
+        verify(claim_next(), developer)
+    return contents
+
+
+def told_of(body: bytes) -> tuple[int, str, str]:
+    return len(body), f"{zlib.crc32(body):08x}", hashlib.sha256(body).hexdigest()
+
+
+def photos_told(api, gallery):
+    return api.get(f"/galleries/{gallery.pk}/photos").photos
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_everybody_is_told_the_checksums_of_what_they_get(sent, gallery, get, get_as_guest, keeps):
+    Gallery.objects.filter(pk=gallery.pk).update(keep_location=keeps)
+    of_guest, of_owner = (
+        photos_told(bearer_api(user), gallery) for user in (make_user("looker"), gallery.owner)
+    )
+
+    for photo, to_owner in zip(of_guest, of_owner, strict=True):
+        form = get_as_guest(Photo(pk=photo["id"]))
+        body = body_of(form)
+        assert (photo["size"], photo["crc32"], photo["sha256"]) == told_of(body)
+        assert photo["media_type"] == form.headers["Content-Type"]
+        assert body_of(get(to_owner["original_url"])) == sent[to_owner["name"]]
+        told = (to_owner["size"], to_owner["crc32"], to_owner["sha256"])
+        assert told == told_of(sent[to_owner["name"]])
+    differing = [a["name"] for a, b in zip(of_guest, of_owner, strict=True) if a["sha256"] != b["sha256"]]
+    assert set(differing) == (set() if keeps else {"sea.jpg", "DSC_1.dng"})
+
+
+def test_where_there_is_nothing_yet_others_are_told_of_nothing(get_as_guest, gallery):
+    photo = make_photo(gallery, blanks=None)
+    Rendition.objects.filter(photo=photo).delete()
+
+    [told] = photos_told(bearer_api(make_user("looker")), gallery)
+
+    assert (told["size"], told["crc32"], told["sha256"], told["original_url"]) == (0, None, None, None)
+
+
+def test_a_list_costs_others_no_more_queries_for_more_photos(get_as_guest, gallery):
+    looker = bearer_api(make_user("looker"))
+    counts = []
+    for _ in range(2):
+        make_photo(gallery, blanks=None)
+        with CaptureQueriesContext(connection) as queries:
+            photos_told(looker, gallery)
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize(("blanks", "status"), [([], 302), (BLANKS, 200)])

@@ -106,7 +106,13 @@ def test_an_unknown_id_and_a_foreign_one_are_answered_alike(stranger_api, owned)
 
 
 @pytest.mark.parametrize(
-    "path", ["/photos/{photo}/original", "/photos/{photo}/grid/{digest}", "/photos/{photo}/view/x"]
+    "path",
+    [
+        "/photos/{photo}/original",
+        "/photos/{photo}/grid/{digest}",
+        "/photos/{photo}/view/x",
+        "/photos/{photo}/web",
+    ],
 )
 def test_pictures_are_for_who_may_see_them(owner, stranger, owned, path):
     from django.test import Client
