@@ -11,5 +11,6 @@ urlpatterns = [
     path("galleries/<uuid:gallery_id>/delete/", views.gallery_delete, name="gallery_delete"),
     path("galleries/<uuid:gallery_id>/restore/", views.gallery_restore, name="gallery_restore"),
     path("photos/<uuid:photo_id>/original", delivery.original, name="original"),
+    path("photos/<uuid:photo_id>/web", delivery.web_size, name="web_size"),
     path("photos/<uuid:photo_id>/<slug:name>/<slug:digest>", delivery.rendition, name="rendition"),
 ]
