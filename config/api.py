@@ -16,6 +16,7 @@ from ninja.parser import Parser
 from config.body_limit import MAX_BODY_BYTES, takes_sidecars
 from galleries.access import Actor
 from galleries.api import router as galleries_router
+from galleries.archive.api import router as archives_router
 from galleries.callers import SAFE_METHODS, caller_of
 from galleries.errors import (
     BadRequest,
@@ -128,6 +129,7 @@ def session(request: HttpRequest) -> HttpResponse:
 
 api.add_router("", session_router)
 api.add_router("", galleries_router)
+api.add_router("", archives_router)
 api.add_router("", uploads_router)
 
 

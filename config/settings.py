@@ -205,6 +205,8 @@ MAX_USER_OPEN_UPLOADS = env.number(
 SCANNER_URL = env.scanner("SCANNER_URL")
 # A publication is shown as going on for at least so long; nothing waits for it.
 PUBLISH_VISIBLE_S = env.number("PUBLISH_VISIBLE_S", default=3, at_least=0, at_most=60)
+# Downloads of one person that may be under way at once, in all web processes together.
+ARCHIVES_AT_ONCE = env.number("ARCHIVES_AT_ONCE", default=4, at_least=1, at_most=1_000)
 # How often one person may call, by kind of call.
 CALL_RATES = env.rates("RATE_LIMITS", limits.CALL_RATES)
 

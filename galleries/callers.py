@@ -1,5 +1,7 @@
 """Who is calling: a bearer token, else the session cookie with its CSRF token. Used by the API and the photo paths."""
 
+import copy
+
 from django.contrib.auth import get_user
 from django.http import HttpRequest
 from ninja.utils import check_csrf
@@ -28,3 +30,13 @@ def caller_of(request: HttpRequest) -> Actor:
     if request.method not in SAFE_METHODS and check_csrf(request) is not None:
         raise CsrfFailed
     return actor
+
+
+def caller_still(request: HttpRequest) -> Actor:
+    """The caller of a request that has been going on for a while: token and session are read afresh.
+
+    Raises: SignInRequired where either has ended.
+    """
+    now = copy.copy(request)
+    now.session = type(request.session)(request.session.session_key)
+    return caller_of(now)

@@ -79,6 +79,13 @@ class TooManyRequests(GalleryError):
     message = "That was too much at once. Try again in a moment."
 
 
+class ArchiveChanged(GalleryError):
+    """A part was asked for of an archive that is another one by now."""
+
+    code, status = "archive_changed", HTTPStatus.PRECONDITION_FAILED
+    message = "The gallery has changed since this download began. Start it again."
+
+
 class RestoreExpired(GalleryError):
     code, status = "restore_expired", HTTPStatus.GONE
     message = "Deleted photos can be brought back for 24 hours."

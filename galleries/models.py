@@ -197,6 +197,24 @@ class Rendition(models.Model):
         return f"{self.name} of {self.photo_id}"
 
 
+class Selection(models.Model):
+    """Photos that somebody chose to download together, for as long as the address of that download is good.
+
+    The id is made of the photos: the same choice is the same row.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    gallery = models.ForeignKey(Gallery, on_delete=models.CASCADE, related_name="selections")
+    photo_ids = models.JSONField()
+    chosen_at = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["chosen_at"], name="selection_by_age")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
 def lock_galleries(galleries: GalleryQuerySet) -> None:
     """Whoever moves rows of a gallery holds its lock first: in another order two of them wait for each other.
 

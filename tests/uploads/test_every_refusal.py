@@ -265,6 +265,13 @@ def _(stage):
     return stage.api.cancel(make_photo(stage.gallery).upload_id)[0]
 
 
+@way("archive_changed")
+def _(stage):
+    path = f"/galleries/{stage.gallery.pk}/download.zip?v=another"
+    response = stage.api.client.get(path, headers={**stage.api.headers, "Range": "bytes=1-2"})
+    return Answer(response.status_code, response.json(), dict(response.headers))
+
+
 @way("restore_expired")
 def _(stage):
     photo = make_photo(stage.gallery)
