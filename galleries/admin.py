@@ -13,7 +13,7 @@ from django.db.models import Count, Model, Q, QuerySet
 from django.forms import CheckboxSelectMultiple, ModelForm, MultipleChoiceField
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from accounts.staff import (
     NOTHING,
@@ -35,6 +35,7 @@ from galleries.objects.base import store_named
 from galleries.ports import Totals, filler
 from galleries.queries import GalleryView, views_of
 from galleries.renditions import GRID, RECIPES
+from galleries.templatetags.quantities import to_be_published
 
 log = logging.getLogger(__name__)
 
@@ -236,12 +237,15 @@ class GalleryAdmin(StaffAdmin[Gallery]):
 
 
 def progress_words(totals: Totals) -> str:
-    if not totals.bytes_total:
-        return NOTHING
-    words = f"{size_words(totals.bytes)} of {size_words(totals.bytes_total)}"
-    return format_html(
-        "{} {}% · {}", bar(totals.bytes, totals.bytes_total, label=words), totals.percent, words
-    )
+    """Of the round, and what waits for its owner."""
+    said: list[str] = []
+    if totals.bytes_total:
+        words = f"{size_words(totals.bytes)} of {size_words(totals.bytes_total)}"
+        drawn = bar(totals.bytes, totals.bytes_total, label=words)
+        said.append(format_html("{} {}% · {}", drawn, totals.percent, words))
+    if totals.staged:
+        said.append(to_be_published(totals.staged))
+    return format_html_join(" · ", "{}", ((each,) for each in said)) or NOTHING
 
 
 def derived(gallery: Gallery) -> GalleryView:

@@ -37,4 +37,5 @@ def sum_of(each: list[Totals]) -> Totals:
     for totals in each:
         files.update(totals.files)
     rate = sum(rates) if rates else None
-    return Totals(stored, total, dict(files), rate, -(-(total - stored) // rate) if rate else None)
+    seconds_left = -(-(total - stored) // rate) if rate else None
+    return Totals(stored, total, dict(files), rate, seconds_left, sum(totals.staged for totals in each))

@@ -59,6 +59,7 @@ class TotalsOut(Schema):
     files: dict[str, int]
     rate: int | None
     seconds_left: int | None
+    staged: int
 
 
 class RecipeOut(Schema):

@@ -21,6 +21,8 @@ class Totals:
     files: Mapping[str, int] = field(default_factory=dict)
     rate: int | None = None
     seconds_left: int | None = None
+    # Photos of the gallery, of whatever round, that are safe and not published.
+    staged: int = 0
     # Of the round; no end while a file is on its way.
     began_at: datetime | None = None
     ended_at: datetime | None = None
@@ -44,6 +46,7 @@ class Totals:
             "files": dict(self.files),
             "rate": self.rate,
             "seconds_left": self.seconds_left,
+            "staged": self.staged,
         }
 
 

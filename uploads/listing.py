@@ -22,7 +22,7 @@ class Listing:
 
 
 def list_of(user_id: uuid.UUID) -> Listing:
-    """The newest that a socket follows. Four queries."""
+    """The newest that a socket follows. Five queries."""
     views = list_galleries(user_id)[:MAX_GALLERIES_FOLLOWED]
     totals = {view.gallery.pk: view.totals for view in views}
     snapshot = {

@@ -3,7 +3,7 @@
 import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import redis
@@ -12,6 +12,7 @@ from django.db.models import Count, F, FilteredRelation, Max, Q, Sum
 from galleries.access import Actor
 from galleries.models import Gallery
 from galleries.ports import Totals
+from galleries.queries import count_staged
 from uploads import announce, ledger
 from uploads.ledger import Report, Row, Sums
 from uploads.limits import IDS_OF_A_QUERY
@@ -28,12 +29,16 @@ OF_THIS_ROUND = Q(uploads__registered_at__gte=F("round_started_at")) | Q(round_s
 
 @dataclass(frozen=True)
 class Rows:
-    """What a gallery's rows of this round come to, as of one version of it: files and bytes by state."""
+    """What a gallery's rows of this round come to, as of one version of it: files and bytes by state.
+
+    `staged` counts photos, as of this version or a later one, of which will be told.
+    """
 
     version: int
     states: Mapping[str, tuple[int, int]]
     began_at: datetime | None = None
     ended_at: datetime | None = None
+    staged: int = 0
 
     @property
     def is_receiving(self) -> bool:
@@ -128,7 +133,7 @@ def begin(gallery_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Sums]:
 
 
 def totals_of(gallery_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Totals]:
-    """One query and one round trip to Redis, however many galleries; more only for what moved just now."""
+    """Two queries and one round trip to Redis, however many galleries; more only for what moved just now."""
     wanted = list(gallery_ids)
     rows = rows_in(wanted)
     sums = ledger.sums_of(wanted)
@@ -161,7 +166,7 @@ def mended(gallery_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Sums]:
 
 
 def rows_in(gallery_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Rows]:
-    """One query, so that version and rows are of one moment. A gallery that is gone has none."""
+    """Two queries; the first, so that version and rows are of one moment. A gallery that is gone has none."""
     found: dict[uuid.UUID, list[tuple[str | None, int, int, datetime | None]]] = {}
     heads: dict[uuid.UUID, tuple[int, datetime | None]] = {}
     asked = (
@@ -173,8 +178,13 @@ def rows_in(gallery_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Rows]:
     for gallery_id, version, began_at, *counted in asked if gallery_ids else ():
         heads[gallery_id] = (version, began_at)
         found.setdefault(gallery_id, []).append(tuple(counted))
-    return {gallery_id: rows_from(*heads[gallery_id], counted) for gallery_id, counted in found.items()} | {
-        gallery_id: NO_ROWS for gallery_id in gallery_ids if gallery_id not in found
+    staged = count_staged(list(found)) if found else {}
+    rows = {gallery_id: rows_from(*heads[gallery_id], counted) for gallery_id, counted in found.items()}
+    return {
+        gallery_id: replace(rows[gallery_id], staged=staged.get(gallery_id, 0))
+        if gallery_id in rows
+        else NO_ROWS
+        for gallery_id in gallery_ids
     }
 
 
@@ -207,6 +217,7 @@ def totals_from(rows: Rows, moving: Sums) -> Totals:
         files=split_uploading(files, min(moving.files, signed_files)),
         rate=rate,
         seconds_left=seconds_left(total - stored, rate),
+        staged=rows.staged,
         began_at=rows.began_at,
         ended_at=None if is_open else rows.ended_at,
     )

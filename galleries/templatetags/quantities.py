@@ -36,6 +36,11 @@ def photos_of(count: int) -> str:
 
 
 @register.filter
+def to_be_published(count: int) -> str:
+    return f"{count:,} {'waits' if count == 1 else 'wait'} to be published"
+
+
+@register.filter
 def state_word(state: str) -> str:
     return STATE_WORDS[state]
 

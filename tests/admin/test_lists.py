@@ -9,10 +9,11 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import ApiToken, User
-from galleries.models import Gallery, Photo, Rendition
+from galleries.models import Gallery, Photo, PhotoStatus, Rendition
 from tests.admin.conftest import MODELS, Desk
 from tests.admin.rows import bare_upload, gallery_of, photo_in, publication_of, upload_in
 from tests.builders import report_bytes
@@ -98,6 +99,17 @@ def test_progress_of_a_whole_page_takes_one_trip_to_redis(chief, owner, monkeypa
     assert len(trips) == 1
     assert page.count("244 KB of 977 KB") == 2 * 20  # in words, and as the name of the bar
     assert page.count('value="250000"') == 20
+
+
+def test_the_list_of_galleries_says_how_many_photos_wait_to_be_published(chief, owner) -> None:
+    gallery = gallery_of(owner)
+    photo_in(gallery, status=PhotoStatus.STAGED)
+
+    page = chief.list_page("galleries_gallery").content.decode()
+    later = chief.client.get(reverse("admin:galleries_gallery_progress"), {"id": gallery.pk}).json()
+
+    assert page.count("1 waits to be published") == 1
+    assert "1 waits to be published" in later[str(gallery.pk)]["html"]
 
 
 def test_the_list_of_galleries_takes_one_trip_to_redis(chief, owner, monkeypatch) -> None:

@@ -58,6 +58,18 @@ def test_the_list_shows_titles_counts_sizes_and_states(owner_page, owner):
     assert "1.5\N{NO-BREAK SPACE}MB<" in page
 
 
+def test_the_list_says_how_many_photos_wait_to_be_published(owner_page, owner):
+    waiting, none = make_gallery(owner, auto_publish=False), make_gallery(owner)
+    for _ in range(2):
+        make_photo(waiting, status=PhotoStatus.STAGED)
+    make_photo(none)
+
+    page = owner_page.get("/galleries/").text
+
+    assert re.search(r'<p class="card-staged quiet" data-count="2">2 wait to be published</p>', page)
+    assert page.count("hidden>0 wait to be published") == 1
+
+
 def test_an_owner_without_galleries_is_told_how_to_begin(owner_page):
     assert "No galleries yet" in owner_page.get("/galleries/").text
 

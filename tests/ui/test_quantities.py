@@ -2,7 +2,7 @@
 
 import pytest
 
-from galleries.templatetags.quantities import bytes_words, photos_of
+from galleries.templatetags.quantities import bytes_words, photos_of, to_be_published
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,12 @@ from galleries.templatetags.quantities import bytes_words, photos_of
 )
 def test_a_size_has_one_decimal_below_ten(size_bytes, words):
     assert bytes_words(size_bytes) == words.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def test_one_waits_and_two_wait():
+    words = [to_be_published(count) for count in (1, 2, 1_204)]
+
+    assert words == ["1 waits to be published", "2 wait to be published", "1,204 wait to be published"]
 
 
 def test_one_photo_is_one_photo():

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from accounts.models import ApiToken, digest_of, issue_token
 from galleries.models import Gallery
-from tests.builders import make_gallery, make_upload
+from tests.builders import jpeg, make_gallery, make_upload, uploaded
 from tests.cast import bearer_api
-from tests.uploads.test_sockets import bearer, to_all, to_gallery
+from tests.uploads.test_sockets import bearer, to_all, to_gallery, work_once
 from uploads import board, consumers, ledger, listing, progress
 from uploads.consumers import GalleryConsumer, ProgressConsumer
 from uploads.standing import Credential, Standing, galleries_of
@@ -263,6 +263,23 @@ def test_beyond_what_is_followed_the_newest_count(owner, monkeypatch):
     consumer.followed = {second.pk, third.pk}
     assert consumer.is_following(galleries_of([owner.pk])[owner.pk])
     assert listing.list_of(owner.pk).totals.keys() == consumer.followed
+
+
+async def test_all_who_watch_are_told_how_many_photos_wait_to_be_published(owner):
+    gallery = await in_thread(make_gallery)(owner, auto_publish=False)
+    headers, api = await in_thread(bearer)(owner), await in_thread(bearer_api)(owner)
+    async with to_gallery(gallery, headers) as page, to_all(headers) as card:
+        for seed in (1, 2):
+            await in_thread(uploaded)(gallery, jpeg(seed))
+            await in_thread(work_once)()
+        for socket in (page, card):
+            await socket.hear("progress", lambda message: message["totals"]["staged"] == 2)
+        order = {"idempotency_key": "one"}
+        await in_thread(api.post)(f"/galleries/{gallery.pk}/publications", order)
+        for socket in (page, card):
+            await socket.hear("progress", lambda message: message["totals"]["staged"] == 0)
+
+    assert (await in_thread(api.get)(f"/galleries/{gallery.pk}")).body["photo_count"] == 2
 
 
 # --- what was told while Redis was away

@@ -3,7 +3,7 @@ import { percentOfTotals } from "./totals.ts";
 import { parseOverallMessage } from "./wire.ts";
 
 function totals(files: Readonly<Record<string, number>>, bytes: number) {
-  return { bytes, bytesTotal: 100, files, bytesPerS: null, secondsLeft: null };
+  return { bytes, bytesTotal: 100, files, bytesPerS: null, secondsLeft: null, stagedCount: 0 };
 }
 
 describe("a hundred is said of what is verified alone", () => {

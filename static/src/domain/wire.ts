@@ -110,6 +110,8 @@ export type Totals = {
   readonly files: Readonly<Record<string, number>>;
   readonly bytesPerS: number | null;
   readonly secondsLeft: number | null;
+  /** Photos that are safe and not published. */
+  readonly stagedCount: number;
 };
 
 export type GalleryRow = {
@@ -394,6 +396,7 @@ function totalsOf(value: unknown): Totals | null {
     files: Object.fromEntries(Object.keys(files.record).map((state) => [state, files.number(state)])),
     bytesPerS: totals.numberOrNull("rate"),
     secondsLeft: totals.numberOrNull("seconds_left"),
+    stagedCount: totals.numberOrNull("staged") ?? 0,
   };
 }
 

@@ -6,7 +6,7 @@ import { type OverallMessage, parseOverallMessage, type Totals } from "../domain
 import { type OpenSocket, openWebSocket, ProgressSocket } from "../io/progress-socket.ts";
 import { type Cancel, type Clock, systemClock } from "../kernel/clock.ts";
 import { setText } from "../ui/element.ts";
-import { formatBytes, formatCount, formatSpeed, formatTimeLeft } from "../ui/quantities.ts";
+import { formatBytes, formatCount, formatSpeed, formatTimeLeft, toBePublished } from "../ui/quantities.ts";
 import { getJson } from "./site-api.ts";
 
 /** Where no socket gets through, the list is asked for instead. */
@@ -92,8 +92,20 @@ export class GalleriesPage {
     line.hidden = openCountOf(totals) === 0;
     line.querySelector("progress")?.setAttribute("value", String(percent));
     setText(line.querySelector(".card-figures") ?? line, figuresOf(totals));
+    const isPublished = this.#showStaged(card, totals.stagedCount);
     // Its cover, its count and its state are the server's to say.
-    if (hasEnded) this.#renew();
+    if (hasEnded || isPublished) this.#renew();
+  }
+
+  /** Whether fewer wait than before. */
+  #showStaged(card: HTMLElement, count: number): boolean {
+    const line = card.querySelector<HTMLElement>(".card-staged");
+    if (line === null) return false;
+    const before = Number(line.dataset["count"] ?? 0);
+    line.dataset["count"] = String(count);
+    line.hidden = count === 0;
+    setText(line, toBePublished(count));
+    return count < before;
   }
 
   #showOverall(overall: Totals): void {

@@ -10,6 +10,7 @@ const SENDING: Totals = {
   files: { signed: 172, verified: 1_032, failed: 3 },
   bytesPerS: 12_400_000,
   secondsLeft: 72,
+  stagedCount: 0,
 };
 
 test("what another device sends is told in one line", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { filesOf, formatBytes, formatSpeed, formatTimeLeft, photosOf } from "./quantities.ts";
+import { filesOf, formatBytes, formatSpeed, formatTimeLeft, photosOf, toBePublished } from "./quantities.ts";
 
 describe("sizes", () => {
   test.each([
@@ -47,5 +47,13 @@ test("one is one and many have their thousands apart", () => {
     "1,204 photos",
     "1 file",
     "0 files",
+  ]);
+});
+
+test("one waits and two wait", () => {
+  expect([1, 2, 1_204].map(toBePublished)).toEqual([
+    "1 waits to be published",
+    "2 wait to be published",
+    "1,204 wait to be published",
   ]);
 });

@@ -48,6 +48,10 @@ export function photosOf(count: number): string {
   return count === 1 ? "1 photo" : `${formatCount(count)} photos`;
 }
 
+export function toBePublished(count: number): string {
+  return `${formatCount(count)} ${count === 1 ? "waits" : "wait"} to be published`;
+}
+
 export function filesOf(count: number): string {
   return count === 1 ? "1 file" : `${formatCount(count)} files`;
 }
