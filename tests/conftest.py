@@ -28,6 +28,7 @@ from tests.services.page_watch import PageWatch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from django.db.backends.base.base import BaseDatabaseWrapper
     from playwright.sync_api import Browser, BrowserContext, Page
 
     from dev.services.gcs import GcsServer
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.cast", "tests.product_clock", "tests.faults.small_product"]
 
+MADE_BY_MIGRATE = frozenset({"django_content_type", "auth_permission"})
 DATABASE_FIXTURES = frozenset(
     {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
 )
@@ -54,9 +56,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Browser tests go last: Playwright's loop stays in the thread, where asyncio and the ORM would fail."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
     if config.getoption("--only-database"):
-        chosen = [item for item in items if _uses_database(item)]
-        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-        items[:] = chosen
+        config.hook.pytest_deselected(items=[item for item in items if not _uses_database(item)])
+        items[:] = [item for item in items if _uses_database(item)]
 
 
 def _uses_database(item: pytest.Item) -> bool:
@@ -132,12 +133,34 @@ def data_dir(settings: Any, tmp_path: Path, redis_server: RedisServer) -> Iterat
 def django_db_modify_db_settings(
     short_folder: Path, django_db_modify_db_settings_parallel_suffix: None
 ) -> None:
-    """SQLite in a file, as the product has it: in memory there is no WAL, and threads block each other."""
+    """SQLite in a file, as the product has it: in memory there is no WAL, and threads block each other.
+
+    It does not wait for the disk: these rows need not outlive the machine. Sites of the tests do wait, as the product.
+    """
     from django.db import connections
 
     database = connections["default"].settings_dict
     if database["ENGINE"] != "django.db.backends.postgresql":
         database["TEST"]["NAME"] = str(short_folder / "test.sqlite3")
+        options = database["OPTIONS"]
+        options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=OFF")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _types_and_permissions_stay() -> Iterator[None]:
+    """After a test that commits Django would make them anew, all the same: most of what emptying the tables costs."""
+    from django.core.management.commands import flush
+
+    def sql_flush(style: Any, connection: BaseDatabaseWrapper, **how: bool) -> list[str]:
+        tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+        return connection.ops.sql_flush(
+            style, [each for each in tables if each not in MADE_BY_MIGRATE], **how
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flush, "sql_flush", sql_flush)
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *_, **__: None)
+        yield
 
 
 # --- real servers
@@ -248,11 +271,12 @@ def browser(chromium: Path) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def session_of(browser: Browser) -> Callable[[Site], Any]:
-    """Cookies of a signed-in visitor, by site; signed in to again only when a test has signed out."""
-    known: dict[str, Any] = {}
+    """Cookies of a signed-in visitor, by site and person; signed in again only when a test has signed out."""
+    known: dict[tuple[str, str], Any] = {}
 
     def sign_in(site: Site) -> Any:
-        if site.base_url not in known or not is_signed_in(browser, site, known[site.base_url]):
+        who = (site.base_url, site.username)
+        if who not in known or not is_signed_in(browser, site, known[who]):
             context = browser.new_context(base_url=site.base_url)
             page = context.new_page()
             page.goto("/accounts/login/")
@@ -260,9 +284,9 @@ def session_of(browser: Browser) -> Callable[[Site], Any]:
             page.locator("input[name=password]").fill(site.password)
             page.locator("input[name=password]").press("Enter")
             page.wait_for_url(lambda url: "/accounts/login" not in url)
-            known[site.base_url] = context.storage_state()
+            known[who] = context.storage_state()
             context.close()
-        return known[site.base_url]
+        return known[who]
 
     return sign_in
 

@@ -122,11 +122,12 @@ class SentBytes:
     def __str__(self) -> str:
         return (
             f"{self.again_bytes() / MIB:.1f} MiB sent again of at most {self.lost_bytes() / MIB:.1f} MiB "
-            f"that were on their way ({self.most_lost_at_once()} requests at once)"
+            f"that were on their way ({self.most_lost_at_once()} files and parts at once)"
         )
 
     def most_lost_at_once(self) -> int:
-        return max(len(calls) for calls in self._lost)
+        """Files and parts: while a server is away one of them may be tried more than once."""
+        return max(len({target(call) for call in calls}) for calls in self._lost)
 
     def lost_bytes(self) -> int:
         """Of all that was on its way at the interruptions, whole files and parts."""

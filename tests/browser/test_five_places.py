@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -59,6 +59,17 @@ class Valve:
         self.left = FILES
         for route in self.held:
             route.continue_()
+
+
+@pytest.fixture(scope="module")
+def site(site_local: Site) -> Site:
+    """Seen by somebody of the staff who has no other galleries: the sum of all of theirs is that of one."""
+    site_local.manage(
+        *("shell", "--verbosity", "0", "--command"),
+        "from accounts.models import User; "
+        f"User.objects.create_superuser('five', 'five@example.org', {site_local.password!r})",
+    )
+    return replace(site_local, username="five")
 
 
 @pytest.fixture
