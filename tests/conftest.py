@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.cast", "tests.product_clock", "tests.faults.small_product"]
 
+WAIT_MS = 30_000
 MADE_BY_MIGRATE = frozenset({"django_content_type", "auth_permission"})
 DATABASE_FIXTURES = frozenset(
     {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
@@ -261,8 +262,10 @@ def chromium() -> Path:
 
 @pytest.fixture(scope="session")
 def browser(chromium: Path) -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    # How long somebody waits is measured where it is promised; everywhere else a busy machine may take its time.
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(chromium), args=list(chromium_service.FLAGS))
         yield browser
@@ -303,7 +306,7 @@ def is_signed_in(browser: Browser, site: Site, storage_state: Any) -> bool:
 def context(browser: Browser, site: Site, session_of: Callable[[Site], Any]) -> Iterator[BrowserContext]:
     """A signed-in browser session of its own."""
     context = browser.new_context(base_url=site.base_url, storage_state=session_of(site))
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(WAIT_MS)
     yield context
     context.close()
 
