@@ -156,6 +156,12 @@ class MultipartStream:
         """True if it was paused. Between `Pausing` and `Paused` it goes on at once, and `Paused` never comes."""
         return self._take(Input.RESUME)
 
+    async def quiet(self) -> None:
+        """Returns when nothing is on its way: paused, over, or between two parts."""
+        while self._state.in_flight and not self._state.is_over:
+            self._changed.clear()
+            await self._changed.wait()
+
     async def close(self) -> Stored:
         """Sends the rest and makes the object; while paused it waits. Again: the same answer.
 

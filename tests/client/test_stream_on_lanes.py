@@ -99,7 +99,7 @@ async def test_a_later_process_sends_only_what_is_missing(case, place, source, k
     stream = case.stream()
     await stream.write(source[: 2 * PART_BYTES + 1])
     stream.pause()
-    await stream._until(lambda: not stream._tasks)
+    await stream.quiet()
     paused = next(event for event in case.events if isinstance(event, Paused)).session
     known = paused if knows == "its session" else Session(paused.upload_id, (), paused.sizes)
     sent_before = case.put_count()

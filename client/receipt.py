@@ -1,0 +1,32 @@
+"""What can be kept as a proof of what the site has."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from .display import line_of
+from .journal import write_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .outcome import Item, Report
+
+
+def write_receipt(file: Path, site: str, report: Report) -> None:
+    """`is_compared`: the SHA-256 was taken here and by the site, and both agree."""
+    body = {
+        "site": site,
+        "gallery_id": report.gallery_id,
+        "gallery_url": report.gallery_url,
+        "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "files": [{**line_of(item), "is_compared": is_compared(item)} for item in report.items],
+        "notes_sent": report.notes_sent,
+    }
+    write_whole(file, json.dumps(body, indent=1).encode())
+
+
+def is_compared(item: Item) -> bool:
+    return bool(item.sha256) and item.sha256 == item.photo_sha256
