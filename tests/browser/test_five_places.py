@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.browser.conftest import GalleryPage, make_gallery, write_padded_photo
+from tests.browser.conftest import GalleryPage, make_gallery, write_padded_photo, write_photos
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,6 +124,30 @@ def test_five_places_say_the_same_and_a_hundred_only_of_what_is_verified(
     GalleryPage(pages["device"], gallery.gallery_id).wait_for_tiles(FILES)
     card = pages["list"].locator(f"[data-gallery-id='{gallery.gallery_id}']")
     card.get_by_text(f"{FILES} photos").wait_for()
+
+
+def test_three_places_say_how_many_photos_wait_to_be_published(
+    page: Page, other_page: Callable[[str], Page], tmp_path: Path
+) -> None:
+    gallery = make_gallery(page, "Three wait")
+    page.get_by_label("Settings of this gallery").click()
+    page.get_by_label("Show photos as soon as they are safe").uncheck()
+    page.get_by_role("button", name="Save").click()
+    publish = page.get_by_role("button", name="Publish", exact=True)
+    publish.wait_for()
+    card = other_page("/galleries/").locator(f"[data-gallery-id='{gallery.gallery_id}']")
+    row = other_page("/admin/galleries/gallery/").locator(f"[data-progress-of='{gallery.gallery_id}']")
+
+    gallery.choose(*write_photos(tmp_path / "waits", 3))
+    page.get_by_text("3 photos wait to be published.").wait_for(timeout=60_000)
+    for place in (card, row):
+        place.get_by_text("3 wait to be published").wait_for(timeout=SAME_WITHIN_MS)
+
+    publish.click()
+    gallery.wait_for_tiles(3)
+    for place in (card, row):
+        place.get_by_text("to be published").wait_for(state="hidden", timeout=SAME_WITHIN_MS)
+    card.get_by_text("3 photos").wait_for()
 
 
 def test_a_gallery_made_elsewhere_appears_in_the_list(page: Page, other_page: Callable[[str], Page]) -> None:

@@ -47,6 +47,28 @@ test("it is not said where this browser sends itself, nor of what nobody has hea
   expect(line.hidden).toBe(true);
 });
 
+test("where no socket opens, what differs from one snapshot to the next is moving", () => {
+  const { page, line, elsewhere } = shown();
+  const left = { ...SENDING, bytesPerS: null, secondsLeft: null };
+
+  elsewhere.heard({ type: "snapshot", totals: left });
+  elsewhere.heard({ type: "snapshot", totals: left });
+  expect(line.hidden).toBe(true);
+  elsewhere.heard({ type: "snapshot", totals: { ...left, bytes: 4_200_000_000 } });
+  expect(page.dataset["elsewherePercent"]).toBe("84");
+  elsewhere.heard({ type: "snapshot", totals: { ...left, files: { verified: 1_204 } } });
+
+  expect(line.hidden).toBe(true);
+});
+
+test("bytes that move now are told of by the first snapshot", () => {
+  const { page, elsewhere } = shown();
+
+  elsewhere.heard({ type: "snapshot", totals: SENDING });
+
+  expect(page.dataset["elsewherePercent"]).toBe("82");
+});
+
 test("other messages change nothing", () => {
   const { line, elsewhere } = shown();
 

@@ -14,6 +14,8 @@ export class ElsewhereLine {
   readonly #line: HTMLElement;
   readonly #clock: Clock;
   #totals: Totals | null = null;
+  /** As of the last snapshot; null before the first. */
+  #seen: string | null = null;
   #isBusyHere = false;
   #cancel: Cancel = () => {};
 
@@ -24,10 +26,23 @@ export class ElsewhereLine {
   }
 
   heard(message: unknown): void {
-    const { type, totals } = message as Partial<Extract<SocketMessage, { type: "progress" }>>;
-    if (type !== "progress" || totals === undefined) {
+    const { type, totals } = message as { type?: SocketMessage["type"]; totals?: Totals | null };
+    if (totals === undefined || totals === null) {
       return;
     }
+    if (type === "progress" || (type === "snapshot" && this.#isMoving(totals))) {
+      this.#take(totals);
+    }
+  }
+
+  /** What was begun and left looks the same in one snapshot: what moves has moved since the one before. */
+  #isMoving(totals: Totals): boolean {
+    const before = this.#seen;
+    this.#seen = JSON.stringify([totals.bytes, totals.files]);
+    return totals.bytesPerS !== null || (before !== null && before !== this.#seen);
+  }
+
+  #take(totals: Totals): void {
     this.#totals = totals;
     this.#cancel();
     this.#cancel = this.#clock.after(HEARD_WITHIN_MS, () => this.#forget());
