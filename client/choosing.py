@@ -138,9 +138,18 @@ def _status(file: Path) -> os.stat_result | None:
 
 
 def _fits(path: str, patterns: Iterable[str]) -> bool:
-    """A pattern without a slash is about the name. Case counts for nothing: cameras write JPG, people jpg."""
-    lowered, name = path.lower(), path.rpartition("/")[2].lower()
-    return any(fnmatchcase(lowered if "/" in pattern else name, pattern.lower()) for pattern in patterns)
+    """A pattern without a slash is about the name, one with it about the path, with or without the chosen folder.
+
+    Case counts for nothing: cameras write JPG, people jpg.
+    """
+    lowered = path.lower()
+    name, inside = lowered.rpartition("/")[2], lowered.partition("/")[2]
+    return any(
+        fnmatchcase(name, pattern)
+        if "/" not in pattern
+        else fnmatchcase(lowered, pattern) or fnmatchcase(inside, pattern)
+        for pattern in (each.lower() for each in patterns)
+    )
 
 
 def _with_notes(photos: list[Chosen], notes: list[tuple[Path, str]], left_out: list[str]) -> Choice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import signal
 import sys
@@ -61,6 +62,7 @@ class Options:
 
 
 def run(options: Options, token: str, transport: httpx.AsyncBaseTransport | None = None) -> Exit:
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines have signed addresses in them
     display = display_for(as_json=options.as_json)
     file = options.state or journal_file(options.url, options.gallery, list(options.sources))
     try:

@@ -1,0 +1,101 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from client.choosing import Filters, NothingThereError, choose
+from client.identity import client_id_of, client_id_of_pipe
+
+VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "client_id.json").read_text())["vectors"]
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=range(len(VECTORS)))
+def test_a_file_is_who_it_is_in_the_browser(vector):
+    assert client_id_of(vector["path"], vector["size"], vector["last_modified"]) == vector["client_id"]
+
+
+def test_a_pipe_is_known_by_its_bytes_and_name():
+    assert client_id_of_pipe("a.jpg", "1") == client_id_of_pipe("a.jpg", "1")
+    assert len({client_id_of_pipe(*each) for each in (("a.jpg", "1"), ("a.jpg", "2"), ("b.jpg", "1"))}) == 3
+
+
+@pytest.fixture
+def shoot(tmp_path) -> Path:
+    names = [
+        "shoot/IMG_1.CR3", "shoot/IMG_1.JPG", "shoot/IMG_1.xmp", "shoot/IMG_2.JPG", "shoot/IMG_2.JPG.xmp",
+        "shoot/day 2/IMG_3.jpg", "shoot/readme.txt", "shoot/.hidden.jpg", "shoot/.thumbs/IMG_4.jpg",
+        "shoot/lonely.xmp", "other/IMG_9.png",
+    ]  # fmt: skip
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    return tmp_path / "shoot"
+
+
+def paths(files) -> list[str]:
+    return [file.path for file in files]
+
+
+def test_a_folder_is_walked_to_its_end_with_its_own_name_in_front(shoot):
+    choice = choose([str(shoot)], Filters())
+
+    assert paths(choice.files) == [
+        "shoot/day 2/IMG_3.jpg", "shoot/IMG_1.JPG", "shoot/IMG_1.CR3", "shoot/IMG_2.JPG",
+    ]  # fmt: skip
+    assert choice.left_out == ("shoot/readme.txt",)
+    assert choice.stray == ("shoot/lonely.xmp",)
+
+
+def test_notes_are_about_the_file_they_name_else_about_the_raw_of_their_shot(shoot):
+    about = {note.path: note.about.path for note in choose([str(shoot)], Filters()).notes}
+
+    assert about == {"shoot/IMG_1.xmp": "shoot/IMG_1.CR3", "shoot/IMG_2.JPG.xmp": "shoot/IMG_2.JPG"}
+
+
+def test_the_same_from_another_place_is_the_same(shoot, monkeypatch):
+    before = choose([str(shoot)], Filters()).files
+    monkeypatch.chdir(shoot)
+
+    assert choose(["."], Filters()).files == before
+
+
+@pytest.mark.parametrize(
+    ("filters", "names"),
+    [
+        (Filters(include=("*.cr3",)), ["IMG_1.CR3"]),
+        (Filters(exclude=("*.CR3", "shoot/day 2/*")), ["IMG_1.JPG", "IMG_2.JPG"]),
+        (Filters(exclude=("*.CR3", "Day 2/*")), ["IMG_1.JPG", "IMG_2.JPG"]),
+        (Filters(exclude=("*.CR3", "ay 2/*")), ["IMG_3.jpg", "IMG_1.JPG", "IMG_2.JPG"]),
+        (Filters(include=("IMG_1.*", "*.txt")), ["IMG_1.JPG", "IMG_1.CR3", "readme.txt"]),
+    ],
+)
+def test_globs_choose_and_leave_out(shoot, filters, names):
+    assert [file.name for file in choose([str(shoot)], filters).files] == names
+
+
+def test_globs_files_and_folders_named_together_and_twice(shoot):
+    sources = [f"{shoot}/*.JPG", str(shoot / "IMG_1.JPG"), str(shoot.parent / "other")]
+
+    assert paths(choose(sources, Filters()).files) == ["IMG_1.JPG", "IMG_2.JPG", "other/IMG_9.png"]
+
+
+@pytest.mark.parametrize("source", ["nowhere", "nothing*.jpg"])
+def test_what_is_not_there_is_said(tmp_path, source):
+    with pytest.raises(NothingThereError):
+        choose([str(tmp_path / source)], Filters())
+
+
+def test_broken_links_and_devices_end_nothing(shoot):
+    (shoot / "broken.jpg").symlink_to(shoot / "gone.jpg")
+    os.mkfifo(shoot / "pipe.jpg")
+
+    assert len(choose([str(shoot)], Filters()).files) == 4
+
+
+def test_times_are_whole_milliseconds(tmp_path):
+    file = tmp_path / "a.jpg"
+    file.write_bytes(b"x")
+    os.utime(file, ns=(0, 1_760_000_000_123_999_999))
+
+    assert choose([str(file)], Filters()).files[0].last_modified_ms == 1_760_000_000_123
