@@ -8,11 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from galleries.errors import StorageUnavailable
 from tests.builders import MIB, file_out, make_gallery, make_upload, put_part, report_bytes
 from uploads import announce, ledger, progress, sweep
 from uploads.janitor import recall
 from uploads.ledger import Report, Row
 from uploads.models import Upload
+from uploads.presign import Look
 from uploads.states import State
 
 ONE = "user:one"
@@ -311,6 +313,39 @@ def test_progress_of_a_page_that_is_gone_comes_back_from_the_store(api, gallery,
 
 
 @with_rows
+def test_every_gallery_and_every_file_comes_back_however_many_there_are(owner, redis_server, monkeypatch):
+    monkeypatch.setattr(recall, "GALLERIES_AT_ONCE", 2)
+    monkeypatch.setattr(recall, "FILES_AT_ONCE", 2)
+    monkeypatch.setattr(
+        recall, "looked_at", lambda uploads: [(each, Look(is_whole=True)) for each in uploads]
+    )
+    galleries = [make_gallery(owner) for _ in range(3)]
+    for each in galleries:
+        for _ in range(3):
+            make_upload(each, State.SIGNED, size=SIZE, lane="multipart")
+    redis_server.forget_everything()
+
+    for _ in range(2):
+        sweep.only("recollections")
+
+    totals = progress.totals_of([each.pk for each in galleries])
+    assert [totals[each.pk].bytes for each in galleries] == [3 * SIZE] * 3
+
+
+@with_rows
+def test_a_store_that_does_not_answer_is_asked_again(api, gallery, redis_server, monkeypatch):
+    upload = make_upload(gallery, State.SIGNED, size=SIZE, lane="multipart")
+    silent, whole = Look(refusal=StorageUnavailable()), Look(is_whole=True)
+    for look in (silent, whole):
+        monkeypatch.setattr(
+            recall, "looked_at", lambda uploads, look=look: [(each, look) for each in uploads]
+        )
+        sweep.only("recollections")
+
+    assert ledger.stored_of([(gallery.pk, upload.pk)]) == {upload.pk: SIZE}
+
+
+@with_rows
 def test_stores_are_asked_once(api, gallery, redis_server, monkeypatch):
     api.batch(gallery, file_out(size=20 * MIB, lane="multipart"))
     sweep.only("recollections")
@@ -323,3 +358,20 @@ def test_stores_are_asked_once(api, gallery, redis_server, monkeypatch):
     redis_server.forget_everything()
     sweep.only("recollections")
     assert len(asked) == 1
+
+
+@with_rows
+def test_nothing_is_sent_where_nobody_listens(api, gallery):
+    """Who listens by a pattern hears everything, and is not counted."""
+    with ledger.client().pubsub(ignore_subscribe_messages=True) as everything:
+        everything.psubscribe("*")
+        row = api.batch(gallery, file_out(size=SIZE))[0]
+        api.post(f"/galleries/{gallery.pk}/progress", {"uploads": [[row["id"], 5, 0]]})
+        api.cancel(row["id"])
+        ledger.client().publish("the end", "")
+        heard = []
+        while "the end" not in heard:
+            if (message := everything.get_message(timeout=1)) is not None:
+                heard.append(message["channel"].decode())
+
+    assert heard == ["the end"]

@@ -13,7 +13,7 @@ from uploads import ledger, progress
 from uploads.janitor.deed import Deed, known_stores
 from uploads.janitor.silence import looked_at
 from uploads.ledger import Report
-from uploads.models import Upload
+from uploads.models import Upload, UploadQuerySet
 from uploads.presign import Look
 from uploads.states import State
 
@@ -22,43 +22,48 @@ log = logging.getLogger(__name__)
 # Of these the store has something before all is there.
 IN_PIECES: Final = ("multipart", "resumable")
 GALLERIES_AT_ONCE: Final = 100
-FILES_OF_ONE: Final = 200
+FILES_AT_ONCE: Final = 200
 
 
 def recollections(now: datetime) -> Iterator[Deed]:
-    """Once for each gallery that the ledger has begun anew, and a bounded number of files of it."""
+    """Once for each gallery that the ledger has begun anew, so many galleries in a sweep."""
     del now
-    receiving = Upload.objects.filter(state=State.SIGNED, lane__in=IN_PIECES, store__in=known_stores())
-    gallery_ids = list(
-        receiving.order_by().values_list("gallery_id", flat=True).distinct()[:GALLERIES_AT_ONCE]
-    )
+    gallery_ids = list(receiving().order_by().values_list("gallery_id", flat=True).distinct())
     try:
         asked = ledger.asked_stores(gallery_ids)
     except redis.RedisError as err:
         log.warning("ledger.unreachable error=%s", type(err).__name__)
         return
-    for gallery_id, is_asked in zip(gallery_ids, asked, strict=True):
-        if not is_asked:
-            yield Deed("recall progress of", [str(gallery_id)], partial(recall, gallery_id))
+    unasked = [gallery_id for gallery_id, is_asked in zip(gallery_ids, asked, strict=True) if not is_asked]
+    for gallery_id in unasked[:GALLERIES_AT_ONCE]:
+        yield Deed("recall progress of", [str(gallery_id)], partial(recall, gallery_id))
 
 
 def recall(gallery_id: UUID) -> int:
-    """What a page has said meanwhile stands where it is more. Returns how many files the stores have some of."""
-    uploads = list(
-        Upload.objects.filter(
-            gallery_id=gallery_id, state=State.SIGNED, lane__in=IN_PIECES, store__in=known_stores()
-        ).order_by("-active_at")[:FILES_OF_ONE]
-    )
-    seen = looked_at(unheard_of(uploads))
-    stored = {(upload.pk, upload.actor): stored_bytes(upload, look) for upload, look in seen}
-    known = {key: count for key, count in stored.items() if count}
+    """All files of it, those first of which was heard last. Returns how many of them the stores have some of.
+
+    What a page has said meanwhile stands where it is more. With the first store that does not answer it ends, and the
+    next sweep asks again.
+    """
+    ids = list(receiving().filter(gallery_id=gallery_id).order_by("-active_at").values_list("pk", flat=True))
+    known_count = 0
     try:
-        progress.take_reports([Report(gallery_id, known)])
-        if not any(look.refusal for _, look in seen):
-            ledger.note_asked(gallery_id)
+        for first in range(0, len(ids), FILES_AT_ONCE):
+            seen = looked_at(unheard_of(list(receiving().filter(pk__in=ids[first : first + FILES_AT_ONCE]))))
+            stored = {(upload.pk, upload.actor): stored_bytes(upload, look) for upload, look in seen}
+            known = {key: count for key, count in stored.items() if count}
+            progress.take_reports([Report(gallery_id, known)])
+            known_count += len(known)
+            if any(look.refusal for _, look in seen):
+                return known_count
+        ledger.note_asked(gallery_id)
     except redis.RedisError as err:
         log.warning("ledger.unreachable error=%s", type(err).__name__)
-    return len(known)
+    return known_count
+
+
+def receiving() -> UploadQuerySet:
+    return Upload.objects.filter(state=State.SIGNED, lane__in=IN_PIECES, store__in=known_stores())
 
 
 def unheard_of(uploads: Sequence[Upload]) -> list[Upload]:
