@@ -166,6 +166,25 @@ async def test_no_more_is_kept_of_a_gallery_than_it_may_have_files(own_board, mo
     assert own_board.said[gallery_id][known] == 7
 
 
+async def test_a_gallery_is_told_of_four_times_a_second_however_often_it_is_reported(
+    own_board, gallery, monkeypatch
+):
+    now = [100.0]
+    monkeypatch.setattr(board, "monotonic", lambda: now[0])
+    upload = await in_thread(make_upload)(gallery, State.SIGNED, size=1_000)
+    ears = Ears()
+    own_board.followers = {gallery.pk: {ears}}
+    heard = []
+    for stored in range(1, 101):  # each hundredth of a second
+        now[0] = 100 + stored / 100
+        own_board.report(gallery.pk, {(upload.pk, upload.actor): stored})
+        await own_board.speak_once()
+        heard.append(ears.totals[gallery.pk].bytes)
+
+    assert len(set(heard)) == 4
+    assert heard[-1] >= 75
+
+
 async def test_a_gallery_that_cannot_be_reported_takes_no_other_along(own_board, owner, monkeypatch):
     good, bad = [await in_thread(make_gallery)(owner) for _ in range(2)]
     uploads = [await in_thread(make_upload)(each, State.SIGNED, size=100) for each in (good, bad)]

@@ -25,7 +25,7 @@ from galleries.models import Photo
 from galleries.objects.base import store_named
 from tests.builders import MIB, file_out, jpeg, make_upload
 from tests.cast import bearer_api
-from uploads import wire
+from uploads import consumers, wire
 from uploads.models import Upload
 from uploads.states import State
 from uploads.verify import claim_next, verify
@@ -33,6 +33,7 @@ from uploads.verify import claim_next, verify
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
 CODE_ROW = re.compile(r"^\| `(\w+)` \| (\d{3}) \| (yes|no) \| (.+) \|$", re.MULTILINE)
 CALL_ROW = re.compile(r"^\| `(GET|POST|PATCH|DELETE) (/api/[^` ]*)`", re.MULTILINE)
+CLOSE_ROW = re.compile(r"^\| (\d{4}) \|", re.MULTILINE)
 SHAPE_ROW = re.compile(r"^\| (\w+)(?: \(`progress`\))? \| `\{(.+?)\}`", re.MULTILINE)
 
 
@@ -46,6 +47,12 @@ def test_the_table_of_codes_is_that_of_the_code():
         for code, error in wire.known_errors().items()
     }
     assert shown == known
+
+
+def test_the_table_of_closes_is_that_of_the_code():
+    shown = {int(code) for code in CLOSE_ROW.findall(PAGE)}
+
+    assert shown == {code for name, code in vars(consumers).items() if name.startswith("CLOSE_")}
 
 
 def test_the_table_of_calls_is_that_of_openapi():

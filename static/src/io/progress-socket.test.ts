@@ -3,13 +3,13 @@ import { parseSocketMessage } from "../domain/wire.ts";
 import { ManualClock } from "../kernel/clock.ts";
 import { ProgressSocket, type SocketHandlers } from "./progress-socket.ts";
 
-function world() {
+function world(random = 0) {
   const opened: { handlers: SocketHandlers; isClosed: boolean; sent: string[] }[] = [];
   const heard: string[] = [];
   const clock = new ManualClock();
   const ports = {
     clock,
-    random: () => 0,
+    random: () => random,
     open: (_url: string, handlers: SocketHandlers) => {
       const socket = { handlers, isClosed: false, sent: [] as string[] };
       opened.push(socket);
@@ -42,6 +42,21 @@ test("a socket that is lost is opened again after a pause", () => {
 
   expect(opened).toHaveLength(2);
   expect(heard).toEqual(["open", "close"]);
+});
+
+test.each([
+  [0, [250, 500, 1_000]],
+  [1, [500, 1_000, 2_000]],
+])("pauses grow, and are not the same for all: %d", (random, pausesMs) => {
+  const { clock, opened } = world(random);
+
+  for (const [number, pauseMs] of pausesMs.entries()) {
+    opened[number]?.handlers.onClose();
+    clock.advance(pauseMs - 1);
+    expect(opened).toHaveLength(number + 1);
+    clock.advance(1);
+    expect(opened).toHaveLength(number + 2);
+  }
 });
 
 test("with another network the socket is another: the one before is closed and heard no more", () => {
