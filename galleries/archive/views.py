@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 from http import HTTPStatus
@@ -81,7 +81,7 @@ async def gallery_zip(request: HttpRequest, gallery_id: uuid.UUID) -> HttpRespon
         return with_headers(beyond, archive)
     first, stop = wanted[0], wanted[1] + 1
     seat = await in_thread(lambda: seats.take(actor.name))
-    body = watched(asked, archive, seat, (first, stop))
+    body = Sending(asked, archive, seat, (first, stop))
     return spanning(StreamingHttpResponse(body, content_type=ZIP), archive, first, stop)
 
 
@@ -127,42 +127,57 @@ async def checksum_list(request: HttpRequest, gallery_id: uuid.UUID) -> HttpResp
     return response
 
 
-async def watched(
-    asked: Asked, archive: Archive, seat: seats.Seat, span: tuple[int, int]
-) -> AsyncGenerator[bytes]:
-    """The bytes from the first to before the last of `span`, while somebody sees to it that they may go on.
+class Sending:
+    """The body of an answer: the bytes from the first to before the last of `span`, while they may go on.
 
-    Where they may not, or can not, the sender is cancelled. Django ends such a request as one whose client has gone,
+    Where they may not, or can not, its task is cancelled. Django ends such a request as one whose client has gone,
     and the server closes the connection of an answer that is not whole: what is shorter than its length has failed.
     """
-    watcher = asyncio.create_task(watch(asked, seat, asyncio.current_task()))
-    try:
-        async with aclosing(archive_bytes(archive, *span)) as chunks:
-            async for chunk in chunks:
-                yield chunk
-    except GalleryError as error:
-        Remembered.forget(archive)
-        log.warning("archive.broken_off gallery=%s code=%s", asked.gallery_id, error.code)
-        raise asyncio.CancelledError from error
-    finally:
-        watcher.cancel()
-        await in_thread(lambda: seats.leave(seat))
 
+    def __init__(self, asked: Asked, archive: Archive, seat: seats.Seat, span: tuple[int, int]) -> None:
+        self._asked, self._archive, self._seat, self._span = asked, archive, seat, span
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._chunks = self._watched()
 
-async def watch(asked: Asked, seat: seats.Seat, sender: "asyncio.Task[object] | None") -> None:
-    """Keeps the seat, and ends the sender, whatever it waits for, once its reader may not read any more."""
-    while True:
-        await asyncio.sleep(LOOKS_EVERY_S)
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        """Called by Django in a thread, however the answer has ended; whoever waited to send never comes back."""
+        if self._loop is None:
+            seats.leave(self._seat)
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(asyncio.ensure_future, self._chunks.aclose())
+
+    async def _watched(self) -> AsyncGenerator[bytes]:
+        self._loop = asyncio.get_running_loop()
+        watcher = asyncio.create_task(self._watch(asyncio.current_task()))
         try:
-            await in_thread(lambda: seats.keep(seat))
-            await in_thread(asked.refuse_if_revoked)
-        except DatabaseError as error:  # says nothing about anybody's rights
-            log.warning("archive.not_looked gallery=%s error=%s", asked.gallery_id, type(error).__name__)
+            async with aclosing(archive_bytes(self._archive, *self._span)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
         except GalleryError as error:
-            log.info("archive.revoked gallery=%s code=%s", asked.gallery_id, error.code)
-            if sender is not None:
-                sender.cancel()
-            return
+            Remembered.forget(self._archive)
+            log.warning("archive.broken_off gallery=%s code=%s", self._asked.gallery_id, error.code)
+            raise asyncio.CancelledError from error
+        finally:
+            watcher.cancel()
+            await in_thread(lambda: seats.leave(self._seat))
+
+    async def _watch(self, sender: "asyncio.Task[object] | None") -> None:
+        """Keeps the seat, and ends the sender, whatever it waits for, once its reader may not read any more."""
+        while True:
+            await asyncio.sleep(LOOKS_EVERY_S)
+            try:
+                await in_thread(lambda: seats.keep(self._seat))
+                await in_thread(self._asked.refuse_if_revoked)
+            except DatabaseError as error:  # says nothing about anybody's rights
+                log.warning("archive.not_looked error=%s", type(error).__name__)
+            except GalleryError as error:
+                log.info("archive.revoked gallery=%s code=%s", self._asked.gallery_id, error.code)
+                if sender is not None:
+                    sender.cancel()
+                return
 
 
 async def in_thread(act: Callable[[], T]) -> T:

@@ -1,9 +1,7 @@
 """docs/protocol.md says what the code does: its calls, its codes, its shapes, and a client that works."""
 
-import contextlib
 import random
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -13,18 +11,17 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
-import uvicorn
 from django.db import connections
 
 from accounts.models import issue_token
 from config.api import api as ninja_api
-from config.asgi import application
 from galleries import photo_wire
 from galleries.decode.developer import Developer
 from galleries.models import Photo
 from galleries.objects.base import store_named
 from tests.builders import MIB, file_out, jpeg, make_upload
 from tests.cast import bearer_api
+from tests.serving import serving
 from uploads import consumers, wire
 from uploads.models import Upload
 from uploads.states import State
@@ -103,18 +100,6 @@ def test_every_code_on_a_row_is_told_with_its_own_words(gallery, code):
 def test_no_message_says_less_than_a_sentence():
     for error in wire.known_errors().values():
         assert re.fullmatch(r"[A-Z].{5,}\.", error.message), error
-
-
-@contextlib.contextmanager
-def serving():
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(application, lifespan="off", log_level="warning", ws="none"))
-    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    listener.close()
 
 
 @pytest.mark.django_db(transaction=True)
