@@ -60,7 +60,7 @@ test("chosen photos are stored byte for byte and confirmed", async () => {
   for (const file of files) expect(world.hasStored(file)).toBe(true);
 });
 
-test("every photo is read once to be sent, whatever its size", async () => {
+test("every photo is read once for its checksum, whatever its size, and sent from where it lies", async () => {
   const world = new FakeWorld();
   const small = photo(1, 300_000);
   const large = photo(2, 20 * MIB + 5);
@@ -70,7 +70,52 @@ test("every photo is read once to be sent, whatever its size", async () => {
 
   expect(small.readBytes).toBe(small.size + 64 * 1024);
   expect(large.readBytes).toBe(large.size + 64 * 1024);
+  expect([small.takenBytes, large.takenBytes]).toEqual([small.size, large.size]);
   expect(world.hasStored(large)).toBe(true);
+});
+
+test("what could not be sent from where it lies is read again, and sent as it was read", async () => {
+  const world = new FakeWorld();
+  const file = photo(1, 300_000);
+  world.onPut = first(1, "lost", () => true);
+
+  world.add(chosen([file]));
+  await world.untilComplete();
+
+  expect(file.takenBytes).toBe(file.size);
+  expect(file.readBytes).toBe(2 * file.size + 64 * 1024);
+  expect(world.hasStored(file)).toBe(true);
+});
+
+test("a card that is pulled between the reading of a photo and its sending is waited for", async () => {
+  const world = new FakeWorld();
+  const file = photo(1, 300_000);
+  file.beforeTaken = () => {
+    file.isGone = true;
+  };
+  world.add(chosen([file]));
+  await world.until(() => reasonsOf(world, file)?.[0] === "file_needed");
+
+  file.isGone = false;
+  file.beforeTaken = () => {};
+  world.add(chosen([file]));
+  await world.untilComplete();
+
+  expect(world.hasStored(file)).toBe(true);
+});
+
+test("other bytes in the place of those whose checksum was signed do not pass", async () => {
+  const world = new FakeWorld();
+  const file = photo(1, 300_000);
+  file.beforeTaken = () => {
+    file.content.fill(0, 1000, 2000);
+  };
+
+  world.add(chosen([file]));
+  await world.untilComplete();
+
+  expect(world.hasStored(file)).toBe(false);
+  expect(world.tally()).toMatchObject({ failedCount: 1, doneCount: 0 });
 });
 
 test.each([

@@ -119,6 +119,10 @@ export class FakeWorld {
   onPut: (url: string) => Fault = () => "none";
   /** The code a verification ends with, or null where the bytes decide. */
   verdict: (row: ServerRow) => string | null = () => null;
+  /** What is kept beside an upload: its id and the name of the notes -> their text. */
+  readonly sidecars = new Map<string, string>();
+  /** The code with which notes are refused, or null. */
+  sidecarRefusal: (name: string) => string | null = () => null;
   refusal: (file: Json) => Json | null = () => null;
   passSocket: (message: Json) => readonly Json[] = (message) => [message];
   hasWorker = true;
@@ -368,6 +372,7 @@ export class FakeWorld {
   #read(url: URL): Response {
     const [, uploadId] = /^\/api\/uploads\/(.+)$/.exec(url.pathname) ?? [];
     if (uploadId !== undefined) return this.#stored(uploadId);
+    if (url.pathname.endsWith("/sidecars")) return this.#allSidecars();
     return url.pathname.endsWith("/uploads") ? this.#list(url) : Response.json(this.#gallery());
   }
 
@@ -383,6 +388,8 @@ export class FakeWorld {
         return this.#bulk(asItems(body.ids), (item) => this.#cancel(item));
       case "retry":
         return this.#bulk(asItems(body.ids), (item) => this.#retry(item));
+      case "sidecars":
+        return this.#attach(pathname.split("/")[3] ?? "", body);
       default:
         return Response.json({}, { status: 202 });
     }
@@ -564,6 +571,31 @@ export class FakeWorld {
     return this.rowJson(row);
   }
 
+  #attach(uploadId: string, { name, text }: Json): Response {
+    const row = this.rows.get(uploadId);
+    const hasEnded = row === undefined || ["failed", "cancelled", "expired"].includes(row.state);
+    const isCopy = row?.code === "duplicate";
+    const code = this.sidecarRefusal(String(name)) ?? (hasEnded && !isCopy ? "wrong_state" : null);
+    if (code !== null) return refuse(409, code);
+    const keptBy = isCopy ? "the-photo-that-was-there" : uploadId;
+    this.sidecars.set(`${keptBy}/${name}`, String(text));
+    return Response.json(this.#sidecarJson(keptBy, String(name)), { status: 201 });
+  }
+
+  #sidecarJson(uploadId: string, name: string): Json {
+    const bytes = new TextEncoder().encode(this.sidecars.get(`${uploadId}/${name}`));
+    const sums = { crc32: crc32Hex(crc32(bytes)), sha256: `sha256 of ${name}` };
+    return { id: `${uploadId}/${name}`, upload_id: uploadId, name, size: bytes.length, ...sums };
+  }
+
+  #allSidecars(): Response {
+    const sidecars = [...this.sidecars.keys()].map((key) => {
+      const [uploadId = "", name = ""] = key.split("/");
+      return this.#sidecarJson(uploadId, name);
+    });
+    return Response.json({ sidecars, next_cursor: null });
+  }
+
   #stored(id: string): Response {
     const row = this.rows.get(id);
     if (row === undefined) return refuse(404, "not_found");
@@ -658,7 +690,8 @@ export class FakeWorld {
     this.#bodyCount += 1;
     this.peakBodyCount = Math.max(this.peakBodyCount, this.#bodyCount);
     try {
-      const bytes = new Uint8Array(await body.arrayBuffer());
+      const bytes = await taken(body);
+      if (bytes === null) return REFUSED_PUTS.lost;
       watch.onMoved(Math.floor(body.size / 2));
       await this.#laterOr(this.onPutMs, watch.signal);
       if (this.isBlackHole && (await this.#isSwallowed(watch.signal))) return { kind: "stalled" };
@@ -818,6 +851,9 @@ export class FakeFile {
   readonly size: number;
   readonly lastModified: number;
   readBytes = 0;
+  /** By the browser, for what is sent from where it lies. */
+  takenBytes = 0;
+  beforeTaken: () => void = () => {};
   isGone = false;
   readonly content: Uint8Array;
 
@@ -828,19 +864,62 @@ export class FakeFile {
     this.lastModified = lastModified;
   }
 
-  slice(from: number, to: number): { arrayBuffer: () => Promise<ArrayBuffer> } {
-    return {
-      arrayBuffer: () => {
-        if (this.isGone) return Promise.reject(new DOMException("gone", "NotReadableError"));
-        this.readBytes += Math.min(to, this.size) - from;
-        return Promise.resolve(this.content.slice(from, to).buffer as ArrayBuffer);
-      },
-    };
+  slice(from: number, to: number): Blob {
+    return new FakePiece(this, from, Math.min(to, this.size)) as unknown as Blob;
+  }
+
+  arrayBuffer(): Promise<ArrayBuffer> {
+    return this.slice(0, this.size).arrayBuffer();
   }
 
   chosen(relativePath = this.name): ChosenFile {
     return { file: this as unknown as File, relativePath };
   }
+}
+
+class FakePiece {
+  readonly #file: FakeFile;
+  readonly #from: number;
+  readonly #to: number;
+
+  constructor(file: FakeFile, from: number, to: number) {
+    this.#file = file;
+    this.#from = from;
+    this.#to = to;
+  }
+
+  get size(): number {
+    return this.#to - this.#from;
+  }
+
+  slice(from: number, to = this.size): Blob {
+    return this.#file.slice(this.#from + from, this.#from + to);
+  }
+
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    if (this.#file.isGone) throw new DOMException("gone", "NotReadableError");
+    this.#file.readBytes += this.size;
+    return this.#content();
+  }
+
+  /** Null where the browser finds nothing there. */
+  take(): ArrayBuffer | null {
+    this.#file.beforeTaken();
+    if (this.#file.isGone) return null;
+    this.#file.takenBytes += this.size;
+    return this.#content();
+  }
+
+  #content(): ArrayBuffer {
+    return this.#file.content.slice(this.#from, this.#to).buffer as ArrayBuffer;
+  }
+}
+
+/** As the browser takes a body; null where the disk does not give it. */
+async function taken(body: Blob): Promise<Uint8Array | null> {
+  const piece: unknown = body instanceof FakeFile ? body.slice(0, body.size) : body;
+  const bytes = piece instanceof FakePiece ? piece.take() : await body.arrayBuffer();
+  return bytes === null ? null : new Uint8Array(bytes);
 }
 
 /** Begins like a JPEG and is different for every seed. */

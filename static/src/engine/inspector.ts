@@ -46,7 +46,7 @@ export class Inspector {
     this.#readCount += 1;
     const head = await this.#ports.sources.read(entry, 0, Math.min(entry.sizeBytes, INSPECTED_BYTES));
     const check =
-      head === null ? null : checkFile(entry.sizeBytes, new Uint8Array(head), entry.gallery.profile);
+      head === null ? null : checkFile(entry.sizeBytes, new Uint8Array(head.bytes), entry.gallery.profile);
     this.#readCount -= 1;
     this.#ports.onChecked(entry, check);
     this.#pump();

@@ -28,5 +28,5 @@ test("a copy is read where the chosen file is gone, and a copy of another size i
   expect(await sources.read(entry, 0, 5)).toBeNull();
   const read = await sources.read(entry, 0, 5);
 
-  expect(new TextDecoder().decode(read ?? undefined)).toBe("photo");
+  expect(new TextDecoder().decode(read?.bytes)).toBe("photo");
 });

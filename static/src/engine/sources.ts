@@ -1,4 +1,4 @@
-import { type ByteSource, READ_WITHIN_MS, readBytes } from "../io/file-bytes.ts";
+import { READ_WITHIN_MS, type ReadPiece, readPiece } from "../io/file-bytes.ts";
 import { within } from "../kernel/within.ts";
 import type { FileEntry } from "./catalogue.ts";
 
@@ -15,16 +15,16 @@ export class Sources {
   }
 
   /** Null where nothing gives these bytes any more. */
-  async read(entry: FileEntry, offset: number, bytes: number): Promise<ArrayBuffer | null> {
+  async read(entry: FileEntry, offset: number, bytes: number): Promise<ReadPiece | null> {
     const chosen = entry.file;
-    const first = chosen === null ? null : await readBytes(chosen, offset, bytes);
+    const first = chosen === null ? null : await readPiece(chosen, offset, bytes);
     if (first !== null) return first;
     const found = await this.find(entry, chosen);
-    return found === null ? null : await readBytes(found, offset, bytes);
+    return found === null ? null : await readPiece(found, offset, bytes);
   }
 
   /** The card was pulled, or the browser started again: another piece of the file may have found it meanwhile. */
-  async find(entry: FileEntry, failed: Blob | null): Promise<ByteSource | null> {
+  async find(entry: FileEntry, failed: Blob | null): Promise<Blob | null> {
     if (entry.file !== failed) return entry.file;
     const found = await within(READ_WITHIN_MS, this.#findKept(entry));
     entry.needsPermission = found === "ask";

@@ -27,9 +27,9 @@ export type PutWatch = {
 };
 
 /**
- * The body is a Blob of the bytes that were read. Alone, Chromium sends it as fast as the ArrayBuffer; under DevTools,
- * and so in every browser test and benchmark, an ArrayBuffer is also written into the protocol's events, which costs
- * 78 ms of CPU a MiB against 10 (Chromium 156, November 2026).
+ * The body is a file, a part of one, or a Blob of bytes that were read. Alone, Chromium sends such a Blob as fast as the
+ * ArrayBuffer; under DevTools, and so in every browser test and benchmark, an ArrayBuffer is also written into the
+ * protocol's events, which costs 78 ms of CPU a MiB against 10 (Chromium 156, November 2026).
  */
 export type PutPart = (request: SignedRequest, body: Blob, watch: PutWatch) => Promise<PutOutcome>;
 
