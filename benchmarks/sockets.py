@@ -1,7 +1,8 @@
 """A thousand sockets, each one report a second, on one web process: what it costs, and how late the others hear of it.
 
 Ten sockets watch each gallery. Beside it, in the same run, a consumer that tells every report to its group at once.
-`SOCKETS=100,300` makes a short run. Nothing leaves this machine.
+Three sizes and the peer take some three minutes, never more than four. `SOCKETS=100,300` makes a short run. Nothing
+leaves this machine.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import json
 import os
 import resource
+import shutil
 import sqlite3
 import statistics
 import subprocess
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
 
 from benchmarks import _places
 from benchmarks._report import Line, at_most, show
@@ -33,7 +36,7 @@ from dev.product import SOCKET_OPTIONS
 from dev.services import redis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 SOCKETS: Final = tuple(int(word) for word in os.environ.get("SOCKETS", "100,300,1000").split(","))
@@ -42,13 +45,16 @@ MEASURED_S: Final = float(os.environ.get("MEASURED_S", "10"))
 WARM_S: Final = 4.0
 REPORT_EVERY_S: Final = 1.0
 OPENED_AT_ONCE: Final = 20
-OPENED_WITHIN_S: Final = 120.0
+OPENED_WITHIN_S: Final = 35.0
+# What begins later would end too late, and is left out: that is a budget missed.
+BEGUN_WITHIN_S: Final = 175.0
 FULL: Final = 1_000
 MAX_CPU: Final = 60.0
 MAX_P99_MS: Final = 500.0
 WITHIN_S: Final = 30.0
 OURS: Final = "config.asgi:application"
 NAIVE: Final = "benchmarks._naive_sockets:application"
+BEGAN: Final = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -84,12 +90,17 @@ class Result:
     commit_count: int
 
 
-async def drive(places: Sequence[Place], port: int, pid: int, database: Path) -> Result:
+async def drive(places: Sequence[Place], port: int, pid: int, database: Path) -> Result | None:
+    """None where not all sockets opened in time."""
     tally, process = Tally(), psutil.Process(pid)
     gate = asyncio.Semaphore(OPENED_AT_ONCE)
     began = time.monotonic()
-    async with asyncio.timeout(OPENED_WITHIN_S):
-        sockets = await asyncio.gather(*(opened(place, port, gate) for place in places))
+    try:
+        async with asyncio.timeout(OPENED_WITHIN_S):
+            sockets = await asyncio.gather(*(opened(place, port, gate) for place in places))
+    except (TimeoutError, OSError, WebSocketException) as err:
+        print(f"  not open: {err!r}", file=sys.stderr)
+        return None
     opening_s = time.monotonic() - began
     async with asyncio.timeout(WITHIN_S):
         jobs = [
@@ -112,7 +123,8 @@ async def drive(places: Sequence[Place], port: int, pid: int, database: Path) ->
         for job in jobs:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
-        await asyncio.gather(*(each.close() for of_place in sockets for each in of_place))
+        for socket in (each for of_place in sockets for each in of_place):
+            socket.transport.abort()
     cuts = statistics.quantiles(tally.delays_ms or [0.0, 0.0], n=100)
     commits = sum(one != other for one, other in pairwise(versions))
     return Result(
@@ -196,7 +208,7 @@ def web(application: str, folder: Path, environment: Mapping[str, str]) -> Itera
 
 @contextmanager
 def product_without_web(folder: Path) -> Iterator[dict[str, str]]:
-    """A Redis and a database with nothing in it."""
+    """A Redis, and the database that is in the folder."""
     server = redis.start(folder / "redis", python_packages.ensure_redis())
     kept = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "SITE_URL"}}
     environment = {
@@ -207,7 +219,6 @@ def product_without_web(folder: Path) -> Iterator[dict[str, str]]:
         "REDIS_URL": server.url,
     }
     try:
-        run(environment, "-m", "dev.prepare_data")
         yield environment
     finally:
         server.stop()
@@ -219,46 +230,66 @@ def run(environment: Mapping[str, str], *words: str) -> str:
     ).stdout
 
 
-def measured(application: str, count: int) -> Result:
+@contextmanager
+def empty_database() -> Iterator[Path]:
+    """To be copied: made once, as it takes some seconds."""
+    with _places.folder() as folder:
+        with product_without_web(folder) as environment:
+            run(environment, "-m", "dev.prepare_data")
+        yield folder / "db.sqlite3"
+
+
+def measured(application: str, count: int, database: Path) -> Result | None:
     """Everything new for each case."""
-    with _places.folder() as folder, product_without_web(folder) as environment:
-        sizes = [len(range(first, min(first + WATCHERS, count))) for first in range(0, count, WATCHERS)]
-        filled = json.loads(
-            run(environment, "-m", "benchmarks._fill_sockets", ",".join(map(str, sizes))).splitlines()[-1]
-        )
-        places = [
-            Place(gallery_id, filled["tokens"][owner], upload_ids)
-            for gallery_id, owner, upload_ids in filled["galleries"]
-        ]
-        with web(application, folder, environment) as (port, pid):
-            return asyncio.run(drive(places, port, pid, folder / "db.sqlite3"))
+    if time.monotonic() - BEGAN > BEGUN_WITHIN_S:
+        return None
+    with _places.folder() as folder:
+        shutil.copy(database, folder / "db.sqlite3")
+        with product_without_web(folder) as environment:
+            return measured_in(folder, environment, application, count)
 
 
-def lines_of(count: int, ours: Result, naive: Result) -> list[Line]:
+def measured_in(folder: Path, environment: Mapping[str, str], application: str, count: int) -> Result | None:
+    sizes = [len(range(first, min(first + WATCHERS, count))) for first in range(0, count, WATCHERS)]
+    filled = json.loads(
+        run(environment, "-m", "benchmarks._fill_sockets", ",".join(map(str, sizes))).splitlines()[-1]
+    )
+    places = [
+        Place(gallery_id, filled["tokens"][owner], upload_ids)
+        for gallery_id, owner, upload_ids in filled["galleries"]
+    ]
+    with web(application, folder, environment) as (port, pid):
+        return asyncio.run(drive(places, port, pid, folder / "db.sqlite3"))
+
+
+def lines_of(count: int, ours: Result | None, naive: Result | None) -> list[Line]:
+    if ours is None:
+        return [Line(f"{count} sockets", "not measured in time", is_within=False)]
     is_bound = count >= max(SOCKETS) and count >= FULL
     say = at_most if is_bound else figure
+
+    def peer(words: Callable[[Result], str]) -> str:
+        return "not measured in time" if naive is None else words(naive)
+
+    def line(what: str, words: Callable[[Result], str]) -> Line:
+        return Line(f"{count} sockets: {what}", words(ours), peer(words))
+
+    cpu, p99 = peer(lambda each: f"{each.cpu:.0f} %"), peer(lambda each: f"{each.p99_ms:,.0f} ms")
     return [
-        say(
-            f"{count} sockets: CPU of the web process", ours.cpu, MAX_CPU, unit="%", peer=f"{naive.cpu:.0f} %"
+        say(f"{count} sockets: CPU of the web process", ours.cpu, MAX_CPU, unit="%", peer=cpu),
+        say(f"{count} sockets: p99 of delivery", ours.p99_ms, MAX_P99_MS, unit="ms", peer=p99),
+        line("p50 of delivery", lambda each: f"{each.p50_ms:,.0f} ms"),
+        line("all open after", lambda each: f"{each.opening_s:.1f} s"),
+        line("reports sent a second", lambda each: f"{each.report_count / MEASURED_S:,.0f}"),
+        line("messages heard a second", lambda each: f"{each.message_count / MEASURED_S:,.0f}"),
+        line("memory of the web process", lambda each: f"{each.rss_mb:,.0f} MB"),
+        at_most(
+            f"{count} sockets: seconds with a database write",
+            ours.commit_count,
+            0,
+            unit="s",
+            peer=peer(lambda each: f"{each.commit_count} s"),
         ),
-        say(
-            f"{count} sockets: p99 of delivery",
-            ours.p99_ms,
-            MAX_P99_MS,
-            unit="ms",
-            peer=f"{naive.p99_ms:,.0f} ms",
-        ),
-        Line(f"{count} sockets: all open after", f"{ours.opening_s:.1f} s", f"{naive.opening_s:.1f} s"),
-        Line(f"{count} sockets: p50 of delivery", f"{ours.p50_ms:,.0f} ms", f"{naive.p50_ms:,.0f} ms"),
-        Line(
-            f"{count} sockets: messages a second (reports {ours.report_count / MEASURED_S:,.0f})",
-            f"{ours.message_count / MEASURED_S:,.0f}",
-            f"{naive.message_count / MEASURED_S:,.0f} of {naive.report_count * WATCHERS / MEASURED_S:,.0f}",
-        ),
-        Line(
-            f"{count} sockets: memory of the web process", f"{ours.rss_mb:,.0f} MB", f"{naive.rss_mb:,.0f} MB"
-        ),
-        at_most(f"{count} sockets: seconds with a database write", ours.commit_count, 0, unit="s"),
     ]
 
 
@@ -272,8 +303,10 @@ def main() -> int:
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
     lines = []
-    for count in SOCKETS:
-        lines += lines_of(count, measured(OURS, count), measured(NAIVE, count))
+    with empty_database() as database:
+        for count in SOCKETS:
+            lines += lines_of(count, measured(OURS, count, database), measured(NAIVE, count, database))
+    print(f"  {time.monotonic() - BEGAN:.0f} s altogether", file=sys.stderr)
     return show(f"Sockets: {WATCHERS} a gallery, each one report a second", lines)
 
 
