@@ -2,6 +2,8 @@
 
 import logging
 import os
+from collections.abc import Callable
+from contextlib import closing
 from functools import cache
 from time import monotonic
 
@@ -11,6 +13,7 @@ from celery.signals import worker_process_shutdown
 from galleries.decode.developer import Developer
 from uploads import announce, events, mail, regenerate, worker_life  # noqa: F401  connects the pulse to the worker
 from uploads import sweep as sweeping
+from uploads.ahead import Ahead, Ordered
 from uploads.verify import claim_next, verify
 
 log = logging.getLogger(__name__)
@@ -33,20 +36,24 @@ def close_developer(**_: object) -> None:
 def work() -> None:
     """Verifies what waits, one after another; where nothing does, what can wait has its turn."""
     until = monotonic() + TASK_LIFE_S
-    while work_once():
-        if monotonic() > until:
-            announce.quietly(announce.ring)
-            return
+    with Ahead() as ahead:
+        while work_once(ahead.order if monotonic() < until else None, ahead.take()):
+            if monotonic() > until and ahead.is_empty:
+                announce.quietly(announce.ring)
+                return
 
 
-def work_once() -> bool:
-    """False where nothing waits."""
+def work_once(meanwhile: Callable[[], None] | None = None, ordered: Ordered | None = None) -> bool:
+    """False where nothing waits. `ordered` comes before all else, and is let go of."""
     developer = developer_of(os.getpid())
-    if (publication := mail.claim_next()) is not None:  # few, and short
+    if ordered is not None:
+        with closing(ordered), events.verification_of(ordered.upload):
+            verify(ordered.upload, developer, coming=ordered.coming, meanwhile=meanwhile)
+    elif (publication := mail.claim_next()) is not None:  # few, and short
         mail.send(publication)
     elif (upload := claim_next()) is not None:
         with events.verification_of(upload):
-            verify(upload, developer)
+            verify(upload, developer, meanwhile=meanwhile if upload.tries == 1 else None)
     elif (stale := regenerate.claim_next()) is not None:
         regenerate.regenerate(stale, developer)
     else:

@@ -11,7 +11,7 @@ import tempfile
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -83,6 +83,14 @@ class Spooled:
 
 
 @dataclass(frozen=True)
+class Fetched:
+    """An original, and the key of the object whose bytes can no longer change."""
+
+    key: str
+    spooled: Spooled
+
+
+@dataclass(frozen=True)
 class Verified:
     """All that the closing transaction writes."""
 
@@ -102,12 +110,22 @@ def claim_next() -> Upload | None:
     now = clock.now()
     with transaction.atomic():
         candidate = abandoned_one(now) or fairest(now)
-        if candidate is None:
-            return None
-        event = Event.TAKE_OVER if candidate.state == State.VERIFYING else Event.CLAIM
-        return move_to(
-            candidate, event, lease_token=uuid.uuid4(), lease_until=now + lease(), tries=candidate.tries + 1
-        )
+        return None if candidate is None else claimed(candidate, now)
+
+
+def claim_untried() -> Upload | None:
+    """As `claim_next`; None also where somebody has tried the one whose turn it is."""
+    now = clock.now()
+    with transaction.atomic():
+        candidate = fairest(now)
+        return None if candidate is None or candidate.tries else claimed(candidate, now)
+
+
+def claimed(candidate: Upload, now: datetime) -> Upload:
+    event = Event.TAKE_OVER if candidate.state == State.VERIFYING else Event.CLAIM
+    return move_to(
+        candidate, event, lease_token=uuid.uuid4(), lease_until=now + lease(), tries=candidate.tries + 1
+    )
 
 
 def first_free(waiting: UploadQuerySet) -> Upload | None:
@@ -135,8 +153,17 @@ def fairest(now: datetime) -> Upload | None:
     return first_free(mine.order_by("try_after", "pk"))
 
 
-def verify(upload: Upload, developer: Developer) -> None:
-    """Takes a claimed upload to its end, or puts it back. Raises nothing: one bad file never harms another."""
+def verify(
+    upload: Upload,
+    developer: Developer,
+    *,
+    coming: Future[Fetched] | None = None,
+    meanwhile: Callable[[], None] | None = None,
+) -> None:
+    """Takes a claimed upload to its end, or puts it back. Raises nothing: one bad file never harms another.
+
+    `coming` are its bytes, where somebody has sent for them. `meanwhile` is called once they are there.
+    """
     crash_points.reached("verify.after_claim")
     if upload.tries > MAX_TRIES:
         settle(upload, GaveUp(tries=upload.tries - 1))
@@ -144,7 +171,8 @@ def verify(upload: Upload, developer: Developer) -> None:
     try:
         with (
             held(partial(prolong, upload.pk, upload.lease_token)),
-            developed_original(upload, developer) as verified,
+            original_of(upload, coming) as original,
+            developed_original(upload, original, developer, meanwhile) as verified,
         ):
             publish(upload, verified)
     except WrongState:
@@ -230,23 +258,40 @@ def announce_upload(upload: Upload, *, photos: int = 0, size: int = 0) -> int:
 
 
 @contextmanager
-def developed_original(upload: Upload, developer: Developer) -> Iterator[Verified]:
-    """Raises: whatever refuses the file, each with its code."""
-    stored = settle_object(upload)
+def original_of(upload: Upload, coming: Future[Fetched] | None) -> Iterator[Fetched]:
+    """Raises: whatever keeps its bytes away, each with its code."""
+    if coming is not None:
+        yield coming.result()
+        return
     with tempfile.TemporaryFile(prefix=SPOOL_PREFIX) as file:
-        spooled = spool(upload, stored, file)
-        media_type = sniffed_type(file)
-        scan(file)
-        developed = developed_within(profile_of(upload.gallery), spooled, media_type, developer)
-        crash_points.reached("verify.after_decode")
-        try:
-            renditions = store_renditions(upload, developed)
-            yield Verified(
-                stored.key, media_type, spooled, developed, renditions, blanked_of(spooled, developed)
-            )
-        finally:
-            for rendition in developed.renditions:
-                rendition.content.close()
+        yield fetch(upload, file)
+
+
+def fetch(upload: Upload, file: BinaryIO) -> Fetched:
+    stored = settle_object(upload)
+    return Fetched(stored.key, spool(upload, stored, file))
+
+
+@contextmanager
+def developed_original(
+    upload: Upload, original: Fetched, developer: Developer, meanwhile: Callable[[], None] | None
+) -> Iterator[Verified]:
+    """Raises: whatever refuses the file, each with its code."""
+    spooled = original.spooled
+    media_type = sniffed_type(spooled.file)
+    if meanwhile is not None:
+        meanwhile()
+    scan(spooled.file)
+    developed = developed_within(profile_of(upload.gallery), spooled, media_type, developer)
+    crash_points.reached("verify.after_decode")
+    try:
+        renditions = store_renditions(upload, developed)
+        yield Verified(
+            original.key, media_type, spooled, developed, renditions, blanked_of(spooled, developed)
+        )
+    finally:
+        for rendition in developed.renditions:
+            rendition.content.close()
 
 
 def developed_within(profile: Profile, spooled: Spooled, media_type: str, developer: Developer) -> Developed:
