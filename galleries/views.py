@@ -34,7 +34,7 @@ from galleries.queries import count_photos, list_galleries, list_photos, view_of
 FIRST_PAGE_PHOTOS = 200
 TITLE_CHARS = 200
 # What the browser's own chooser offers. Anything can be dropped; what a file is, its bytes decide.
-CHOOSER_TYPES = "image/*,.heic,.heif,.avif,.cr2,.cr3,.nef,.arw,.dng,.raf,.orf,.rw2"
+CHOOSER_TYPES = "image/*,.heic,.heif,.avif,.cr2,.cr3,.nef,.arw,.dng,.raf,.orf,.rw2,.xmp"
 
 # What the scripts of the page may offer, in the words they look for.
 OFFERS = {

@@ -1,5 +1,5 @@
 // Pure. Mirrors uploads/limits.py.
-import { GIB, MIB } from "../kernel/units.ts";
+import { GIB, KIB, MIB } from "../kernel/units.ts";
 
 /** S3 refuses a smaller part that is not the last: docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
 export const MIN_PART_BYTES = 5 * MIB;
@@ -21,5 +21,8 @@ export const MAX_REPORT_ITEMS = 100;
 /** Signed URLs in one answer. */
 export const MAX_SIGNATURES = 1000;
 export const MAX_CLIENT_ID_LENGTH = 64;
+/** An editor's notes about one photo (XMP). */
+export const MAX_SIDECAR_BYTES = 512 * KIB;
+export const MAX_SIDECARS = 4;
 /** How much of a file is read to know what it is. */
-export const INSPECTED_BYTES = 64 * 1024;
+export const INSPECTED_BYTES = 64 * KIB;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { groupShots, inOrderOfSending, shotPartOf } from "./shots.ts";
+import { groupShots, inOrderOfSending, ShotIndex, shotPartOf } from "./shots.ts";
 
 function grouped(...paths: string[]): readonly (readonly string[])[] {
   return groupShots(paths, shotPartOf);
@@ -65,4 +65,18 @@ test("the order in which files come changes no group", () => {
     }),
     { seed: 4, numRuns: 1_000 },
   );
+});
+
+test.each([
+  ["the RAW and its JPEG", "a/IMG_1.xmp", ["a/IMG_1.CR3", "a/IMG_1.JPG"], ["a/IMG_1.CR3", "a/IMG_1.JPG"]],
+  ["that which they name", "a/IMG_1.cr3.XMP", ["a/IMG_1.CR3", "a/IMG_1.JPG"], ["a/IMG_1.CR3"]],
+  ["the shot, where what they name is not there", "IMG_1.NEF.xmp", ["IMG_1.JPG"], ["IMG_1.JPG"]],
+  ["what the camera made, not what was exported", "IMG_1.xmp", ["IMG_1.tif", "IMG_1.CR3"], ["IMG_1.CR3"]],
+  ["what was exported, where there is nothing else", "IMG_1.xmp", ["IMG_1.tif"], ["IMG_1.tif"]],
+  ["an export that they name", "IMG_1.tif.xmp", ["IMG_1.tif", "IMG_1.CR3"], ["IMG_1.tif"]],
+  ["no photo of another folder", "a/IMG_1.xmp", ["b/IMG_1.CR3"], []],
+  ["no photo of another number", "IMG_1.xmp", ["IMG_11.CR3"], []],
+  ["a name in other Unicode", "\u00fc.xmp", ["u\u0308.CR3"], ["u\u0308.CR3"]],
+] as const)("notes are about %s", (_, notes, photos, expected) => {
+  expect(new ShotIndex<string>(photos, (path) => path).about(notes)).toEqual(expected);
 });

@@ -1,5 +1,7 @@
 // Pure: which files are one press of the shutter: a camera's RAW, its JPEG or HEIC, and an editor's notes beside them.
 
+import { groupedBy } from "../kernel/grouped.ts";
+
 export type ShotPart = {
   /** Folder and name without endings: what the files of one shot have in common. */
   readonly key: string;
@@ -18,13 +20,17 @@ const SIDECAR_ENDING = "xmp";
 const RANKS: Readonly<Record<ShotPart["kind"], number>> = { picture: 0, sidecar: 1, other: 2, raw: 3 };
 
 export function shotPartOf(path: string): ShotPart {
-  const whole = path.normalize("NFC").toLowerCase();
+  const whole = plainPathOf(path);
   const [stem, ending] = splitEnding(whole);
   const kind = kindOf(ending);
   // Some editors write IMG_1.xmp, others IMG_1.CR3.xmp.
   const [innerStem, innerEnding] = splitEnding(stem);
   const isDouble = kind === "sidecar" && ["raw", "picture"].includes(kindOf(innerEnding));
   return { key: isDouble ? innerStem : stem, kind };
+}
+
+function plainPathOf(path: string): string {
+  return path.normalize("NFC").toLowerCase();
 }
 
 function splitEnding(path: string): readonly [stem: string, ending: string] {
@@ -74,4 +80,28 @@ export function inOrderOfSending<File>(
   return groupShots(files, partOf).flatMap((group) =>
     group.length === 1 ? group : [...group].sort((one, other) => rank(one) - rank(other)),
   );
+}
+
+/** Photos by what an editor's notes call them. */
+export class ShotIndex<Photo> {
+  readonly #byPath: ReadonlyMap<string, readonly Photo[]>;
+  readonly #byShot: ReadonlyMap<string, readonly Photo[]>;
+  readonly #ofCamera: ReadonlyMap<string, readonly Photo[]>;
+
+  constructor(photos: readonly Photo[], pathOf: (photo: Photo) => string) {
+    this.#byPath = groupedBy(photos, (photo) => plainPathOf(pathOf(photo)));
+    this.#byShot = groupedBy(photos, (photo) => shotPartOf(pathOf(photo)).key);
+    const ofCamera = photos.filter((photo) => shotPartOf(pathOf(photo)).kind !== "other");
+    this.#ofCamera = groupedBy(ofCamera, (photo) => shotPartOf(pathOf(photo)).key);
+  }
+
+  /**
+   * The photos that these notes are about: that which they name whole (IMG_1.CR3.xmp), else what the camera made of the
+   * shot, else whatever bears its name.
+   */
+  about(notesPath: string): readonly Photo[] {
+    const [named] = splitEnding(plainPathOf(notesPath));
+    const { key } = shotPartOf(notesPath);
+    return this.#byPath.get(named) ?? this.#ofCamera.get(key) ?? this.#byShot.get(key) ?? [];
+  }
 }

@@ -104,6 +104,18 @@ export type PhotoPage = {
   readonly version: number | null;
 };
 
+/** An editor's notes (XMP) as the server keeps them. */
+export type SidecarRow = {
+  readonly id: string;
+  readonly uploadId: string;
+  readonly name: string;
+  readonly bytes: number;
+  readonly crc32: string;
+  readonly sha256: string;
+};
+
+export type SidecarPage = { readonly sidecars: readonly SidecarRow[]; readonly nextCursor: string | null };
+
 export type Totals = {
   readonly bytes: number;
   readonly bytesTotal: number;
@@ -485,6 +497,32 @@ export function parsePhotoPage(body: unknown): Result<PhotoPage, Malformed> {
       version: page.numberOrNull("version"),
     };
   });
+}
+
+export function parseSidecar(body: unknown): Result<SidecarRow, Malformed> {
+  return parsed(() => sidecarRowOf(body));
+}
+
+export function parseSidecarPage(body: unknown): Result<SidecarPage, Malformed> {
+  return parsed(() => {
+    const page = new Fields(body, "page");
+    return {
+      sidecars: page.list("sidecars", sidecarRowOf),
+      nextCursor: page.textOrNull("next_cursor"),
+    };
+  });
+}
+
+function sidecarRowOf(value: unknown): SidecarRow {
+  const sidecar = new Fields(value, "sidecar");
+  return {
+    id: sidecar.text("id"),
+    uploadId: sidecar.text("upload_id"),
+    name: sidecar.text("name"),
+    bytes: sidecar.number("size"),
+    crc32: sidecar.text("crc32"),
+    sha256: sidecar.text("sha256"),
+  };
 }
 
 export function parsePublication(body: unknown): Result<PublicationRow, Malformed> {

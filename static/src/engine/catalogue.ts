@@ -17,6 +17,7 @@ import { groupShots, type ShotPart, shotPartOf } from "../domain/shots.ts";
 import type { MediaType } from "../domain/sniff.ts";
 import { type Speed, standingStill } from "../domain/speed.ts";
 import type { StateWord } from "../domain/tally.ts";
+import type { SidecarRecord } from "../io/journal-records.ts";
 import { Runner } from "../kernel/machine.ts";
 
 /** A file of this session, as long as the session lasts. */
@@ -37,6 +38,10 @@ export type FileEntry = {
   /** Its folder is remembered, and only a person can allow that it is read again. */
   needsPermission: boolean;
   type: MediaType | null;
+  /** An editor's notes about it (XMP). */
+  sidecars: readonly SidecarRecord[];
+  /** The choice in which a person chose it last; null where that was in an earlier visit, or another tab. */
+  choiceId: string | null;
   /** CRC-32 of each part that was read here. */
   readonly partCrcs: Map<number, number>;
   readonly runner: Runner<FileState, FileEvent, FileCommand>;
@@ -72,7 +77,8 @@ export type GalleryEntry = {
 export type FileFacts = Pick<
   FileEntry,
   "clientId" | "name" | "relativePath" | "sizeBytes" | "lastModifiedMs" | "order" | "file" | "rootId" | "type"
->;
+> &
+  Partial<Pick<FileEntry, "sidecars">>;
 
 export type Perform = (entry: FileEntry, command: FileCommand) => void;
 
@@ -111,6 +117,8 @@ export class Catalogue {
 
   add(gallery: GalleryEntry, facts: FileFacts, initial: FileState): FileEntry {
     const entry: FileEntry = {
+      sidecars: [],
+      choiceId: null,
       ...facts,
       gallery,
       shot: shotPartOf(facts.relativePath),
@@ -200,6 +208,15 @@ export function openCount(gallery: GalleryEntry): number {
 
 export function failedCount(gallery: GalleryEntry): number {
   return countOf(gallery, "failed") + countOf(gallery, "invalid");
+}
+
+/** Something is still to be sent of it: a file, or notes about one that is there. */
+export function isUnderway(gallery: GalleryEntry): boolean {
+  return openCount(gallery) > 0 || gallery.files.some(awaitsSidecars);
+}
+
+function awaitsSidecars({ runner, sidecars }: FileEntry): boolean {
+  return runner.state.name === "done" && sidecars.some(({ end }) => end === null);
 }
 
 /** Never sent, because the gallery itself is gone. */

@@ -22,6 +22,7 @@ import {
   type GalleryEntry,
   isLeftByGallery,
   isOpen,
+  isUnderway,
   openCount,
 } from "./catalogue.ts";
 import { Confirmations } from "./confirmations.ts";
@@ -35,6 +36,7 @@ import type { ChosenFile, EngineRequest } from "./port.ts";
 import { receiptOf } from "./receipt.ts";
 import { type Report, Reporter, type ViewerId } from "./reporter.ts";
 import { Restore } from "./restore.ts";
+import { Sidecars } from "./sidecars.ts";
 import { Signer } from "./signer.ts";
 import { Slots } from "./slots.ts";
 import { Sources } from "./sources.ts";
@@ -89,6 +91,7 @@ export class Engine {
   readonly #transfers: Transfers;
   readonly #reporter: Reporter;
   readonly #calls: BatchedCalls;
+  readonly #sidecars: Sidecars;
   readonly #lineWatch: LineWatch;
   readonly #record: FlightRecord;
   readonly #confirmations = new Map<string, Confirmations>();
@@ -175,6 +178,16 @@ export class Engine {
       onResumed: (entry, state) => this.#record.note("resumed", { file: entry.clientId, state }),
       onCancelled: (entry) => memory.forget(entry),
     });
+    this.#sidecars = new Sidecars({
+      api,
+      catalogue: this.#catalogue,
+      clock,
+      connection: this.#connection,
+      memory,
+      random,
+      report: ports.report,
+      onChanged: () => this.#reporter.changed(),
+    });
     const beginWithoutIt = clock.after(RESTORE_WITHIN_MS, () => this.#takeEarly());
     const restoring = new Restore({
       api,
@@ -230,6 +243,9 @@ export class Engine {
     switch (request.type) {
       case "add":
         this.#add(request);
+        break;
+      case "sidecars":
+        this.#sidecars.add(request);
         break;
       case "rows":
         this.#reporter.show(viewerId, request);
@@ -311,6 +327,7 @@ export class Engine {
   #stop(): void {
     for (const gallery of this.#catalogue.galleries.values()) this.#controlGallery(gallery, "pause");
     for (const confirmations of this.#confirmations.values()) confirmations.close();
+    this.#sidecars.stop();
   }
 
   /** A page is gone: nothing is told it any more. */
@@ -321,7 +338,7 @@ export class Engine {
 
   // What the page asks.
 
-  #add({ galleryId, title, files, profile, roots }: Extract<EngineRequest, { type: "add" }>): void {
+  #add({ galleryId, title, files, profile, roots, choiceId }: Extract<EngineRequest, { type: "add" }>): void {
     this.#memory.rememberRoots(roots ?? []);
     const gallery = this.#catalogue.gallery(galleryId, title, this.#ports.clock.nowMs());
     gallery.title = title;
@@ -329,12 +346,12 @@ export class Engine {
     gallery.endedAtMs = null;
     gallery.runner.dispatch({ type: "files_added" });
     this.#memory.rememberGallery(gallery);
-    for (const chosen of files) this.#choose(gallery, chosen);
+    for (const chosen of files) this.#choose(gallery, chosen).choiceId = choiceId ?? null;
     this.#follow(gallery);
     this.#reporter.hasNews();
   }
 
-  #choose(gallery: GalleryEntry, chosen: ChosenFile): void {
+  #choose(gallery: GalleryEntry, chosen: ChosenFile): FileEntry {
     const { file } = chosen;
     const facts = factsOf(chosen, this.#nextOrder);
     const known = gallery.byClientId.get(facts.clientId);
@@ -350,6 +367,7 @@ export class Engine {
     else this.#dispatch(entry, { type: "chosen" });
     if (gallery.isPaused) this.#dispatch(entry, { type: "pause" });
     this.#memory.chose(entry);
+    return entry;
   }
 
   /**
@@ -376,6 +394,7 @@ export class Engine {
       this.#holdIfAway(entry);
     }
     this.#follow(gallery);
+    this.#sidecars.tell(gallery.id);
     this.#reporter.changed();
   }
 
@@ -401,12 +420,13 @@ export class Engine {
   /** What has ended is not told any more; what it takes to go on stays. */
   #dismiss(): void {
     for (const gallery of [...this.#catalogue.galleries.values()]) {
-      if (openCount(gallery) === 0) this.#dropGallery(gallery);
+      if (!isUnderway(gallery)) this.#dropGallery(gallery);
     }
   }
 
   #dropGallery(gallery: GalleryEntry): void {
     for (const entry of gallery.files) this.#transfers.withdraw(entry);
+    this.#sidecars.forget(gallery.id);
     this.#memory.forgetGallery(gallery);
     this.#catalogue.drop(gallery);
     this.#closeIfIdle(gallery.id);
@@ -422,7 +442,9 @@ export class Engine {
   #watch(viewerId: ViewerId, galleryId: string | null): void {
     const before = this.#reporter.watch(viewerId, galleryId);
     if (before !== null && before !== galleryId) this.#closeIfIdle(before);
-    if (galleryId !== null) this.#openConfirmations(galleryId);
+    if (galleryId === null) return;
+    this.#openConfirmations(galleryId);
+    this.#ports.report(this.#sidecars.reportOf(galleryId), viewerId);
   }
 
   #control({ type, galleryId, fileIds, code }: Control): void {
@@ -495,6 +517,7 @@ export class Engine {
   /** The sums, the gallery and the page follow the state that a file has come to. */
   #followFile(entry: FileEntry): void {
     this.#reporter.changed();
+    this.#sidecars.follow(entry);
     if (!this.#catalogue.recount(entry) || !this.#catalogue.has(entry.gallery)) return;
     this.#memory.follow(entry);
     this.#noteIfFailed(entry);

@@ -2,7 +2,7 @@ import { isGone } from "../domain/failure.ts";
 import type { FileState, RememberedEnd } from "../domain/file-machine.ts";
 import type { Room } from "../domain/keep-plan.ts";
 import type { Journal } from "../io/journal.ts";
-import type { FileKey, FileRecord, GalleryRecord } from "../io/journal-records.ts";
+import type { FileKey, FileRecord, GalleryRecord, SidecarRecord } from "../io/journal-records.ts";
 import { fileIn, isPermitted } from "../io/roots.ts";
 import type { Cancel, Clock } from "../kernel/clock.ts";
 import { type FileEntry, type GalleryEntry, isOpen } from "./catalogue.ts";
@@ -15,6 +15,12 @@ export type MemoryPorts = {
   readonly open: (onClosed: () => void) => Promise<Journal | null>;
   /** What this browser lets us use of its disk; null where it does not say. */
   readonly room: () => Promise<Room | null>;
+};
+
+type UncopiedSidecar = {
+  readonly entry: FileEntry;
+  readonly sidecar: SidecarRecord;
+  readonly file: Blob;
 };
 
 type Store = { readonly journal: Journal; readonly keeper: Keeper };
@@ -38,6 +44,8 @@ export class Memory {
   #unwritten = new Set<FileEntry>();
   /** Chosen, and to be copied once they are written down. */
   #uncopied = new Set<FileEntry>();
+  /** Notes to be copied once the files they are about are written down. */
+  #uncopiedSidecars: UncopiedSidecar[] = [];
   #forgotten: FileKey[] = [];
   #cancelWrite: Cancel | null = null;
   #writeDueMs = 0;
@@ -72,6 +80,23 @@ export class Memory {
     this.#unwritten.add(entry);
     // What a person removed is not to come back when the browser dies now.
     this.#writeSoon(name === "removed" ? 0 : WRITE_AFTER_MS);
+  }
+
+  /** Notes about a file were chosen, and can be read now. */
+  choseSidecar(entry: FileEntry, sidecar: SidecarRecord, file: Blob): void {
+    this.#uncopiedSidecars.push({ entry, sidecar, file });
+    this.#unwritten.add(entry);
+    this.#writeSoon();
+  }
+
+  /** Nothing will be read of them any more. */
+  dropSidecar(entry: FileEntry, { name }: SidecarRecord): void {
+    void this.#journal?.dropSidecar(keyOf(entry), name);
+  }
+
+  /** Where notes are when they can no longer be read where they were chosen. */
+  async findSidecar(entry: FileEntry, { name }: SidecarRecord): Promise<Blob | null> {
+    return (await this.#journal?.sidecarOf(keyOf(entry), name)) ?? null;
   }
 
   forget(entry: FileEntry): void {
@@ -167,9 +192,11 @@ export class Memory {
     this.#cancelWrite = null;
     const entries = [...this.#unwritten];
     const uncopied = [...this.#uncopied];
+    const uncopiedSidecars = this.#uncopiedSidecars;
     const forgotten = this.#forgotten;
     this.#unwritten = new Set();
     this.#uncopied = new Set();
+    this.#uncopiedSidecars = [];
     this.#forgotten = [];
     for (const entry of entries) this.#written.set(entry, signatureOf(entry));
     if (forgotten.length > 0) void this.#journal?.forget(forgotten);
@@ -180,6 +207,16 @@ export class Memory {
       if (this.#written.has(entry)) this.#copy(entry);
       else this.#uncopied.add(entry);
     }
+    await this.#copySidecars(uncopiedSidecars);
+  }
+
+  /** Whatever cannot be kept is sent all the same, as long as it can be read. */
+  async #copySidecars(uncopied: readonly UncopiedSidecar[]): Promise<void> {
+    // Sent meanwhile, or chosen anew, another record stands in its place.
+    const wanted = uncopied.filter(({ entry, sidecar }) => entry.sidecars.includes(sidecar));
+    const keepable = wanted.map(({ entry, sidecar: { name }, file }) => ({ key: keyOf(entry), name, file }));
+    if (keepable.length === 0 || (await this.#journal?.keepSidecars(keepable)) === true) return;
+    for (const one of keepable) await this.#journal?.keepSidecars([one]);
   }
 
   #copy(entry: FileEntry): void {
@@ -209,6 +246,7 @@ function signatureOf(entry: FileEntry): string {
     entry.rootId,
     entry.type,
     isException(entry),
+    entry.sidecars,
     endOf(entry),
   ]);
 }
@@ -228,6 +266,7 @@ function recordOf(entry: FileEntry): FileRecord {
     uploadId,
     allowsDuplicate,
     isException: isException(entry),
+    sidecars: entry.sidecars,
     end: endOf(entry),
   };
 }

@@ -44,6 +44,11 @@ export type UploadStateWord =
   | "paused"
   | "failed"
   | "removed";
+export type SidecarView = {
+  readonly name: string;
+  readonly state: "waiting" | "kept" | "refused";
+  readonly reason: string | null;
+};
 export type RowView = {
   readonly fileId: string; // stable in this browser session = client_id
   /** The server's row, once there is one. */
@@ -63,6 +68,8 @@ export type RowView = {
     readonly name: string;
     readonly state: UploadStateWord;
   }[];
+  /** An editor's notes about it, each name once; `reason` is a code. Absent = none. */
+  readonly sidecars?: readonly SidecarView[];
   readonly kept: keyof KeptCounts;
   readonly file: Blob | null; // for a local picture: handed to each page once, with a row that may be seen; else null
 };
@@ -96,6 +103,14 @@ export type GalleryTally = {
   readonly changedNames: readonly string[];
   readonly waitingFor: "connection" | "sign_in" | null;
 };
+/** Of an editor's notes (XMP) about the files of a gallery; told to all, and to who begins to watch it. */
+export type SidecarsReport = {
+  readonly type: "sidecars";
+  readonly galleryId: string;
+  readonly keptCount: number;
+  readonly waitingCount: number;
+  readonly problems: readonly { readonly code: string; readonly names: readonly string[] }[];
+};
 export type RowsView = "list" | "shelf" | "open";
 export type EngineRequest =
   // Whose uploads these are: nothing is kept, and nothing taken up again, where nobody is signed in.
@@ -106,6 +121,8 @@ export type EngineRequest =
       readonly title: string;
       readonly files: readonly ChosenFile[];
       readonly roots?: readonly Root[];
+      /** Names what a person chose at once; see `sidecars`. */
+      readonly choiceId?: string;
       /** What the gallery takes, as its page knows it. */
       readonly profile?: Profile;
     }
@@ -114,6 +131,13 @@ export type EngineRequest =
       readonly galleryId?: string;
       readonly fileIds?: readonly string[];
       readonly code?: string; // every file of the group of problems with this code
+    }
+  // An editor's notes (XMP), after the files that were chosen with them.
+  | {
+      readonly type: "sidecars";
+      readonly galleryId: string;
+      readonly choiceId: string;
+      readonly files: readonly ChosenFile[];
     }
   // The window a view shows, answered now and on change; each view has one window, count 0 closes it.
   // The list holds every chosen file, the shelf those which are still to become photos;
@@ -158,5 +182,6 @@ export type EngineReport =
     }
   // Retries, stalls, sleeps; no address, no token.
   | { readonly type: "flight_record"; readonly text: string }
+  | SidecarsReport
   | { readonly type: "signed_out" }
   | { readonly type: "live"; readonly message: unknown }; // parsed socket message (wire.ts type) of the watched gallery

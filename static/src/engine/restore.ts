@@ -11,6 +11,7 @@ import {
   type FileEntry,
   type GalleryEntry,
   isLeftByGallery,
+  isUnderway,
   openCount,
 } from "./catalogue.ts";
 import type { Connection } from "./connection.ts";
@@ -63,7 +64,7 @@ export class Restore {
     const isLate = record.endedAtMs !== null && record.endedAtMs < clock.wallMs() - ENDED_TOLD_FOR_MS;
     // What was never sent is told until somebody has said that they know.
     const isOld = isLate && !gallery.files.some(isLeftByGallery);
-    if (gallery.files.length === 0 || (isOld && openCount(gallery) === 0)) {
+    if (gallery.files.length === 0 || (isOld && !isUnderway(gallery))) {
       memory.forgetGallery(gallery);
       catalogue.drop(gallery);
       return null;

@@ -18,9 +18,26 @@ export type FileRecord = FileKey & {
   readonly allowsDuplicate: boolean;
   /** Paused in a gallery that is not, or the other way round. Absent where it was written before there was this. */
   readonly isException?: boolean;
+  /** Absent where it was written before there were any. */
+  readonly sidecars?: readonly SidecarRecord[];
   /** Null while it is not over. */
   readonly end: RememberedEnd | null;
 };
+
+/** What is written down of an editor's notes (XMP) about a file. */
+export type SidecarRecord = {
+  /** Of one file no two have the same. */
+  readonly name: string;
+  readonly relativePath: string;
+  readonly sizeBytes: number;
+  readonly lastModifiedMs: number;
+  /** Null while they are to be sent. */
+  readonly end: SidecarEnd | null;
+};
+export type SidecarEnd =
+  /** Beside the photo of this upload. */
+  | { readonly kind: "kept"; readonly crc32: string; readonly uploadId: string }
+  | { readonly kind: "refused"; readonly code: string };
 
 export type GalleryRecord = {
   readonly id: string;
@@ -46,8 +63,24 @@ export function isFileRecord(value: unknown): value is FileRecord {
     ["type", "uploadId", "rootId"].every((field) => isTextOrNull(value[field])) &&
     typeof value["allowsDuplicate"] === "boolean" &&
     ["boolean", "undefined"].includes(typeof value["isException"]) &&
+    (value["sidecars"] === undefined || isListOf(value["sidecars"], isSidecarRecord)) &&
     (value["end"] === null || isEnd(value["end"]))
   );
+}
+
+function isSidecarRecord(value: unknown): value is SidecarRecord {
+  return (
+    isObject(value) &&
+    ["name", "relativePath"].every((field) => typeof value[field] === "string") &&
+    ["sizeBytes", "lastModifiedMs"].every((field) => Number.isFinite(value[field])) &&
+    (value["end"] === null || isSidecarEnd(value["end"]))
+  );
+}
+
+function isSidecarEnd(value: unknown): value is SidecarEnd {
+  if (!isObject(value)) return false;
+  const isKept = value["kind"] === "kept" && [value["crc32"], value["uploadId"]].every(isText);
+  return isKept || (value["kind"] === "refused" && typeof value["code"] === "string");
 }
 
 function isEnd(value: unknown): value is RememberedEnd {
@@ -84,7 +117,15 @@ export function isRootRecord(value: unknown): value is RootRecord {
 }
 
 function isTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.every((text) => typeof text === "string");
+  return isListOf(value, isText);
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
+}
+
+function isListOf(value: unknown, isOne: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(isOne);
 }
 
 function isTextOrNull(value: unknown): boolean {

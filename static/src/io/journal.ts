@@ -28,6 +28,8 @@ export type Journaled = {
 export type KeepResult = "kept" | "full" | "unreadable" | "unknown" | "failed";
 
 export type Keepable = { readonly key: FileKey; readonly file: Blob };
+/** An editor's notes about the file of this key. */
+export type KeepableSidecar = Keepable & { readonly name: string };
 
 export type JournalOptions = {
   /** Another tab wiped it, or the browser took it away: whatever is asked from now on fails. */
@@ -104,6 +106,7 @@ export class Journal {
     return await this.#did(keys, async (change, key) => {
       await change.objectStore("files").delete(storeKeyOf(key));
       await change.objectStore("bytes").delete(storeKeyOf(key));
+      await change.objectStore("bytes").delete(sidecarKeysOf(key));
     });
   }
 
@@ -152,6 +155,26 @@ export class Journal {
 
   async dropBytes(keys: readonly FileKey[]): Promise<boolean> {
     return await this.#did(keys, (change, key) => change.objectStore("bytes").delete(storeKeyOf(key)));
+  }
+
+  /** They lie among the bytes of files, as long as the record of their file says that they are to be sent. */
+  async keepSidecars(sidecars: readonly KeepableSidecar[]): Promise<boolean> {
+    return await this.#did(sidecars, (change, { key, name, file }) =>
+      change.objectStore("bytes").put(file, sidecarKeyOf(key, name)),
+    );
+  }
+
+  async dropSidecar(key: FileKey, name: string): Promise<boolean> {
+    return await this.#did([name], (change) => change.objectStore("bytes").delete(sidecarKeyOf(key, name)));
+  }
+
+  async sidecarOf(key: FileKey, name: string): Promise<Blob | null> {
+    try {
+      const copy: unknown = await this.#db.get("bytes", sidecarKeyOf(key, name));
+      return copy instanceof Blob ? copy : null;
+    } catch {
+      return null;
+    }
   }
 
   async bytesOf(key: FileKey): Promise<Blob | null> {
@@ -237,7 +260,7 @@ async function readAndTidy(change: Change, newRootIds: ReadonlySet<string>): Pro
   ]);
   const files = records.filter(isFileRecord).sort((one, other) => one.order - other.order);
   const open = files.filter(mayGoOn);
-  const openKeys = new Set(open.map((record) => textOf(storeKeyOf(record))));
+  const openKeys = new Set([...open.map(storeKeyOf), ...files.flatMap(neededSidecarKeys)].map(textOf));
   const rootIds = new Set<string | null>([...newRootIds, ...open.map(({ rootId }) => rootId)]);
   const keptKeys = byteKeys.filter((key) => openKeys.has(textOf(key)));
   const kept = new Set(keptKeys.map(textOf));
@@ -311,6 +334,21 @@ function nameOf(accountId: string): string {
 
 function storeKeyOf({ galleryId, clientId }: FileKey): StoreKey {
   return [galleryId, clientId];
+}
+
+function sidecarKeyOf({ galleryId, clientId }: FileKey, name: string): StoreKey {
+  return [galleryId, `${clientId}/${name}`];
+}
+
+/** Whatever begins with the file's own id and a stroke; 0 is the character after that. */
+function sidecarKeysOf({ galleryId, clientId }: FileKey): IDBKeyRange {
+  return IDBKeyRange.bound([galleryId, `${clientId}/`], [galleryId, `${clientId}0`], false, true);
+}
+
+/** A file that turns out to be a copy of a photo sends them again, to that. */
+function neededSidecarKeys(record: FileRecord): StoreKey[] {
+  const needed = (record.sidecars ?? []).filter(({ end }) => end === null || mayGoOn(record));
+  return needed.map(({ name }) => sidecarKeyOf(record, name));
 }
 
 function textOf(key: StoreKey): string {

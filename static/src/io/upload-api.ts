@@ -13,9 +13,13 @@ import {
   parseGallery,
   parsePhotoPage,
   parseSession,
+  parseSidecar,
+  parseSidecarPage,
   parseStored,
   parseUploadPage,
   type Session,
+  type SidecarPage,
+  type SidecarRow,
   type SignItem,
   type StoredBytes,
   signItemBody,
@@ -56,6 +60,9 @@ export interface UploadApi {
     status: "ready" | "staged",
     cursor: string | null,
   ): Promise<ApiResult<PhotoPage>>;
+  /** Keeps an editor's notes (XMP) beside the photo of this upload. */
+  attach(uploadId: string, name: string, text: string): Promise<ApiResult<SidecarRow>>;
+  listSidecars(galleryId: string, cursor: string | null): Promise<ApiResult<SidecarPage>>;
   gallery(galleryId: string): Promise<ApiResult<GalleryRow>>;
   report(galleryId: string, reports: readonly ProgressReport[]): Promise<ApiResult<null>>;
   /** Whatever is being asked ends at once, as if the network were gone. */
@@ -133,6 +140,15 @@ export class HttpUploadApi implements UploadApi {
     if (status !== "ready") query.set("status", status);
     const path = `/api/galleries/${galleryId}/photos?${query}`;
     return understood(await this.#send({ method: "GET", path }), parsePhotoPage);
+  }
+
+  async attach(uploadId: string, name: string, text: string): Promise<ApiResult<SidecarRow>> {
+    return understood(await this.#post(`/api/uploads/${uploadId}/sidecars`, { name, text }), parseSidecar);
+  }
+
+  async listSidecars(galleryId: string, cursor: string | null): Promise<ApiResult<SidecarPage>> {
+    const path = `/api/galleries/${galleryId}/sidecars?${pageQuery(cursor)}`;
+    return understood(await this.#send({ method: "GET", path }), parseSidecarPage);
   }
 
   async gallery(galleryId: string): Promise<ApiResult<GalleryRow>> {

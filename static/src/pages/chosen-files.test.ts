@@ -1,6 +1,7 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { readChosenFiles } from "./chosen-files.ts";
+import type { ChosenFile } from "../engine/port.ts";
+import { type ChosenListener, readChosenFiles } from "./chosen-files.ts";
 
 beforeEach(() => {
   document.body.innerHTML = "<main></main>";
@@ -12,56 +13,53 @@ afterEach(() => {
 });
 
 test("a folder without files is told on the page", async () => {
-  await readChosenFiles({ from: "input", input: inputWith() }, () => {});
+  await readChosenFiles({ from: "input", input: inputWith() }, heard());
 
   expect(document.querySelector("main")?.textContent).toBe("There was no file in it, so nothing was added.");
 });
 
 test("files are handed on, and what was said before is not said any more", async () => {
-  const names: string[] = [];
-  await readChosenFiles({ from: "input", input: inputWith() }, () => {});
+  const listener = heard();
+  await readChosenFiles({ from: "input", input: inputWith() }, heard());
 
-  await readChosenFiles({ from: "input", input: inputWith(photo("a.jpg")) }, (files) =>
-    names.push(...files.map(({ file }) => file.name)),
-  );
+  await readChosenFiles({ from: "input", input: inputWith(photo("a.jpg")) }, listener);
 
-  expect(names).toEqual(["a.jpg"]);
+  expect(listener.photos).toEqual(["a.jpg"]);
   expect(document.querySelector("main")?.textContent).toBe("");
 });
 
-test("the JPEG of a shot goes before its RAW, and notes about it stay on the disk", async () => {
-  const names: string[] = [];
+test("the JPEG of a shot goes before its RAW, and notes about them after all photos", async () => {
+  const listener = heard();
   const files = ["a.CR3", "a.JPG", "a.xmp", "b.jpg", "a.CR3.xmp"].map(photo);
 
-  await readChosenFiles({ from: "input", input: inputWith(...files) }, (chosen) =>
-    names.push(...chosen.map(({ file }) => file.name)),
-  );
+  await readChosenFiles({ from: "input", input: inputWith(...files) }, listener);
 
-  expect(names).toEqual(["a.JPG", "a.CR3", "b.jpg"]);
-  expect(document.querySelector("main")?.textContent).toBe(
-    "2 files with edits (XMP) stay on your disk: galleries keep photos.",
-  );
+  expect(listener.all).toEqual(["a.JPG", "a.CR3", "b.jpg", "a.xmp", "a.CR3.xmp"]);
+  expect(listener.sidecars).toEqual(["a.xmp", "a.CR3.xmp"]);
+  expect(document.querySelector("main")?.textContent).toBe("");
 });
 
-test("where there are nothing but notes, they are told alone", async () => {
-  await readChosenFiles({ from: "input", input: inputWith(photo("a.XMP")) }, () => {});
+test("notes are handed on where nothing else was chosen, a few at once", async () => {
+  const listener = heard();
+  const files = Array.from({ length: 45 }, (_, index) => photo(`${index}.XMP`));
 
-  expect(document.querySelector("main")?.textContent).toBe(
-    "1 file with edits (XMP) stays on your disk: galleries keep photos.",
-  );
+  await readChosenFiles({ from: "input", input: inputWith(...files) }, listener);
+
+  expect(listener.sidecars).toEqual(files.map(({ name }) => name));
+  expect(listener.calls).toEqual([20, 20, 5]);
+  expect(listener.photos).toEqual([]);
 });
 
 test("however slowly the browser tells of files, the page has its turn after a few of them", async () => {
   const turns = turnsTaken();
-  const slow = Array.from({ length: 200 }, (_, index) => turns.slowPhoto(`${index}.jpg`));
-  const names: string[] = [];
+  const slow = Array.from({ length: 400 }, (_, index) =>
+    turns.slowPhoto(index < 200 ? `${index}.jpg` : `${index}.xmp`),
+  );
+  const listener = heard();
 
-  await readChosenFiles({ from: "input", input: inputWith(...slow) }, (files) => {
-    // To hand a file to the Worker takes its size.
-    names.push(...files.flatMap(({ file }) => (file.size > 0 ? file.name : [])));
-  });
+  await readChosenFiles({ from: "input", input: inputWith(...slow) }, listener);
 
-  expect(names).toEqual(slow.map(({ name }) => name));
+  expect(listener.all).toEqual(slow.map(({ name }) => name));
   expect(turns.longestMs()).toBeLessThan(50);
 });
 
@@ -89,6 +87,33 @@ function turnsTaken(): { slowPhoto: (name: string) => File; longestMs: () => num
       },
     });
   return { slowPhoto, longestMs: () => Math.max(longestMs, nowMs - turnMs) };
+}
+
+type Heard = ChosenListener & {
+  readonly photos: string[];
+  readonly sidecars: string[];
+  readonly all: string[];
+  /** How many files each call handed on. */
+  readonly calls: number[];
+};
+
+/** To hand a file to the Worker takes its size. */
+function heard(): Heard {
+  const [photos, sidecars, all, calls]: [string[], string[], string[], number[]] = [[], [], [], []];
+  const take = (files: readonly ChosenFile[], into: string[]): void => {
+    const names = files.flatMap(({ file }) => (file.size > 0 ? file.name : []));
+    into.push(...names);
+    all.push(...names);
+    calls.push(files.length);
+  };
+  return {
+    photos,
+    sidecars,
+    all,
+    calls,
+    onPhotos: (files) => take(files, photos),
+    onSidecars: (files) => take(files, sidecars),
+  };
 }
 
 function photo(name: string): File {

@@ -5,7 +5,6 @@ import type { ChosenFile, Root } from "../engine/port.ts";
 import { type PickedFile, pickedFromDrop, pickedFromInput, pickedFromPaste } from "../io/file-source.ts";
 import { Slice } from "../kernel/turn.ts";
 import { hideNotice, showNotice } from "../ui/notice.ts";
-import { filesOf } from "../ui/quantities.ts";
 
 export type ReadFiles =
   | Readonly<{ from: "drop" | "paste"; data: DataTransfer }>
@@ -13,35 +12,46 @@ export type ReadFiles =
 
 /** A frame is 16 ms, and some of it is needed to draw. */
 const SLICE_MS = 8;
+/** Handing a file to the Worker takes up to a millisecond. */
+const SIDECARS_AT_ONCE = 20;
+
+export type ChosenListener = Readonly<{
+  onPhotos: (files: readonly ChosenFile[], roots: readonly Root[]) => void;
+  /** An editor's notes (XMP): after all photos that were chosen with them. */
+  onSidecars: (files: readonly ChosenFile[]) => void;
+}>;
 
 /** The first group is asked for at once: a drop can be read only inside its event. */
-export async function readChosenFiles(
-  reading: ReadFiles,
-  onFiles: (files: readonly ChosenFile[], roots: readonly Root[]) => void,
-): Promise<void> {
+export async function readChosenFiles(reading: ReadFiles, to: ChosenListener): Promise<void> {
   hideNotice();
-  let count = 0;
-  let sidecarCount = 0;
+  let isEmpty = true;
+  const sidecars: PickedFile[] = [];
   const slice = new Slice(SLICE_MS);
   for await (const group of groupsOf(reading)) {
     // The first rows are drawn in this task: Chromium has a thousand small ones of its own waiting behind it.
-    if (count > 0) {
+    if (!isEmpty) {
       await learnSizes(group, slice);
     }
-    const photos = group.filter((picked) => shotPartOfPicked(picked).kind !== "sidecar");
+    isEmpty = false;
+    const photos = group.filter((picked) => !isSidecar(picked));
     if (photos.length > 0) {
-      onFiles(inOrderOfSending(photos, shotPartOfPicked).map(chosenFrom), rootsOf(photos));
+      to.onPhotos(inOrderOfSending(photos, shotPartOfPicked).map(chosenFrom), rootsOf(photos));
     }
-    count += group.length;
-    sidecarCount += group.length - photos.length;
+    sidecars.push(...group.filter(isSidecar));
     await slice.next();
   }
-  if (count === 0) {
+  if (isEmpty) {
     showNotice("There was no file in it, so nothing was added.");
-  } else if (sidecarCount > 0) {
-    showNotice(
-      `${filesOf(sidecarCount)} with edits (XMP) ${sidecarCount === 1 ? "stays" : "stay"} on your disk: galleries keep photos.`,
-    );
+  }
+  await handOn(sidecars, slice, to);
+}
+
+async function handOn(sidecars: readonly PickedFile[], slice: Slice, to: ChosenListener): Promise<void> {
+  for (let first = 0; first < sidecars.length; first += SIDECARS_AT_ONCE) {
+    const some = sidecars.slice(first, first + SIDECARS_AT_ONCE);
+    await learnSizes(some, slice);
+    to.onSidecars(some.map(({ file, relativePath }) => ({ file, relativePath })));
+    await slice.next();
   }
 }
 
@@ -54,6 +64,10 @@ async function learnSizes(group: readonly PickedFile[], slice: Slice): Promise<v
     if (slice.isOver) await slice.next();
     void file.size;
   }
+}
+
+function isSidecar(picked: PickedFile): boolean {
+  return shotPartOfPicked(picked).kind === "sidecar";
 }
 
 function shotPartOfPicked({ relativePath }: PickedFile): ShotPart {

@@ -14,6 +14,7 @@ import type { Previews } from "../ui/previews.ts";
 import { profileWords } from "../ui/profile-words.ts";
 import { formatBytes, photosOf } from "../ui/quantities.ts";
 import { RoomLine } from "../ui/room-line.ts";
+import { SidecarLine } from "../ui/sidecar-line.ts";
 import { UploadShelf } from "../ui/upload-shelf.ts";
 import { openCount, outcomeOf, verifiedWords } from "../ui/upload-words.ts";
 import { readPhotoPage, type WallOrder, type WallPhoto } from "../ui/wall-photo.ts";
@@ -21,10 +22,13 @@ import { type ReadFiles, readChosenFiles } from "./chosen-files.ts";
 import { firstRows } from "./first-rows.ts";
 import { Leftovers } from "./leftovers.ts";
 import { changePhoto, enterPhoto, leavePhoto, listenForPhotoSteps } from "./photo-history.ts";
+import { sidecarsOf } from "./photo-sidecars.ts";
 import { PhotoStore, photosOverHttp } from "./photo-store.ts";
 import { type GalleryOutcome, type GalleryPhase, Publishing } from "./publishing.ts";
 import { SelectionBar } from "./selection-bar.ts";
 import { StagedPhotos } from "./staged-photos.ts";
+
+type RowsReport = Extract<EngineReport, { type: "rows" }>;
 
 /** Photos that a person walks through: those of one wall. */
 type Shown = Readonly<{ store: Readonly<{ photos: readonly WallPhoto[] }>; wall: PhotoWall }>;
@@ -44,6 +48,7 @@ export class GalleryPage {
   readonly #shelf: UploadShelf;
   #shelfCapacity = 0;
   readonly #elsewhere: ElsewhereLine;
+  readonly #sidecarLine: SidecarLine;
   readonly #ends: (() => void)[] = [];
   #publishing: Publishing | null = null;
   #leftovers: Leftovers | null = null;
@@ -63,6 +68,7 @@ export class GalleryPage {
     this.#url = main.dataset["galleryUrl"] ?? location.pathname;
     this.#wantedPhotoId = main.dataset["photoShown"] ?? null;
     this.#elsewhere = new ElsewhereLine(main, partOf(main, "elsewhere"), systemClock);
+    this.#sidecarLine = new SidecarLine(partOf(main, "finish"));
     this.#shelf = new UploadShelf(partOf(main, "shelf"), previews, () => this.#showEmptiness());
     const profile = parseProfile(JSON.parse(main.dataset["profile"] ?? "null"));
     this.#profile = profile.ok ? profile.value : WIDEST_PROFILE;
@@ -105,6 +111,7 @@ export class GalleryPage {
     }
     this.#lightbox?.close();
     this.#elsewhere.end();
+    this.#sidecarLine.end();
     this.#shelf.end();
     this.#store.end();
     this.#publishing?.end();
@@ -203,13 +210,17 @@ export class GalleryPage {
 
   #listenForFiles(): () => void {
     const add = (reading: ReadFiles): void => {
+      const choiceId = crypto.randomUUID();
       let isFirst = true;
-      void readChosenFiles(reading, (files, roots) => {
-        this.#add(files, roots);
-        if (isFirst) {
-          this.#showFirst(files);
-        }
-        isFirst = false;
+      void readChosenFiles(reading, {
+        onPhotos: (files, roots) => {
+          this.#add(files, roots, choiceId);
+          if (isFirst) {
+            this.#showFirst(files);
+          }
+          isFirst = false;
+        },
+        onSidecars: (files) => this.#engine.send({ type: "sidecars", galleryId: this.#id, choiceId, files }),
       });
     };
     return listenForPhotos(this.#main, {
@@ -219,7 +230,7 @@ export class GalleryPage {
     });
   }
 
-  #add(files: readonly ChosenFile[], roots: readonly Root[]): void {
+  #add(files: readonly ChosenFile[], roots: readonly Root[], choiceId: string): void {
     this.#publishing?.filesAdded();
     this.#engine.send({
       type: "add",
@@ -227,6 +238,7 @@ export class GalleryPage {
       title: this.#main.dataset["galleryTitle"] ?? "",
       files,
       roots,
+      choiceId,
       profile: this.#profile,
     });
   }
@@ -245,13 +257,7 @@ export class GalleryPage {
         this.#showTally(report.galleries.find((tally) => tally.galleryId === this.#id) ?? null);
         break;
       case "rows":
-        if (report.view === "open" && report.galleryId === this.#id) {
-          this.#publishing?.showOpen(report.rows, report.rowCount);
-        }
-        if (report.view === "shelf" && report.galleryId === this.#id) {
-          this.#shelf.show(report.rows, report.fileCount ?? report.rowCount);
-          this.#showEmptiness();
-        }
+        this.#showRows(report);
         break;
       case "live":
         this.#elsewhere.heard(report.message);
@@ -260,12 +266,30 @@ export class GalleryPage {
         this.#publishing?.heard(report.message);
         this.#leftovers?.heard(report.message);
         break;
+      case "sidecars":
+        if (report.galleryId === this.#id) {
+          this.#sidecarLine.show(report);
+        }
+        break;
       case "receipt":
       case "flight_record":
       case "signed_out":
         break;
       default:
         report satisfies never;
+    }
+  }
+
+  #showRows({ galleryId, view, rows, rowCount, fileCount }: RowsReport): void {
+    if (galleryId !== this.#id) {
+      return;
+    }
+    if (view === "open") {
+      this.#publishing?.showOpen(rows, rowCount);
+    }
+    if (view === "shelf") {
+      this.#shelf.show(rows, fileCount ?? rowCount);
+      this.#showEmptiness();
     }
   }
 
@@ -377,6 +401,7 @@ export class GalleryPage {
       photos: () => store.photos,
       tileOf: (at) => wall.tileOf(at),
       canFetchOriginal: this.#may("fetch-original"),
+      sidecarsOf: this.#may("fetch-original") ? sidecarsOf : null,
       onShown: (photo, at) => this.#onPhotoShown(wall, photo, at),
       onClosed: (at) => this.#onPhotoClosed(wall, at),
     });

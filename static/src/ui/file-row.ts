@@ -5,6 +5,7 @@ import { element, setText } from "./element.ts";
 import { type IconName, icon, ring, turnRing } from "./icons.ts";
 import { formatBytes } from "./quantities.ts";
 import { shortenInTheMiddle } from "./short-name.ts";
+import { sidecarWords } from "./sidecar-words.ts";
 import { fileCountOf, STATE_ICONS, shareSent, stateWords } from "./upload-words.ts";
 
 export type RowVerb = "pause" | "resume" | "retry" | "keep_both" | "remove";
@@ -120,7 +121,7 @@ export function drawRow(row: FileRow, view: RowView): void {
   if (picture instanceof SVGSVGElement && picture.classList.contains("ring")) {
     turnRing(picture, shareSent(view));
   }
-  const words = stateWords(view);
+  const words = [stateWords(view), sidecarWords(view.sidecars)].filter((some) => some !== "").join(" · ");
   setText(row.words, words);
   if (row.words.title !== words) {
     row.words.title = words;

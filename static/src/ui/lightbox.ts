@@ -11,9 +11,13 @@ export type LightboxOptions = Readonly<{
   photos: () => readonly WallPhoto[];
   tileOf: (index: number) => HTMLElement | null;
   canFetchOriginal: boolean;
+  /** An editor's notes (XMP) kept beside a photo; null where nobody here may have them. */
+  sidecarsOf: ((photo: WallPhoto) => Promise<readonly SidecarLink[]>) | null;
   onShown: (photo: WallPhoto, index: number) => void;
   onClosed: (lastIndex: number) => void;
 }>;
+
+export type SidecarLink = Readonly<{ name: string; url: string }>;
 
 export type Lightbox = Readonly<{ close: () => void; showAt: (index: number) => void; refresh: () => void }>;
 
@@ -49,7 +53,7 @@ export function openLightbox(index: number, options: LightboxOptions): Lightbox 
     typeof content.data["gridUrl"] === "string" ? content.data["gridUrl"] : source,
   );
   const close = closingOnceOpen(pswp);
-  const panel = new DetailsPanel();
+  const panel = new DetailsPanel(options.sidecarsOf);
   addButtons(pswp, options, panel);
   pswp.on("change", () => {
     const photo = options.photos()[pswp.currIndex];
@@ -164,9 +168,12 @@ class DetailsPanel {
   readonly element = element("aside", { class: "pswp-panel", "aria-label": "Details of this photo" });
   readonly #name = element("h2", { dir: "auto" });
   readonly #list = element("dl");
+  readonly #sidecarsOf: LightboxOptions["sidecarsOf"];
+  #photo: WallPhoto | null = null;
   button: HTMLElement | null = null;
 
-  constructor() {
+  constructor(sidecarsOf: LightboxOptions["sidecarsOf"]) {
+    this.#sidecarsOf = sidecarsOf;
     this.element.append(this.#name, this.#list);
     // A click into the panel is none onto the black, which would close the photo.
     for (const type of ["pointerdown", "click", "wheel"]) {
@@ -177,14 +184,43 @@ class DetailsPanel {
   toggle(): void {
     const isOpen = this.element.toggleAttribute("data-open");
     this.button?.setAttribute("aria-expanded", String(isOpen));
+    void this.#showSidecars();
   }
 
   show(photo: WallPhoto): void {
+    this.#photo = photo;
     setText(this.#name, photo.name);
     this.#list.replaceChildren(
       ...detailsOf(photo).flatMap(([label, value]) => [element("dt", {}, label), element("dd", {}, value)]),
     );
+    void this.#showSidecars();
   }
+
+  /** Asked for when somebody looks: most photos have none. */
+  async #showSidecars(): Promise<void> {
+    const photo = this.#photo;
+    if (photo === null || this.#sidecarsOf === null || !this.element.hasAttribute("data-open")) {
+      return;
+    }
+    const links = await this.#sidecarsOf(photo);
+    for (const shown of this.#list.querySelectorAll("[data-sidecar]")) {
+      shown.remove();
+    }
+    if (photo === this.#photo && links.length > 0) {
+      this.#list.append(...sidecarRow(links));
+    }
+  }
+}
+
+function sidecarRow(links: readonly SidecarLink[]): readonly HTMLElement[] {
+  const cells = links.map(({ name, url }) =>
+    element(
+      "dd",
+      { "data-sidecar": "" },
+      element("a", { href: url, download: name, "data-turbo": "false", dir: "auto" }, name),
+    ),
+  );
+  return [element("dt", { "data-sidecar": "" }, "Edits"), ...cells];
 }
 
 export function detailsOf(photo: WallPhoto): readonly (readonly [string, string])[] {

@@ -4,6 +4,8 @@ export type Picture = Readonly<{ url: string; width: number; height: number }>;
 
 export type WallPhoto = Readonly<{
   id: string;
+  /** Null where nobody may know. */
+  uploadId: string | null;
   name: string;
   version: number;
   status: string;
@@ -49,6 +51,7 @@ export function readPhoto(value: unknown): WallPhoto | null {
   );
   return {
     id,
+    uploadId: textOr(photo["upload_id"], null),
     name: textOr(photo["name"], ""),
     version: numberOr(photo["version"], 1),
     status: textOr(photo["status"], "ready"),
