@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dev.services.site import Site
     from tests.browser.conftest import GalleryPage
 
-pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.slow]
+pytestmark = [pytest.mark.alone, pytest.mark.browser, pytest.mark.services, pytest.mark.slow]
 
 COUNT = 60
 # Of the page's own origin: a tab that dies may have had so many requests on their way.

@@ -383,6 +383,7 @@ def test_an_upload_that_is_signed_while_the_sweeper_asks_the_store_is_left_alone
     assert (small.row().state, small.row().looked_at) == (State.SIGNED, None)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_sweep_waits_for_a_stalled_store_once_not_for_each_row(stage, gate, gallery):

@@ -84,6 +84,7 @@ def seconds_until_unavailable(ask) -> float:
     return time.monotonic() - began_at
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_store_that_stalls_is_known_within_ten_seconds_whatever_it_is_asked(stage, gate):
     put(stage, photo_of(2_000_000))
@@ -100,6 +101,7 @@ def test_a_store_that_stalls_is_known_within_ten_seconds_whatever_it_is_asked(st
     assert {name: seconds for name, seconds in took.items() if seconds > KNOWN_WITHIN_S} == {}
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.django_db
 def test_a_hundred_looks_at_a_stalled_store_take_no_longer_than_one(stage, gate, api, gallery):

@@ -523,6 +523,7 @@ def seconds_to_give_up(call):
     return time.monotonic() - began_at
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_store_that_stalls_is_down_fails_or_gives_no_token_is_known_in_ten_seconds(
     script, use_endpoint, key_file, silent_port

@@ -217,6 +217,7 @@ def test_a_store_that_is_not_there_is_unavailable(settings):
         store_named("s3").head(KEY)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_stalled_store_is_known_within_ten_seconds_also_for_a_whole_batch(settings):
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:

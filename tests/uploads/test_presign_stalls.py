@@ -37,6 +37,7 @@ def waiting_files(gallery, store) -> list[Upload]:
     return new + looked_at
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_stalled_store_is_known_within_ten_seconds_to_each_of_many_callers(owner, gallery, stalled_store):

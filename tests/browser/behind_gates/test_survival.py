@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.browser.lines import GatedSite
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.browser,
     pytest.mark.services,
     pytest.mark.slow,
