@@ -1,4 +1,4 @@
-"""The command as people call it, against the running product: on the local disk and on Swift, behind a gate that counts."""
+"""The command as people call it, against the running product: on the disk and on Swift, behind a gate that counts."""
 
 import hashlib
 import json
@@ -263,7 +263,7 @@ def test_how_it_ends_where_it_can_not_begin(disk, tmp_path):
     disk.gate.wait_until(lambda counts: counts.where(rule=held).requests, WITHIN_S)
     assert command.run()[0] == Exit.BUSY
     first.kill()
-    first.wait()
+    first.communicate()
     disk.gate.remove(held)
 
 
