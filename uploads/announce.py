@@ -12,9 +12,11 @@ from typing import Any, cast
 from channels.layers import get_channel_layer
 from django.db import transaction
 
-from galleries.photo_wire import photo_out
+from galleries.models import Photo
+from galleries.photo_wire import original_out, photo_out
 from galleries.queries import get_photos
 from uploads import crash_points, ledger, wire
+from uploads.feed import TO_OTHERS
 from uploads.models import Upload
 from uploads.states import State
 
@@ -44,9 +46,13 @@ def ledger_row(upload: Upload) -> ledger.Row:
 
 def photos_changed(gallery_id: uuid.UUID, *, version: int, photo_ids: Iterable[uuid.UUID]) -> None:
     ids = list(photo_ids)
-    tell_after_commit(
-        gallery_id, "photos", version, lambda: [photo_out(photo, is_owner=True) for photo in get_photos(ids)]
-    )
+    tell_after_commit(gallery_id, "photos", version, lambda: [photo_row(photo) for photo in get_photos(ids)])
+
+
+def photo_row(photo: Photo) -> dict[str, object]:
+    """One message goes to all: `feed.told_to` makes of it what each of them may know."""
+    row, others = photo_out(photo, is_owner=True), original_out(photo, is_owner=False)
+    return row if others.items() <= row.items() else {**row, TO_OTHERS: others}
 
 
 def publication_changed(gallery_id: uuid.UUID, *, version: int, body: dict[str, object]) -> None:

@@ -27,7 +27,7 @@ from galleries.ports import Totals
 from galleries.queries import view_of
 from uploads import progress
 from uploads.board import board
-from uploads.feed import Feed
+from uploads.feed import Feed, told_to
 from uploads.limits import (
     MAX_BATCH_ITEMS,
     MAX_SOCKETS_OF_ONE,
@@ -211,6 +211,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
 class GalleryConsumer(LiveConsumer):
     """Reports and events of one gallery."""
 
+    is_owner = False  # until the snapshot knows; what is heard before is in it
+
     def gallery_id_asked(self) -> uuid.UUID:
         return uuid.UUID(str(self.scope["url_route"]["kwargs"]["gallery_id"]))
 
@@ -225,6 +227,7 @@ class GalleryConsumer(LiveConsumer):
 
     def snapshot(self) -> dict[str, Any]:
         view = view_of(get_gallery(self.actor, self.gallery_id, Action.VIEW))
+        self.is_owner = self.actor.owns(view.gallery)
         return {
             "type": "snapshot",
             "version": view.gallery.version,
@@ -233,7 +236,7 @@ class GalleryConsumer(LiveConsumer):
         }
 
     def hear(self, event: Mapping[str, Any]) -> None:
-        self.feed.hear(event)
+        self.feed.hear(told_to(event, is_owner=self.is_owner))
 
     def see(self, version: int) -> None:
         if self.speaker is not None:

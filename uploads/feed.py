@@ -12,6 +12,20 @@ KINDS = ("uploads", "photos", "publication")
 # For who does not read what is said: more is not kept for anybody, the list is there.
 MAX_ROWS_KEPT = 1_000
 
+# Where what a row is to its owner is something else to others.
+TO_OTHERS = "to_others"
+
+
+def told_to(event: Mapping[str, Any], *, is_owner: bool) -> Mapping[str, Any]:
+    """What announce.tell sends, as somebody may know it."""
+    if not any(TO_OTHERS in row for row in event["rows"]):
+        return event
+    rows = []
+    for row in event["rows"]:
+        kept = {name: value for name, value in row.items() if name != TO_OTHERS}
+        rows.append(kept if is_owner else kept | row.get(TO_OTHERS, {}))
+    return {**event, "rows": rows}
+
 
 class Feed:
     def __init__(self, version: int) -> None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.models import ApiToken, User, issue_token
 from config.asgi import application
+from galleries import access
 from galleries.decode.developer import Developer
 from galleries.models import Photo
 from tests.builders import file_out, jpeg, make_gallery, make_photo, make_upload, uploaded
@@ -307,6 +308,31 @@ async def test_a_deleted_photo_is_told(gallery, mine, owner):
         heard = await socket.hear("photos")
 
     assert [(each["id"], each["status"]) for each in heard["photos"]] == [(str(photo.pk), "deleted")]
+
+
+async def test_everybody_is_told_the_checksums_of_what_they_get(gallery, mine, owner, stranger, monkeypatch):
+    monkeypatch.setitem(access.MAY, access.Role.STRANGER, frozenset({access.Action.VIEW}))
+    hidden = {"blanks": [[2, 3, "00"]], "blanked_crc32": "0" * 8, "blanked_sha256": "f" * 64}
+    telling = await in_thread(make_photo)(gallery, **hidden)
+    raw = await in_thread(make_photo)(gallery, blanks=None, media_type="image/x-canon-cr2")
+    view = await in_thread(lambda: raw.renditions.get(name="view"))()
+    theirs, api = await in_thread(bearer)(stranger), await in_thread(bearer_api)(owner)
+
+    async with to_gallery(gallery, mine) as socket, to_gallery(gallery, theirs) as other:
+        await in_thread(api.post)("/photos/delete", {"ids": [str(telling.pk), str(raw.pk)]})
+        heard = [(await each.hear("photos"))["photos"] for each in (socket, other)]
+    to_owner, to_other = ({row["id"]: row for row in rows} for rows in heard)
+
+    def sums(row):
+        return row["size"], row["crc32"], row["sha256"], row["media_type"]
+
+    for photo in (telling, raw):
+        told = sums(to_owner[str(photo.pk)])
+        assert told == (photo.size, photo.crc32, photo.sha256, photo.media_type)
+    assert sums(to_other[str(telling.pk)]) == (telling.size, "0" * 8, "f" * 64, "image/jpeg")
+    assert sums(to_other[str(raw.pk)]) == (view.size, view.crc32, view.sha256, "image/jpeg")
+    assert to_owner[str(raw.pk)].keys() == to_other[str(raw.pk)].keys()
+    assert "to_others" not in to_owner[str(raw.pk)]
 
 
 async def test_what_happens_in_another_gallery_is_not_told(gallery, mine, owner, stranger):
