@@ -30,8 +30,9 @@ export type ConfirmationPorts = SocketPorts & {
   readonly onRefusal: (failure: Failure) => void;
 };
 
-/** Reports to the server, at most this often. */
-const REPORT_EVERY_MS = 250;
+/** The first of all soon; then as often as the own page is told, for each costs the server some milliseconds. */
+const REPORT_AT_ONCE_MS = 250;
+const REPORT_EVERY_MS = 500;
 const REPORT_BY_POST_EVERY_MS = SECOND_MS;
 /** Where no socket gets through, the snapshot is asked for instead. */
 const POLL_MS = 3 * SECOND_MS;
@@ -49,6 +50,7 @@ export class Confirmations {
   #isClosed = false;
   #cancelPoll: Cancel = () => {};
   #cancelReport: Cancel | null = null;
+  #reportedMs = Number.NEGATIVE_INFINITY;
 
   constructor(ports: ConfirmationPorts) {
     this.#ports = ports;
@@ -76,12 +78,15 @@ export class Confirmations {
   /** Absolute numbers: only the last of each upload is worth sending. */
   report(report: ProgressReport): void {
     this.#reports.set(report[0], report);
+    const { clock } = this.#ports;
     const everyMs = this.#socket.isOpen ? REPORT_EVERY_MS : REPORT_BY_POST_EVERY_MS;
-    this.#cancelReport ??= this.#ports.clock.after(everyMs, () => this.#sendReports());
+    const delayMs = Math.max(REPORT_AT_ONCE_MS, this.#reportedMs + everyMs - clock.nowMs());
+    this.#cancelReport ??= clock.after(delayMs, () => this.#sendReports());
   }
 
   #sendReports(): void {
     this.#cancelReport = null;
+    this.#reportedMs = this.#ports.clock.nowMs();
     const reports = [...this.#reports.values()];
     this.#reports.clear();
     for (let first = 0; first < reports.length; first += MAX_REPORT_ITEMS) {

@@ -1060,7 +1060,7 @@ test("what an old message says of a newer attempt is not believed", async () => 
   expect(world.puts).toHaveLength(2);
 });
 
-test("progress is told at most four times a second, and never more than the store has acknowledged", async () => {
+test("progress is told at most twice a second, and never more than the store has acknowledged", async () => {
   const world = new FakeWorld();
   const large = photo(1, 24 * MIB);
   world.add(chosen([large]));
@@ -1068,7 +1068,7 @@ test("progress is told at most four times a second, and never more than the stor
 
   const messages = world.callsTo("socket");
   expect(messages.length).toBeGreaterThan(0);
-  expect(messages.length).toBeLessThanOrEqual(2 + (world.clock.nowMs() / 1000) * 4);
+  expect(messages.length).toBeLessThanOrEqual(2 + (world.clock.nowMs() / 1000) * 2);
   for (const message of messages) {
     const [report] = message.uploads as [string, number, number][];
     expect(report?.[1]).toBe((report?.[2] ?? 0) * 8 * MIB);
