@@ -93,7 +93,8 @@ def choose(sources: Sequence[str], filters: Filters) -> Choice:
 
 
 def chosen(file: Path, path: str, status: os.stat_result) -> Chosen:
-    # As browsers say it: whole milliseconds.
+    # As browsers say it: in UTF-8, whatever bytes the name is made of, and in whole milliseconds.
+    path = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     modified_ms = status.st_mtime_ns // 1_000_000
     return Chosen(file, path, status.st_size, modified_ms, client_id_of(path, status.st_size, modified_ms))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .outcome import FileError, Status
 from .reading import read_at
 from .site import SiteError
+from .wire import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,15 @@ async def send_note(site: Site, note: Note, item: Item, journal: Journal) -> Non
     if journal.has_note(key, sha256):
         return
     name = note.path.rpartition("/")[2]
-    text = content.decode("utf-8", "replace")
-    await site.call("POST", f"/uploads/{item.upload.id}/sidecars", {"name": name, "text": text})
+    await site.call("POST", f"/uploads/{item.upload.id}/sidecars", {"name": name, "text": text_in(content)})
     journal.note_note(key, sha256)
+
+
+def text_in(content: bytes) -> str:
+    """Raises: FileError: the very bytes are kept, and the site takes UTF-8 alone."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise FileError(
+            Trouble("not_utf8", "The notes are not written in UTF-8.", is_retryable=False)
+        ) from error

@@ -99,3 +99,12 @@ def test_times_are_whole_milliseconds(tmp_path):
     os.utime(file, ns=(0, 1_760_000_000_123_999_999))
 
     assert choose([str(file)], Filters()).files[0].last_modified_ms == 1_760_000_000_123
+
+
+def test_names_of_any_bytes_are_said_in_utf8(tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"x")
+
+    [file] = choose([str(tmp_path)], Filters()).files
+
+    assert file.name == "caf\ufffd.jpg"
+    assert file.file.read_bytes() == b"x"

@@ -2,20 +2,27 @@
 
 import argparse
 import asyncio
+import hashlib
+import io
 import json
+import re
 
 import httpx
 import pytest
+from rich.console import Console
 
 from client import cli
 from client.choosing import Chosen
-from client.display import Tally, summary
+from client.display import Bars, Tally, summary
 from client.gathering import Gathered
 from client.journal import BusyError, Journal, held, write_whole
-from client.outcome import Exit, Item, Report, Status
+from client.notes import text_in
+from client.outcome import Exit, FileError, Item, Report, Status
 from client.road import Road, RoadClosedError
+from client.sending import Sender
 from client.site import Patience, Site, SiteError, UnreachableError
 from client.stream import Retry, SentPart
+from client.wire import Trouble, Upload
 
 # The journal
 
@@ -165,7 +172,126 @@ async def test_a_closed_road_lets_arrive_what_is_on_its_way():
         await second
 
 
+# The lane of stores that take no parts
+
+KIB = 1024
+CHUNK = 256 * KIB
+
+
+class Sessions:
+    """A site and a store that speak Google's protocol: of each chunk the store keeps what `keeps` says next."""
+
+    def __init__(self, size: int, keeps: list[int | str]) -> None:
+        self.size, self.keeps, self.content, self.sessions = size, keeps, b"", 1
+        self.sent_bytes = 0
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/api/uploads/sign":
+            return httpx.Response(200, json={"uploads": [self.row()]})
+        if request.url.path != f"/session-{self.sessions}":
+            return httpx.Response(404)
+        first, last, total = map(int, re.findall(r"\d+", request.headers["content-range"]))
+        body = request.content
+        assert (first, last - first + 1, total) == (len(self.content), len(body), self.size)
+        self.sent_bytes += len(body)
+        kept = self.keeps.pop(0) if self.keeps else len(body)
+        if kept == "gone":
+            self.sessions, self.content = self.sessions + 1, b""
+            return httpx.Response(404)
+        self.content += body[: int(kept) if kept != "lost" else len(body)]
+        if kept == "lost":
+            raise httpx.ReadError("reset")
+        if len(self.content) == self.size:
+            return httpx.Response(200)
+        told = {"range": f"bytes=0-{len(self.content) - 1}"} if self.content else {}
+        return httpx.Response(308, headers=told)
+
+    def row(self) -> dict:
+        row = {"id": "1", "client_id": "c", "state": "signed", "error": None, "photo_id": None}
+        if len(self.content) == self.size:
+            return {**row, "state": "uploaded"}
+        offset = len(self.content)
+        transfer = {
+            "lane": "resumable",
+            "session_uri": f"/session-{self.sessions}",
+            "chunk_size": CHUNK,
+            "offset": offset,
+        }
+        return {**row, "transfer": transfer}
+
+
+@pytest.mark.parametrize(
+    ("keeps", "sent_again"),
+    [
+        ([], 0),
+        ([CHUNK, 100], CHUNK - 100),
+        ([0], CHUNK),
+        (["lost"], 0),
+        ([CHUNK, "gone"], 2 * CHUNK),
+        ([1, "lost", 0, "gone"], None),
+    ],
+)
+async def test_a_session_is_gone_on_with_where_it_is(tmp_path, keeps, sent_again):
+    size = 3 * CHUNK + 5
+    content = bytes(index % 251 for index in range(size))
+    file = tmp_path / "a.jpg"
+    file.write_bytes(content)
+    store, moved = Sessions(size, keeps), []
+
+    async def no_wait(_seconds: float) -> None: ...
+
+    async with httpx.AsyncClient(base_url="http://site", transport=httpx.MockTransport(store.answer)) as http:
+        reached = Site(http, http, Patience(100, Retry(sleep=no_wait)))
+        sender = Sender(reached, Road(1), Journal(tmp_path / "s"), lambda _, count: moved.append(count))
+        sent = Item(Chosen(file, "a.jpg", size, 0, "c"))
+        await sender._send_by(await sender.signed({"id": "1"}, None), sent)
+
+    assert store.content == content
+    assert sent.sha256 == hashlib.sha256(content).hexdigest()
+    assert sum(moved) == size
+    if sent_again is not None:
+        assert store.sent_bytes == size + sent_again
+
+
+async def test_a_lane_of_a_newer_site_is_said_so(tmp_path):
+    reached, _ = site()
+    sender = Sender(reached, Road(1), Journal(tmp_path / "s"), lambda *_: None)
+
+    with pytest.raises(FileError) as refused:
+        await sender._send_by(
+            Upload("1", "c", "signed", None, None, {"lane": "pigeon"}), item(Status.WAITING)
+        )
+
+    assert refused.value.trouble.code == "lane_unknown"
+
+
 # Words
+
+
+def test_bars_are_drawn_and_errors_stand_above_them():
+    drawn = io.StringIO()
+    bars = Bars(Console(file=drawn, force_terminal=True, width=100))
+    large, bad = item(Status.WAITING, 40_000_000), item(Status.FAILED)
+    bad.trouble = Trouble("damaged_photo", "The file is [damaged].", is_retryable=False)
+    for each in (large, bad):
+        bars.added(each)
+        bars.began(each)
+    bars.moved(large, 20_000_000)
+    bars.settled(bad)
+    bars.stored(large)
+    large.status = Status.SENT
+    bars.settled(large)
+    bars.end(Report(items=[large, bad]))
+
+    assert "a/b.jpg: The file is [damaged]." in drawn.getvalue()
+    assert "2 of 2" in drawn.getvalue()
+    assert "1 sent, 0 there already, 1 failed." in drawn.getvalue()
+
+
+def test_notes_that_are_no_utf8_are_not_made_some():
+    assert text_in("größer".encode()) == "größer"
+    with pytest.raises(FileError):
+        text_in("größer".encode("latin-1"))
 
 
 def item(status: Status, size_bytes: int = 10) -> Item:

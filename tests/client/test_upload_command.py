@@ -282,6 +282,18 @@ def test_the_server_uploads_without_its_web_process_and_keeps_no_token(disk, tmp
     assert disk.site.manage("shell", "-c", count).splitlines()[-1] == before
 
 
+def test_a_store_that_takes_no_parts_takes_large_files_too(site_gcs, tmp_path):
+    files = [padded(tmp_path / "shoot" / f"{size}.jpg", size, 61) for size in (3_000, 20 * MIB)]
+    place = Place(site_gcs, None, site_gcs.base_url, None)
+
+    code, lines = Command(place, tmp_path / "shoot").run()
+
+    assert (code, statuses(lines)) == (0, {"sent": 2})
+    assert {line["sha256"] for line in lines if line["event"] == "file"} == {
+        sha256_of(file) for file in files
+    }
+
+
 # kill -9
 
 
