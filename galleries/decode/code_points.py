@@ -81,7 +81,8 @@ def _properties_of(block: Block, box: Box, item: int) -> Iterator[int]:
     number_format = ">I" if data[box.start] else ">H"
     index_bytes = 2 if data[box.start + 3] & 1 else 1
     (count,) = struct.unpack_from(">I", data, box.start + 4)
-    for _ in range(count):
+    while count and at < box.stop:
+        count -= 1
         (number,) = struct.unpack_from(number_format, data, at)
         at += struct.calcsize(number_format)
         stop = at + 1 + data[at] * index_bytes

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from galleries.decode.code_points import MAX_CHUNKS, space_of_heif, space_of_png
+from galleries.decode.colour import space_of
 from galleries.decode.developer import Developed, Developer
 from galleries.decode.places import find_blanks
 from galleries.errors import UnsupportedPhoto
@@ -266,6 +267,20 @@ def test_bytes_in_any_place_break_nothing(noise, at, kind):
 
 
 HARMED: Final = {kind: pictures.with_code_points(kind, patch(COLOURS[0]), P3, SRGB_CURVE) for kind in CODED}
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    return len(content + bytes(8)).to_bytes(4, "big") + kind + content
+
+
+def test_boxes_that_claim_billions_of_entries_are_read_to_their_own_end():
+    claims = box(b"ipma", bytes(4) + b"\xff\xff\xff\xff" + bytes(999))
+    numbers = box(b"colr", b"nclx" + bytes([0, P3, 0, SRGB_CURVE, 0, 0, 0x80]))
+    truth = box(b"ipma", bytes(4) + b"\0\0\0\1" + b"\0\7" + b"\1\1")
+    told = box(b"pitm", bytes(4) + b"\0\7") + box(b"iprp", box(b"ipco", numbers) + claims * 500 + truth)
+    photo = box(b"ftyp", b"avif") + box(b"meta", bytes(4) + told)
+
+    assert space_of_heif(lambda offset, size: photo[offset : offset + size]) == space_of(P3, SRGB_CURVE)
 
 
 def test_chunks_without_end_are_not_looked_through():
