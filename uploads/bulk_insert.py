@@ -1,11 +1,11 @@
-"""New rows in one INSERT, several times faster than `bulk_create`.
+"""New rows in one INSERT, several times faster than `bulk_create`; new values in one UPDATE, as much faster than CASE.
 
 Django prepares every value of every row by asking its field, 2,700 calls for a batch of 100 uploads and two thirds
 of the time of registering them. Here only columns whose values change on their way to the database are prepared,
 and a column in which all rows agree is prepared once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -47,6 +47,39 @@ def insert_columns(model: type[models.Model], columns: Mapping[str, Sequence[Any
         source, values = tuples(columns_in_order, differing)
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO {quote(model._meta.db_table)} ({names}) {source}", values)  # noqa: SLF001
+
+
+def update(rows: Sequence[models.Model], names: Collection[str]) -> None:
+    """Writes these columns of each row. One statement; rows are of one model."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    meta = type(rows[0])._meta  # noqa: SLF001
+    fields = [meta.pk, *(field for field in meta.concrete_fields if field.name in names)]
+    prepared = [prepare(field, [*map(attrgetter(field.attname), rows)], connection) for field in fields]
+    columns = [connection.ops.quote_name(str(field.column)) for field in fields]
+    if connection.vendor == "postgresql":
+        places = [f"c{number}" for number in range(len(fields))]
+        types = ", ".join(f"%s::{array_type(field, connection)}" for field in fields)
+        source, values = f"unnest({types}) AS new({', '.join(places)})", [[*each] for each in prepared]
+    else:
+        places = [f"column{number + 1}" for number in range(len(fields))]
+        row = f"({', '.join(['%s'] * len(fields))})"
+        source, values = f"(VALUES {', '.join([row] * len(rows))}) AS new", joined_rows(prepared)
+    pairs = [f"{column} = new.{place}" for column, place in zip(columns, places, strict=True)]
+    table = connection.ops.quote_name(meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} SET {', '.join(pairs[1:])} FROM {source} WHERE {table}.{pairs[0]}",  # noqa: S608 - names of our own
+            values,
+        )
+
+
+def joined_rows(columns: Sequence[Sequence[Any]]) -> list[Any]:
+    return [value for row in zip(*columns, strict=True) for value in row]
+
+
+def array_type(field: models.Field[Any, Any], connection: BaseDatabaseWrapper) -> str:
+    """Without its length, since a cast to `varchar(9)` would cut what is too long without a word."""
+    return f"{str(field.db_type(connection)).partition('(')[0]}[]"
 
 
 def is_alike(column: Sequence[Any]) -> bool:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final
 
 from django.db import transaction
+from django.db.models import Q
 
 from galleries.access import Actor
 from galleries.errors import GalleryDeleted, GalleryError, NotFound
@@ -83,19 +84,22 @@ def sign(
     origin: str | None = None,
     room: int = MAX_SIGNATURES_PER_ANSWER,
 ) -> list[Signed]:
-    """Constant queries. Safe to repeat: a lost answer is simply asked for again.
+    """Constant queries. Safe to repeat: a lost answer is simply asked for again. Rows are loaded once, but for looks.
 
     `origin` is that of the page which will send: sessions opened here take bytes of no other page. `room`: so many
     signatures at most.
     """
-    found = by_id(readable(actor, [ask.upload_id for ask in asks]))
+    asked = readable(actor, [ask.upload_id for ask in asks])
+    found = by_id(
+        asked.filter(~Q(lane="put") | Q(pk__in=[ask.upload_id for ask in asks if ask.after_failure]))
+    )
     looks = look_up(
         [(ask, found[ask.upload_id]) for ask in asks if ask.upload_id in found], page_origin(origin)
     )
     crash_points.reached("sign.after_sessions")
     with transaction.atomic():
-        lock_galleries(Gallery.objects.filter(pk__in={upload.gallery_id for upload in found.values()}))
-        locked = by_id(readable(actor, list(found)).select_for_update(of=("self",)))
+        lock_galleries(Gallery.objects.filter(pk__in=asked.order_by().values("gallery_id")))
+        locked = by_id(asked.select_for_update(of=("self",)))
         signing = Signing(asks, locked, looks)
         signing.write()
         crash_points.reached("sign.after_rows")
