@@ -55,4 +55,5 @@ def sender_of(gallery: str, username: str) -> User:
 
 
 def own_application() -> httpx.ASGITransport:
-    return httpx.ASGITransport(import_string(settings.ASGI_APPLICATION))
+    """A fault in it is a 500 as anywhere else, and is tried again."""
+    return httpx.ASGITransport(import_string(settings.ASGI_APPLICATION), raise_app_exceptions=False)
