@@ -138,7 +138,10 @@ def test_when_the_tab_that_uploads_is_gone_another_goes_on(gallery_page, second,
     assert second.original_digests() == digests_of(photos)
 
 
-def test_signing_out_in_one_tab_stops_all_and_forgets_the_photos(gallery_page, second, gate, photos) -> None:
+def test_signing_out_in_one_tab_stops_all_and_forgets_the_photos(
+    gallery_page, second, gate, photos, page_watch
+) -> None:
+    page_watch.expect("status of 401")  # what the other tab was just about to ask
     asked: list[str] = []
 
     def agree(dialog: Dialog) -> None:
