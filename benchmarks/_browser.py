@@ -245,13 +245,13 @@ class NeverSoError(TimeoutError):
     """What a benchmark waited for did not come."""
 
 
-def wait_until(is_so: Callable[[], bool], *, what: str, within_s: float) -> None:
+def wait_until(is_so: Callable[[], bool], *, what: str, within_s: float, every_s: float = POLL_S) -> None:
     """Raises: NeverSoError."""
     deadline = time.monotonic() + within_s
     while not is_so():
         if time.monotonic() > deadline:
             raise NeverSoError(f"{what} after {within_s:g} s")
-        time.sleep(POLL_S)
+        time.sleep(every_s)
 
 
 def cpu_s_of(pid: int | None) -> float:

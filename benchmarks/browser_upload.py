@@ -60,6 +60,8 @@ KEEPING_LIMIT: Final = 1.30
 # Too little for a single record.
 NO_ROOM_BYTES: Final = 1
 WITHIN_S: Final = 300.0
+# When the last byte arrived, the files say; asking often would take time from our runs alone.
+LOOK_EVERY_S: Final = 0.25
 BUCKET: Final = "browser"
 # What the engine leaves of the six sockets of its own origin.
 AT_ONCE: Final = {"local": 4, "swift": 6}
@@ -158,6 +160,7 @@ class Arena:
             lambda: uploads_in(self.site, gallery_id, states) == len(self.files),
             what=f"not every file was stored {self.keeping.troubles[:3]} {self.roomless.troubles[:3]}",
             within_s=WITHIN_S,
+            every_s=LOOK_EVERY_S,
         )
 
     def run_bare(self) -> float:
