@@ -1,6 +1,7 @@
 import { isGone } from "../domain/failure.ts";
 import type { FileState, RememberedEnd } from "../domain/file-machine.ts";
 import type { Room } from "../domain/keep-plan.ts";
+import { readBytes } from "../io/file-bytes.ts";
 import type { Journal } from "../io/journal.ts";
 import type { FileKey, FileRecord, GalleryRecord, SidecarRecord } from "../io/journal-records.ts";
 import { fileIn, isPermitted } from "../io/roots.ts";
@@ -21,6 +22,12 @@ type UncopiedSidecar = {
   readonly entry: FileEntry;
   readonly sidecar: SidecarRecord;
   readonly file: Blob;
+};
+
+/** Of notes about files, once those are written down. */
+type SidecarChanges = {
+  readonly uncopied: UncopiedSidecar[];
+  readonly dropped: { readonly key: FileKey; readonly name: string }[];
 };
 
 type Store = { readonly journal: Journal; readonly keeper: Keeper };
@@ -44,8 +51,7 @@ export class Memory {
   #unwritten = new Set<FileEntry>();
   /** Chosen, and to be copied once they are written down. */
   #uncopied = new Set<FileEntry>();
-  /** Notes to be copied once the files they are about are written down. */
-  #uncopiedSidecars: UncopiedSidecar[] = [];
+  #sidecars: SidecarChanges = { uncopied: [], dropped: [] };
   #forgotten: FileKey[] = [];
   #cancelWrite: Cancel | null = null;
   #writeDueMs = 0;
@@ -84,14 +90,15 @@ export class Memory {
 
   /** Notes about a file were chosen, and can be read now. */
   choseSidecar(entry: FileEntry, sidecar: SidecarRecord, file: Blob): void {
-    this.#uncopiedSidecars.push({ entry, sidecar, file });
+    this.#sidecars.uncopied.push({ entry, sidecar, file });
     this.#unwritten.add(entry);
     this.#writeSoon();
   }
 
-  /** Nothing will be read of them any more. */
+  /** Nothing will be read of them any more, once it is written down what became of them. */
   dropSidecar(entry: FileEntry, { name }: SidecarRecord): void {
-    void this.#journal?.dropSidecar(keyOf(entry), name);
+    this.#sidecars.dropped.push({ key: keyOf(entry), name });
+    this.#writeSoon();
   }
 
   /** Where notes are when they can no longer be read where they were chosen. */
@@ -192,37 +199,55 @@ export class Memory {
     this.#cancelWrite = null;
     const entries = [...this.#unwritten];
     const uncopied = [...this.#uncopied];
-    const uncopiedSidecars = this.#uncopiedSidecars;
+    const sidecars = this.#sidecars;
     const forgotten = this.#forgotten;
     this.#unwritten = new Set();
     this.#uncopied = new Set();
-    this.#uncopiedSidecars = [];
+    this.#sidecars = { uncopied: [], dropped: [] };
     this.#forgotten = [];
     for (const entry of entries) this.#written.set(entry, signatureOf(entry));
     if (forgotten.length > 0) void this.#journal?.forget(forgotten);
     const isWritten = entries.length === 0 || (await this.#journal?.remember(entries.map(recordOf))) === true;
     // No room for now: each is written with its next change, and copied after that.
     if (!isWritten) for (const entry of entries) this.#written.delete(entry);
-    for (const entry of uncopied) {
+    this.#copyWritten(uncopied);
+    if (isWritten) await this.#dropSidecars(sidecars.dropped);
+    await this.#copySidecars(sidecars.uncopied);
+  }
+
+  #copyWritten(entries: readonly FileEntry[]): void {
+    for (const entry of entries) {
       if (this.#written.has(entry)) this.#copy(entry);
       else this.#uncopied.add(entry);
     }
-    await this.#copySidecars(uncopiedSidecars);
+  }
+
+  async #dropSidecars(dropped: SidecarChanges["dropped"]): Promise<void> {
+    if (dropped.length > 0) await this.#journal?.dropSidecars(dropped);
   }
 
   /** Whatever cannot be kept is sent all the same, as long as it can be read. */
   async #copySidecars(uncopied: readonly UncopiedSidecar[]): Promise<void> {
+    const read = await Promise.all(uncopied.map(readSidecar));
     // Sent meanwhile, or chosen anew, another record stands in its place.
-    const wanted = uncopied.filter(({ entry, sidecar }) => entry.sidecars.includes(sidecar));
-    const keepable = wanted.map(({ entry, sidecar: { name }, file }) => ({ key: keyOf(entry), name, file }));
-    if (keepable.length === 0 || (await this.#journal?.keepSidecars(keepable)) === true) return;
-    for (const one of keepable) await this.#journal?.keepSidecars([one]);
+    const keepable = uncopied.flatMap(({ entry, sidecar }, index) => {
+      const file = read[index] ?? null;
+      const isWanted = file !== null && entry.sidecars.includes(sidecar);
+      return isWanted ? [{ key: keyOf(entry), name: sidecar.name, file }] : [];
+    });
+    if (keepable.length > 0) await this.#journal?.keepSidecars(keepable);
   }
 
   #copy(entry: FileEntry): void {
     if (entry.file === null || !isOpen(entry)) return;
     this.#keeper?.add(keyOf(entry), entry.file, () => isUnsent(entry));
   }
+}
+
+/** Until it ends, Chromium 156 (2026) reads a stored File where it was chosen, which may be gone by then; not so a Blob. */
+async function readSidecar({ file, sidecar }: UncopiedSidecar): Promise<Blob | null> {
+  const bytes = await readBytes(file, 0, sidecar.sizeBytes);
+  return bytes === null ? null : new Blob([bytes]);
 }
 
 function isException({ isPaused, gallery }: FileEntry): boolean {

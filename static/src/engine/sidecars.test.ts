@@ -349,6 +349,22 @@ describe("after the browser died", () => {
     expect(rowWith(browser, "IMG_1")?.sidecars?.[0]?.state).toBe("kept");
   });
 
+  test("notes whose end was not written down yet can still be read", async () => {
+    const browser = await browserWith(shot("IMG_1.JPG", 1));
+    await browser.untilComplete();
+    await browser.pass(1_000);
+    browser.onCall = (path) => (path.endsWith("/sidecars") ? "lost" : "none");
+    browser.choose(notes("IMG_1.xmp"));
+    await browser.pass(2_000);
+    browser.onCall = () => "none";
+    await browser.until(() => browser.sidecars.size === 1);
+
+    await browser.visit();
+
+    await browser.untilKept(1);
+    expect(browser.told()?.problems).toEqual([]);
+  });
+
   test("notes of a gallery that ended long ago are still sent", async () => {
     const browser = await browserWith();
     browser.onCall = (path) => (path.endsWith("/sidecars") ? "server_error" : "none");

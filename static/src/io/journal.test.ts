@@ -2,7 +2,7 @@ import "fake-indexeddb/auto";
 import { forceCloseDatabase, IDBFactory } from "fake-indexeddb";
 import { beforeEach, describe, expect, test } from "vitest";
 import { type Journal, openJournal, wipeJournal } from "./journal.ts";
-import type { FileKey, FileRecord } from "./journal-records.ts";
+import type { FileKey, FileRecord, SidecarRecord } from "./journal-records.ts";
 
 const ACCOUNT = "7";
 const NAME = `safelight-uploads-${ACCOUNT}`;
@@ -204,6 +204,43 @@ describe("kept bytes", () => {
 
     expect(await journal.bytesOf(keyOf("a"))).toBeNull();
   });
+});
+
+describe("kept notes", () => {
+  const done = { end: { kind: "done", photoId: "p", isDuplicate: false } } as const;
+  const kept = { kind: "kept", crc32: "00000000", uploadId: "up-1" } as const;
+
+  test.each([
+    ["to be sent", { ...done, sidecars: [sidecarOf(null)] }, true],
+    ["sent, of a file that may be a copy", { sidecars: [sidecarOf(kept)] }, true],
+    ["sent, of a file that is over", { ...done, sidecars: [sidecarOf(kept)] }, false],
+    ["that no record names", done, false],
+  ])("%s: %j, and are there when the journal is read again: %s", async (_, facts, isThere) => {
+    const journal = await opened();
+    await journal.remember([recordOf("a", facts)]);
+    await journal.keepSidecars([{ ...keepable("a", "words"), name: "a.xmp" }]);
+
+    await readAll(journal);
+
+    const found = await journal.sidecarOf(keyOf("a"), "a.xmp");
+    expect((await found?.text()) ?? null).toBe(isThere ? "words" : null);
+  });
+
+  test("go with their file, and no others", async () => {
+    const journal = await opened();
+    const clientIds = ["a", "a0"];
+    await journal.remember(clientIds.map((id) => recordOf(id, { sidecars: [sidecarOf(null)] })));
+    await journal.keepSidecars(clientIds.map((id) => ({ ...keepable(id), name: "a.xmp" })));
+
+    await journal.forget([keyOf("a")]);
+
+    expect(await journal.sidecarOf(keyOf("a"), "a.xmp")).toBeNull();
+    expect(await journal.sidecarOf(keyOf("a0"), "a.xmp")).not.toBeNull();
+  });
+
+  function sidecarOf(end: SidecarRecord["end"]): SidecarRecord {
+    return { name: "a.xmp", relativePath: "a.xmp", sizeBytes: 5, lastModifiedMs: 1, end };
+  }
 });
 
 describe("a damaged journal", () => {

@@ -164,8 +164,10 @@ export class Journal {
     );
   }
 
-  async dropSidecar(key: FileKey, name: string): Promise<boolean> {
-    return await this.#did([name], (change) => change.objectStore("bytes").delete(sidecarKeyOf(key, name)));
+  async dropSidecars(sidecars: readonly Omit<KeepableSidecar, "file">[]): Promise<boolean> {
+    return await this.#did(sidecars, (change, { key, name }) =>
+      change.objectStore("bytes").delete(sidecarKeyOf(key, name)),
+    );
   }
 
   async sidecarOf(key: FileKey, name: string): Promise<Blob | null> {
