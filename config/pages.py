@@ -119,4 +119,4 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     del reason
     if wants_json(request):
         return error_answer(CsrfFailed())
-    return render(request, "403.html", status=HTTPStatus.FORBIDDEN)
+    return render(request, "out_of_date.html", status=HTTPStatus.FORBIDDEN)

@@ -343,6 +343,14 @@ def test_a_form_without_its_token_is_a_page_that_says_so(owner):
     assert "out of date" in answer.text
 
 
+def test_an_account_that_is_not_staff_is_told_that_it_has_no_access(owner_page):
+    answer = owner_page.get("/admin/", follow=True)
+
+    assert answer.status_code == HTTPStatus.FORBIDDEN
+    assert "This account has no access here" in answer.text
+    assert "out of date" not in answer.text
+
+
 @pytest.mark.parametrize(("hours", "is_restored"), [(23, True), (25, False)])
 def test_a_gallery_comes_back_for_24_hours(owner_page, owner, hours, is_restored):
     gallery = make_gallery(owner, deleted_at=timezone.now() - timedelta(hours=hours))
@@ -364,6 +372,20 @@ def test_a_wrong_password_answers_what_turbo_shows(client, db):
     assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     assert 'role="alert"' in answer.text
     assert "This name and this password do not belong together." in answer.text
+    assert focused_names(answer.text) == ["password"]
+
+
+def test_a_field_that_is_wrong_has_the_focus(client, db):
+    shown = client.get("/accounts/login/")
+    answer = client.post("/accounts/login/", {"login": "", "password": "nothing"})
+
+    assert focused_names(shown.text) == []
+    assert focused_names(answer.text) == ["login"]
+
+
+def focused_names(page: str) -> list[str]:
+    inputs = re.findall(r"<input[^>]*\sautofocus[^>]*>", page)
+    return [name for each in inputs for name in re.findall(r'name="(\w+)"', each)]
 
 
 def test_who_forgot_a_password_is_told_where_the_link_is(client, owner):
