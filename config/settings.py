@@ -96,7 +96,14 @@ IS_WEB = "config.asgi" in sys.modules
 DATABASES = {"default": env.database("DATABASE_URL", DATA_DIR / "db.sqlite3", is_pooled=IS_WEB)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+
+def redis_url() -> str:
+    """REDIS_URL, else the private one that `make run` has in DATA_DIR, else that of the system."""
+    kept = DATA_DIR / "redis" / "redis.sock"
+    return env.text("REDIS_URL", f"unix://{kept}" if kept.is_socket() else "redis://127.0.0.1:6379/0")
+
+
+REDIS_URL = redis_url()
 CHANNEL_PREFIX = "safelight"
 CHANNEL_LAYERS = {
     "default": {
