@@ -1,12 +1,12 @@
 import { troublesOf } from "../domain/tally.ts";
 import type { PhotoRow, SidecarRow } from "../domain/wire.ts";
-import type { SidecarRecord } from "../io/journal-records.ts";
 import type { UploadApi } from "../io/upload-api.ts";
 import { groupedBy } from "../kernel/grouped.ts";
 import type { FileEntry, GalleryEntry } from "./catalogue.ts";
 import type { Connection } from "./connection.ts";
 import { readPages } from "./pages.ts";
 import type { ReceiptLine } from "./port.ts";
+import { fateOf, mayHavePhoto } from "./sidecars-told.ts";
 
 export type ReceiptPorts = {
   readonly api: Pick<UploadApi, "listPhotos" | "listSidecars">;
@@ -21,7 +21,7 @@ type Stored = {
 };
 
 /** Notes of the round: one file, however many photos of a shot it is about. */
-type ToldSidecar = { readonly sidecar: SidecarRecord; readonly entry: FileEntry };
+type ToldSidecar = { readonly sidecar: FileEntry["sidecars"][number]; readonly entry: FileEntry };
 
 /**
  * A line for each file of the round, removed ones left out, and behind it one for each file of notes about it. What
@@ -105,15 +105,17 @@ function reasonsOf(state: FileEntry["runner"]["state"]): readonly string[] {
   return codes.length > 0 ? codes : ["not_yet"];
 }
 
-/** They are verified where the server has those very bytes beside each of their photos. */
+/** They are verified where the server has those very bytes beside each of their photos that was not refused. */
 function sidecarLineOf(same: readonly ToldSidecar[], stored: Stored, baseUrl: string): ReceiptLine[] {
   const [first] = same;
   if (first === undefined) return [];
   const { name, relativePath, sizeBytes } = first.sidecar;
-  const rows = same.map((one) => sidecarRowOf(one, stored));
+  const beside = same.filter(({ entry }) => mayHavePhoto(entry));
+  const rows = beside.map((one) => sidecarRowOf(one, stored));
   const [row = null] = rows;
-  const isVerified = rows.every((each) => each !== null);
-  const photo = photoOf(first.entry, stored);
+  const isVerified = rows.length > 0 && rows.every((each) => each !== null);
+  const [{ entry } = first] = beside;
+  const photo = photoOf(entry, stored);
   return [
     {
       name,
@@ -122,8 +124,8 @@ function sidecarLineOf(same: readonly ToldSidecar[], stored: Stored, baseUrl: st
       isVerified,
       crc32: row?.crc32 ?? null,
       sha256: row?.sha256 ?? null,
-      where: row === null || photo === null ? null : addressOf(photo, first.entry, baseUrl),
-      reasons: isVerified ? [] : same.flatMap(({ sidecar: { end } }) => reasonOf(end)).slice(0, 1),
+      where: row === null || photo === null ? null : addressOf(photo, entry, baseUrl),
+      reasons: isVerified ? [] : [reasonOf(fateOf(same))],
     },
   ];
 }
@@ -134,9 +136,8 @@ function sidecarRowOf({ sidecar: { end, sizeBytes } }: ToldSidecar, stored: Stor
   return rows.find(({ bytes, crc32 }) => bytes === sizeBytes && crc32 === end.crc32) ?? null;
 }
 
-function reasonOf(end: SidecarRecord["end"]): readonly string[] {
-  if (end === null) return ["not_yet"];
-  return [end.kind === "refused" ? end.code : "deleted"];
+function reasonOf({ state, reason }: ReturnType<typeof fateOf>): string {
+  return reason ?? (state === "waiting" ? "not_yet" : "deleted");
 }
 
 function addressOf({ id }: PhotoRow, { gallery }: FileEntry, baseUrl: string): string {

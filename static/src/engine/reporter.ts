@@ -2,11 +2,11 @@ import type { FileState } from "../domain/file-machine.ts";
 import { nameOfShot } from "../domain/shots.ts";
 import { nextSpeed } from "../domain/speed.ts";
 import { percentOf, type Tally, tallyOf, troublesOf } from "../domain/tally.ts";
-import type { SidecarRecord } from "../io/journal-records.ts";
 import type { Cancel, Clock } from "../kernel/clock.ts";
 import { groupedBy } from "../kernel/grouped.ts";
 import { type FileEntry, type GalleryEntry, isOpen, openCount, shotsOf } from "./catalogue.ts";
-import type { EngineReport, GalleryTally, KeptCounts, RowsView, RowView, SidecarView } from "./port.ts";
+import type { EngineReport, GalleryTally, KeptCounts, RowsView, RowView } from "./port.ts";
+import { type AboutPhoto, fateOf } from "./sidecars-told.ts";
 
 /** A page that sees these uploads: one in each tab. */
 export type ViewerId = string;
@@ -342,19 +342,11 @@ function rowOf(entry: FileEntry, file: Blob | null): RowView {
   };
 }
 
-/** Notes about several files of a shot are one file, told as far as the last of them. */
 function sidecarsIn(shot: Shot): Pick<RowView, "sidecars"> {
-  const all = shot.flatMap(({ sidecars }) => sidecars);
+  const all = shot.flatMap((entry) => entry.sidecars.map((sidecar): AboutPhoto => ({ sidecar, entry })));
   if (all.length === 0) return {};
-  const byName = groupedBy(all, ({ name }) => name);
-  return { sidecars: Array.from(byName, ([name, same]) => sidecarView(name, same)) };
-}
-
-function sidecarView(name: string, same: readonly SidecarRecord[]): SidecarView {
-  for (const { end } of same)
-    if (end?.kind === "refused") return { name, state: "refused", reason: end.code };
-  const isWaiting = same.some(({ end }) => end === null);
-  return { name, state: isWaiting ? "waiting" : "kept", reason: null };
+  const byName = groupedBy(all, ({ sidecar }) => sidecar.name);
+  return { sidecars: Array.from(byName, ([name, same]) => ({ name, ...fateOf(same) })) };
 }
 
 /** Codes of why a file is not simply done; waiting files say what for. */

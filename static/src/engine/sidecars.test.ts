@@ -314,6 +314,36 @@ describe("a refusal", () => {
     await browser.untilKept(1);
   });
 
+  test("of the only photo takes its notes along, and the receipt says so", async () => {
+    const browser = await browserWith();
+    browser.verdict = ({ name }) => (name === "IMG_1.JPG" ? "damaged_photo" : null);
+    browser.choose(shot("IMG_1.JPG", 1), notes("IMG_1.xmp"), shot("IMG_2.JPG", 2), notes("IMG_2.xmp"));
+
+    expect(await browser.untilTold("photo_not_added")).toEqual(["IMG_1.xmp"]);
+
+    await browser.untilComplete();
+    await browser.untilKept(1);
+    expect(rowWith(browser, "IMG_1")?.sidecars).toMatchObject([
+      { state: "refused", reason: "photo_not_added" },
+    ]);
+    const lines = (await browser.receipt()).filter(({ name }) => name === "IMG_1.xmp");
+    expect(lines).toMatchObject([{ isVerified: false, reasons: ["photo_not_added"] }]);
+  });
+
+  test("of one photo of a shot leaves the notes beside the other", async () => {
+    const browser = await browserWith();
+    browser.verdict = ({ name }) => (name === "IMG_1.CR3" ? "damaged_photo" : null);
+    browser.choose(shot("IMG_1.JPG", 1), shot("IMG_1.CR3", 2), notes("IMG_1.xmp"));
+
+    await browser.untilComplete();
+    await browser.untilKept(1);
+
+    expect(browser.told()?.problems).toEqual([]);
+    expect(rowWith(browser, "IMG_1")?.sidecars).toMatchObject([{ state: "kept", reason: null }]);
+    const lines = (await browser.receipt()).filter(({ name }) => name === "IMG_1.xmp");
+    expect(lines).toMatchObject([{ isVerified: true, reasons: [] }]);
+  });
+
   test.each(["lost", "unheard", "server_error", "busy", "too_many"] as const)(
     "that may pass (%s) is asked again until the notes are kept",
     async (fault) => {

@@ -1,6 +1,5 @@
 import { crc32, crc32Hex } from "../domain/crc32.ts";
 import { type Failure, failureHere } from "../domain/failure.ts";
-import type { FileState } from "../domain/file-machine.ts";
 import { MAX_SIDECAR_BYTES, MAX_SIDECARS } from "../domain/limits.ts";
 import { backoffMs, STORE_BACKOFF } from "../domain/retry.ts";
 import { ShotIndex } from "../domain/shots.ts";
@@ -15,6 +14,7 @@ import type { Connection } from "./connection.ts";
 import type { Memory } from "./memory.ts";
 import { readPages } from "./pages.ts";
 import type { ChosenFile, EngineRequest, SidecarsReport } from "./port.ts";
+import { type AboutPhoto, fateOf, mayHavePhoto } from "./sidecars-told.ts";
 
 export type SidecarPorts = {
   readonly api: Pick<UploadApi, "attach" | "listUploads">;
@@ -63,7 +63,6 @@ const RECEIVING: ReadonlySet<UploadRowState> = new Set([
   "uploaded",
   "verifying",
 ]);
-const WITHOUT_PHOTO: ReadonlySet<FileState["name"]> = new Set(["failed", "invalid", "removed"]);
 /** They speak of the photo, which may come all the same; once it is there, they are final. */
 const ABOUT_THE_PHOTO: ReadonlySet<string> = new Set(["wrong_state", "not_found", "gallery_deleted"]);
 
@@ -83,6 +82,8 @@ export class Sidecars {
   /** Refused for the state their photo was in: they wait for another. */
   readonly #heldIn = new WeakMap<SidecarRecord, string>();
   readonly #untold = new Set<string>();
+  /** Files with notes that were told as not added. */
+  readonly #photoless = new WeakSet<FileEntry>();
   #queue: Delivery[] = [];
   #isSending = false;
 
@@ -102,6 +103,7 @@ export class Sidecars {
   follow(entry: FileEntry): void {
     if (entry.sidecars.length === 0) return;
     const { state } = entry.runner;
+    this.#tellOfPhoto(entry);
     if (state.name === "removed") this.#drop(entry);
     if (state.name === "done") this.#settleAll(entry, state.isDuplicate);
     const { uploadId } = state.way;
@@ -115,15 +117,16 @@ export class Sidecars {
   /** What there is to tell of a gallery. */
   reportOf(galleryId: string): SidecarsReport {
     const desk = this.#desks.get(galleryId);
-    const all = [...this.#ofFiles(galleryId), ...(desk?.loose ?? []).map(({ sidecar }) => sidecar)];
+    const loose = (desk?.loose ?? []).map(({ sidecar }): AboutPhoto => ({ sidecar, entry: null }));
+    const all = [...this.#ofFiles(galleryId), ...loose];
     const problems = [...(desk?.strays ?? [])];
     let [keptCount, waitingCount] = [0, 0];
-    // Notes about several photos are one file, and as far as the last of them.
-    for (const same of groupedBy(all, ({ relativePath }) => relativePath).values()) {
-      const refused = same.flatMap(refusalOf);
-      if (same.some(({ end }) => end === null)) waitingCount += 1;
-      else if (refused.length === 0) keptCount += 1;
-      else problems.push(...refused.slice(0, 1));
+    for (const same of groupedBy(all, ({ sidecar }) => sidecar.relativePath).values()) {
+      const { state, reason } = fateOf(same);
+      if (state === "waiting") waitingCount += 1;
+      else if (state === "kept") keptCount += 1;
+      else
+        problems.push(...same.slice(0, 1).map(({ sidecar }) => ({ name: sidecar.name, code: reason ?? "" })));
     }
     const byCode = groupedBy(problems, ({ code }) => code);
     return {
@@ -373,9 +376,19 @@ export class Sidecars {
     this.tell(galleryId);
   }
 
-  #ofFiles(galleryId: string): readonly SidecarRecord[] {
+  /** Kept beside a photo that comes to nothing, notes are not kept; where it is taken up again they are. */
+  #tellOfPhoto(entry: FileEntry): void {
+    const isPhotoless = !mayHavePhoto(entry);
+    if (isPhotoless === this.#photoless.has(entry)) return;
+    if (isPhotoless) this.#photoless.add(entry);
+    else this.#photoless.delete(entry);
+    this.tell(entry.gallery.id);
+  }
+
+  #ofFiles(galleryId: string): readonly AboutPhoto[] {
     const files = this.#ports.catalogue.galleries.get(galleryId)?.files ?? [];
-    return files.filter(mayHavePhoto).flatMap(({ sidecars }) => sidecars);
+    const present = files.filter(({ runner }) => runner.state.name !== "removed");
+    return present.flatMap((entry) => entry.sidecars.map((sidecar) => ({ sidecar, entry })));
   }
 }
 
@@ -400,10 +413,6 @@ function isSameText({ end, sizeBytes, lastModifiedMs }: SidecarRecord, file: Fil
   return end?.kind !== "refused" && sizeBytes === file.size && lastModifiedMs === file.lastModified;
 }
 
-function refusalOf({ name, end }: SidecarRecord): Stray[] {
-  return end?.kind === "refused" ? [{ name, code: end.code }] : [];
-}
-
 /** Several photos of one name: which of them is meant, only their own choice would tell. */
 function areNamesakes<Photo>(photos: readonly Photo[], pathOf: (photo: Photo) => string): boolean {
   return groupedBy(photos, (photo) => pathOf(photo).toLowerCase()).size < photos.length;
@@ -415,10 +424,6 @@ function isWanted({ entry, sidecar }: Delivery): boolean {
 
 function mayReceive(entry: FileEntry): boolean {
   return !entry.isPaused && mayHavePhoto(entry);
-}
-
-function mayHavePhoto({ runner }: FileEntry): boolean {
-  return !WITHOUT_PHOTO.has(runner.state.name);
 }
 
 function nameOf({ name }: UploadRow): string {

@@ -35,6 +35,7 @@ test.each([
 
 test.each([
   "no_photo",
+  "photo_not_added",
   "several_photos",
   "sidecar_too_large",
   "file_too_large",

@@ -10,6 +10,7 @@ const NAME_CHARS = 24;
 /** Why notes are not kept, after a colon and a name, and what to do. */
 const REASONS: Readonly<Record<string, string>> = {
   no_photo: "no photo of that name is here",
+  photo_not_added: "its photo was not added",
   several_photos: "several photos have that name; choose it together with its photo",
   sidecar_too_large: "larger than 512 KB",
   too_many_sidecars: "a photo has four such files at most",
