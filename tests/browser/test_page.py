@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import make_gallery, write_photos
 
@@ -31,6 +32,7 @@ def test_a_wrong_password_is_said_on_the_page(browser: Browser, site: Site) -> N
 
     assert answer.value.status == 422
     page.get_by_text("do not belong together").first.wait_for()
+    expect(page.locator("[name=password]")).to_be_focused()
     context.close()
 
 

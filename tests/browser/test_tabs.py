@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Error
+from playwright.sync_api import Error, expect
 
 from dev.processes import free_port
 from dev.services import site as site_service
@@ -157,12 +157,44 @@ def test_signing_out_in_one_tab_stops_all_and_forgets_the_photos(
     second.page.get_by_role("button", name="Sign out anyway").click()
     second.page.wait_for_function("() => document.body.dataset.user === undefined")
     sent = gate.counts.where(method="PUT").requests
-    gallery_page.page.wait_for_selector("#upload-dock", state="hidden")
+    gallery_page.page.wait_for_selector("#upload-dock[data-phase=signed_out]")
     gate.wait_until(lambda counts: all(call.is_over for call in counts.where(method="PUT").calls))
 
     assert asked == []  # the page has asked in its own words, and that is enough
     assert gate.counts.where(method="PUT").requests == sent < COUNT
     assert [databases(tab.page) for tab in (gallery_page, second)] == [[], []]
+
+
+@pytest.mark.usefixtures("gate")
+def test_a_tab_whose_account_was_signed_out_in_another_says_so_and_leads_back(
+    gallery_page, second, photos, page_watch, site
+) -> None:
+    page_watch.expect("status of 401")  # what the first tab was just about to ask
+    first = gallery_page.page
+    gallery_page.choose(*photos)
+    second.page.wait_for_function(MOVED, arg=10)
+
+    second.page.get_by_role("button", name="Sign out").click()
+    second.page.get_by_role("button", name="Sign out anyway").click()
+    second.page.wait_for_function("() => document.body.dataset.user === undefined")
+
+    expect(first.locator("#upload-dock")).to_contain_text("signed out in another tab")
+    expect(first.locator("#upload-dock")).to_contain_text("Nothing is being sent from here")
+    expect(first.locator("[data-part=shelf]")).to_be_hidden()
+    expect(first.locator("[data-part=elsewhere]")).to_be_hidden()
+    gallery_page.choose(photos[0])
+    expect(first.locator(".notice-now")).to_contain_text("You are signed out")
+    expect(first.locator("[data-part=shelf]")).to_be_hidden()
+
+    first.locator("#upload-dock").get_by_role("link", name="Sign in").click()
+    first.locator("[name=login]").fill(site.username)
+    first.locator("[name=password]").fill(site.password)
+    first.locator("[name=password]").press("Enter")
+
+    expect(first.locator("[data-part=leftovers]")).to_contain_text("were begun")
+    assert first.url.endswith(f"/galleries/{gallery_page.gallery_id}/")
+    expect(first.locator("#upload-dock")).to_be_hidden()
+    expect(first.locator("[data-part=elsewhere]")).to_be_hidden()
 
 
 def databases(page: Page) -> list[str]:

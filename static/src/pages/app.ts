@@ -30,6 +30,7 @@ config.drive.progressBarDelay = 2 ** 31 - 1;
 
 const engine = new EngineWorker({
   onDeath: () => announce(sentenceOf("worker_failed")),
+  onSignedOutElsewhere: () => dock?.showSignedOut(),
   forget: wipeJournal,
 });
 const previews = new Previews(browserPictures(dockRoot().dataset["gridRecipe"] ?? ""));

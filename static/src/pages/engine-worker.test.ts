@@ -29,6 +29,7 @@ class StandInWorker extends EventTarget {
 let workers: StandInWorker[] = [];
 let unsent = 0;
 const submitted = vi.fn();
+const signedOutElsewhere = vi.fn();
 const forget = vi.fn<(accountId: string) => Promise<boolean>>();
 let uploads: EngineWorker;
 let told: EngineReport[] = [];
@@ -43,8 +44,9 @@ beforeEach(() => {
   told = [];
   unsent = 0;
   submitted.mockClear();
+  signedOutElsewhere.mockClear();
   forget.mockReset().mockResolvedValue(true);
-  uploads = new EngineWorker({ onDeath: () => {}, forget });
+  uploads = new EngineWorker({ onDeath: () => {}, onSignedOutElsewhere: signedOutElsewhere, forget });
   uploads.subscribe((report) => told.push(report));
 });
 
@@ -111,6 +113,7 @@ test("signing out waits until all is forgotten, then the form is sent", async ()
   expect(forget).not.toHaveBeenCalled();
   expect(workers[0]?.isOver).toBe(true);
   expect(told.map(({ type }) => type)).toEqual(["tally", "signed_out"]);
+  expect(signedOutElsewhere).not.toHaveBeenCalled();
 });
 
 test("an engine that does not answer is not waited for", async () => {
@@ -174,6 +177,7 @@ test("signed out in another tab: nothing starts again until a page shows who is 
 
   uploads.send({ type: "rows", galleryId: "g", fromIndex: 0, count: 9 });
   expect(workers).toHaveLength(1);
+  expect(signedOutElsewhere).toHaveBeenCalledOnce();
   show("7");
 
   expect(workers).toHaveLength(2);

@@ -6,6 +6,8 @@ import type { EngineLink } from "../ui/engine-link.ts";
 
 export type EngineWorkerPorts = {
   readonly onDeath: () => void;
+  /** Another tab signed this account out, and ended its uploads. */
+  readonly onSignedOutElsewhere: () => void;
   /** Deletes what this browser keeps of an account's uploads. */
   readonly forget: (accountId: string) => Promise<unknown>;
 };
@@ -23,6 +25,8 @@ export class EngineWorker implements EngineLink {
   #accountId: string | null = null;
   /** The account of the page shown is not signed in any more. */
   #isSignedOut = false;
+  /** This page signs out itself, and is about to be left. */
+  #isLeaving = false;
 
   constructor(ports: EngineWorkerPorts) {
     this.#ports = ports;
@@ -40,6 +44,7 @@ export class EngineWorker implements EngineLink {
   /** Whoever is signed in finds at once what was left to upload, on any page. */
   pageShown(): void {
     this.#isSignedOut = false;
+    this.#isLeaving = false;
     const accountId = accountShown();
     // Where nobody is signed in any more, what is open waits for its owner.
     if (accountId === null) return;
@@ -51,6 +56,7 @@ export class EngineWorker implements EngineLink {
   async signOut(): Promise<void> {
     const accountId = this.#accountId;
     if (this.#worker === null) return;
+    this.#isLeaving = true;
     const isHeard = await within(SIGN_OUT_WITHIN_MS, this.#signedOut());
     if (isHeard === true) return;
     this.#tell({ type: "signed_out" });
@@ -89,6 +95,7 @@ export class EngineWorker implements EngineLink {
     if (report.type === "signed_out") {
       this.#isSignedOut = true;
       this.#end();
+      if (!this.#isLeaving) this.#ports.onSignedOutElsewhere();
     }
     for (const listener of this.#listeners) listener(report);
   }

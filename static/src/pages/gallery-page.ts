@@ -9,6 +9,7 @@ import { setText } from "../ui/element.ts";
 import { ElsewhereLine } from "../ui/elsewhere-line.ts";
 import type { EngineLink } from "../ui/engine-link.ts";
 import { type Lightbox, openLightbox } from "../ui/lightbox.ts";
+import { showNotice } from "../ui/notice.ts";
 import { PhotoWall, type WallOptions } from "../ui/photo-wall.ts";
 import type { Previews } from "../ui/previews.ts";
 import { profileWords } from "../ui/profile-words.ts";
@@ -53,6 +54,8 @@ export class GalleryPage {
   #publishing: Publishing | null = null;
   #leftovers: Leftovers | null = null;
   #tally: GalleryTally | null = null;
+  /** Another tab ended the uploads of this one. */
+  #isSignedOut = false;
   readonly #profile: Profile;
   readonly #room: RoomLine;
   #lightbox: Lightbox | null = null;
@@ -210,6 +213,10 @@ export class GalleryPage {
 
   #listenForFiles(): () => void {
     const add = (reading: ReadFiles): void => {
+      if (this.#isSignedOut) {
+        showNotice("You are signed out. Sign in, then add the photos.");
+        return;
+      }
       const choiceId = crypto.randomUUID();
       let isFirst = true;
       void readChosenFiles(reading, {
@@ -271,13 +278,23 @@ export class GalleryPage {
           this.#sidecarLine.show(report);
         }
         break;
+      case "signed_out":
+        this.#endUploads();
+        break;
       case "receipt":
       case "flight_record":
-      case "signed_out":
         break;
       default:
         report satisfies never;
     }
+  }
+
+  /** What was on its way here has ended, and nothing is heard any more: the dock says why. */
+  #endUploads(): void {
+    this.#isSignedOut = true;
+    this.#elsewhere.forget();
+    this.#shelf.show([], 0);
+    this.#showEmptiness();
   }
 
   #showRows({ galleryId, view, rows, rowCount, fileCount }: RowsReport): void {

@@ -39,7 +39,8 @@ test("it is not said where this browser sends itself, nor of what nobody has hea
   expect(line.hidden).toBe(true);
 
   elsewhere.tellBusyHere(false);
-  expect(line.hidden).toBe(false);
+  expect(line.hidden).toBe(true);
+  elsewhere.heard({ type: "progress", totals: { ...SENDING, bytes: 4_200_000_000 } });
   clock.advance(14_999);
   expect(line.hidden).toBe(false);
   clock.advance(1);
@@ -67,6 +68,21 @@ test("bytes that move now are told of by the first snapshot", () => {
   elsewhere.heard({ type: "snapshot", totals: SENDING });
 
   expect(page.dataset["elsewherePercent"]).toBe("82");
+});
+
+test("what stands still is not arriving, whatever speed it is told with", () => {
+  const { line, elsewhere, clock } = shown();
+  elsewhere.heard({ type: "snapshot", totals: SENDING });
+  expect(line.hidden).toBe(false);
+
+  for (const type of ["progress", "snapshot", "progress"]) {
+    clock.advance(5_000);
+    elsewhere.heard({ type, totals: SENDING });
+  }
+  expect(line.hidden).toBe(true);
+  elsewhere.heard({ type: "progress", totals: { ...SENDING, files: { signed: 171, verified: 1_033 } } });
+
+  expect(line.hidden).toBe(false);
 });
 
 test("other messages change nothing", () => {

@@ -14,7 +14,7 @@ export class ElsewhereLine {
   readonly #line: HTMLElement;
   readonly #clock: Clock;
   #totals: Totals | null = null;
-  /** As of the last snapshot; null before the first. */
+  /** The figures heard last; null before the first. */
   #seen: string | null = null;
   #isBusyHere = false;
   #cancel: Cancel = () => {};
@@ -30,40 +30,47 @@ export class ElsewhereLine {
     if (totals === undefined || totals === null) {
       return;
     }
-    if (type === "progress" || (type === "snapshot" && this.#isMoving(totals))) {
+    if ((type === "progress" || type === "snapshot") && this.#isMoving(type, totals)) {
       this.#take(totals);
     }
   }
 
-  /** What was begun and left looks the same in one snapshot: what moves has moved since the one before. */
-  #isMoving(totals: Totals): boolean {
+  /**
+   * What moves has moved since the message before, whatever speed it tells. Of the first, nobody knows: progress is
+   * told when something happens, but what was begun and left is in a snapshot as well.
+   */
+  #isMoving(type: "progress" | "snapshot", totals: Totals): boolean {
     const before = this.#seen;
     this.#seen = JSON.stringify([totals.bytes, totals.files]);
-    return totals.bytesPerS !== null || (before !== null && before !== this.#seen);
+    return before === null ? type === "progress" || totals.bytesPerS !== null : before !== this.#seen;
   }
 
   #take(totals: Totals): void {
     this.#totals = totals;
     this.#cancel();
-    this.#cancel = this.#clock.after(HEARD_WITHIN_MS, () => this.#forget());
+    this.#cancel = this.#clock.after(HEARD_WITHIN_MS, () => this.forget());
     this.#show();
   }
 
-  /** This browser uploads to the gallery itself: the dock tells, and counts more exactly. */
+  /**
+   * This browser uploads to the gallery itself: the dock tells, and counts more exactly. What was heard meanwhile was
+   * of its own photos; another device is heard again by itself.
+   */
   tellBusyHere(isBusyHere: boolean): void {
     if (isBusyHere !== this.#isBusyHere) {
       this.#isBusyHere = isBusyHere;
-      this.#show();
+      this.forget();
     }
+  }
+
+  /** Nobody knows any more whether something arrives. */
+  forget(): void {
+    this.#totals = null;
+    this.#show();
   }
 
   end(): void {
     this.#cancel();
-  }
-
-  #forget(): void {
-    this.#totals = null;
-    this.#show();
   }
 
   #show(): void {

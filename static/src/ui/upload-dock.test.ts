@@ -86,3 +86,26 @@ test("that a gallery is full is said by its own page, and by the dock on every o
 
   expect([isToldThere, told()]).toEqual([false, true]);
 });
+
+test("a sign-out in another tab is said in the dock's place, until the next page or the next upload", () => {
+  const offered = (): string[] =>
+    Array.from(
+      root.querySelectorAll<HTMLElement>(".dock-buttons > :not([hidden])"),
+      (each) => each.innerText,
+    );
+  tellOf(here);
+  tell({ type: "tally", galleries: [], total: null, isMirror: false });
+  expect(root.hidden).toBe(true);
+
+  dock.showSignedOut();
+
+  expect(root.hidden).toBe(false);
+  expect(root.querySelector(".dock-words")?.textContent).toContain("signed out in another tab");
+  expect(offered()).toEqual(["Sign in"]);
+  expect(root.querySelector<HTMLElement>(".dock-panel")?.hidden).toBe(true);
+  dock.pageShown("b");
+  expect(root.hidden).toBe(true);
+  tellOf(here);
+  expect(root.hidden).toBe(false);
+  expect(offered()).not.toContain("Sign in");
+});

@@ -27,6 +27,10 @@ import {
 
 const WIDE = "(min-width: 900px)";
 const PANEL_KEY = "dock-open";
+const SIGNED_OUT = {
+  figures: "This account was signed out in another tab",
+  promise: "Nothing is being sent from here. Sign in to see what is missing.",
+} as const;
 
 /** What the dock asks of the page around it. */
 export type DockActions = Readonly<{
@@ -129,6 +133,28 @@ export class UploadDock {
     }
     this.#drawPanel();
     this.#tellHeight();
+  }
+
+  /** Another tab signed out, and ended the uploads of this one: that is said until the next page is shown. */
+  showSignedOut(): void {
+    const root = this.#root;
+    delete root.dataset["progressPercent"];
+    root.dataset["phase"] = "signed_out";
+    root.toggleAttribute("data-troubled", false);
+    root.toggleAttribute("data-halted", true);
+    this.#tallies = [];
+    this.#told = NOTHING_TOLD;
+    this.#bar.style.transform = "scaleX(0)";
+    setText(this.#figures, SIGNED_OUT.figures);
+    setText(this.#promise, SIGNED_OUT.promise);
+    this.#promise.dataset["tone"] = "waiting";
+    for (const button of root.querySelectorAll<HTMLElement>(".dock-buttons > *")) {
+      button.hidden = true;
+    }
+    this.#offerSignIn();
+    root.hidden = false;
+    this.#openPanel(false);
+    announce(`${SIGNED_OUT.figures}. ${SIGNED_OUT.promise}`);
   }
 
   #build(): void {
@@ -275,10 +301,17 @@ export class UploadDock {
     this.#cancel.hidden = !isOpen;
     this.#close.hidden = isOpen;
     this.#retry.hidden = !total.problems.some(isTriedAgain);
-    this.#signIn.hidden = total.waitingFor !== "sign_in";
-    if (!this.#signIn.hidden) {
-      this.#signIn.href = `/accounts/login/?next=${encodeURIComponent(location.pathname)}`;
+    this.#toggle.hidden = false;
+    this.#signIn.hidden = true;
+    if (total.waitingFor === "sign_in") {
+      this.#offerSignIn();
     }
+  }
+
+  /** Leads back to the page it was asked on. */
+  #offerSignIn(): void {
+    this.#signIn.hidden = false;
+    this.#signIn.href = `/accounts/login/?next=${encodeURIComponent(location.pathname)}`;
   }
 
   #drawPanel(): void {
