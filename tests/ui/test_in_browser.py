@@ -229,8 +229,16 @@ def test_the_address_of_a_photo_opens_it_and_closing_shows_its_gallery(page) -> 
     page.locator(".pswp").wait_for(state="detached")
 
 
-def test_selected_photos_are_deleted_and_brought_back(page) -> None:
+def test_selected_photos_are_deleted_and_brought_back_and_each_heading_counts_them(
+    page, browser, site
+) -> None:
     gallery_with(page, 3)
+    device = browser.new_context(base_url=site.base_url, storage_state=page.context.storage_state())
+    other = device.new_page()
+    other.goto(page.url)
+    headings = [each.locator("[data-part='facts']") for each in (page, other)]
+    for heading in headings:
+        expect(heading).to_contain_text("3 photos")
     tile(page, 1).hover()
 
     tile(page, 1).locator(".tile-select").click()
@@ -238,9 +246,14 @@ def test_selected_photos_are_deleted_and_brought_back(page) -> None:
     expect(page.locator("[data-part='selection']")).to_contain_text("2 photos selected")
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.locator("[data-photo-id]")).to_have_count(1)
+    for heading in headings:
+        expect(heading).to_contain_text("1 photo ")
     page.get_by_role("button", name="Undo").click()
 
     expect(page.locator("[data-photo-id]")).to_have_count(3)
+    for heading in headings:
+        expect(heading).to_contain_text("3 photos")
+    device.close()
 
 
 def test_photos_that_find_no_room_again_are_not_said_to_be_back(page) -> None:

@@ -176,9 +176,12 @@ export class GalleryPage {
       setText(takes, profileWords(this.#profile));
       takes.hidden = takes.textContent === "";
     }
-    if (this.#may("upload") && ["attention", "receiving"].includes(this.#main.dataset["state"] ?? "")) {
+    if (this.#may("upload")) {
       this.#leftovers = new Leftovers(partOf(this.#main, "leftovers"), this.#id);
-      this.#leftovers.begin();
+      // Where nothing is missing now, another device may leave something while somebody looks.
+      if (["attention", "receiving"].includes(this.#main.dataset["state"] ?? "")) {
+        this.#leftovers.begin();
+      }
     }
     const publish = this.#main.querySelector("[data-action='publish']");
     if (publish instanceof HTMLButtonElement) {
@@ -355,14 +358,9 @@ export class GalleryPage {
     this.#wall.show(photos, arrived);
     this.#showRoom();
     this.#showEmptiness();
-    if (photos.length > 0) {
-      // A list still being read knows fewer photos than the server counted.
-      const counted = Number(this.#main.dataset["photoCount"] ?? 0);
-      const bytes = photos.reduce((sum, photo) => sum + photo.sizeBytes, 0);
-      const isWhole = photos.length >= counted || arrived.size > 0;
-      if (isWhole) {
-        setText(partOf(this.#main, "facts"), `${photosOf(photos.length)} · ${formatBytes(bytes)}`);
-      }
+    // A list still being read knows fewer photos than the server counted.
+    if (this.#store.isWhole) {
+      setText(partOf(this.#main, "facts"), factsOf(photos));
     }
     this.#openWanted();
   }
@@ -474,6 +472,12 @@ function partOf(root: HTMLElement, name: string): HTMLElement {
     throw new Error(`the page has no part named ${name}`);
   }
   return part;
+}
+
+/** As templates/galleries/gallery.html says it of the server's counts. */
+function factsOf(photos: readonly WallPhoto[]): string {
+  const bytes = photos.reduce((sum, photo) => sum + photo.sizeBytes, 0);
+  return bytes === 0 ? photosOf(photos.length) : `${photosOf(photos.length)} · ${formatBytes(bytes)}`;
 }
 
 function embeddedJson(main: HTMLElement): unknown {

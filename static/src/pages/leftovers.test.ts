@@ -67,7 +67,7 @@ test("nothing is called left while another device sends it", async () => {
   rows = begun(2);
   await readLeftovers();
 
-  leftovers.heard({ type: "progress", totals: {} });
+  leftovers.heard({ type: "progress", totals: { files: { signed: 2 } } });
   leftovers.heard({ type: "uploads", previous: 1, version: 2, uploads: [] });
   await vi.advanceTimersByTimeAsync(14_000);
 
@@ -78,10 +78,22 @@ test("what another device has stopped sending is told again", async () => {
   rows = begun(2);
   await readLeftovers();
 
-  leftovers.heard({ type: "progress", totals: {} });
+  leftovers.heard({ type: "progress", totals: { files: { signed: 2 } } });
   await vi.advanceTimersByTimeAsync(15_000);
 
   expect([root.hidden, root.textContent]).toEqual([false, expect.stringContaining("2 files were begun")]);
+});
+
+test("what failed is told as soon as the other device has nothing more on its way", async () => {
+  await vi.advanceTimersByTimeAsync(5_000);
+  leftovers.heard({ type: "progress", totals: { files: { signed: 2 } } });
+  rows = [{ id: "1", name: "a.jpg", error: { code: "damaged_photo", retryable: false } }];
+
+  leftovers.heard({ type: "progress", totals: { files: { verified: 1, failed: 1 } } });
+  leftovers.heard({ type: "uploads", previous: 1, version: 2, uploads: [] });
+  await vi.advanceTimersByTimeAsync(1_000);
+
+  expect([root.hidden, root.textContent]).toEqual([false, expect.stringContaining("a.jpg")]);
 });
 
 test("once this visit uploads by itself, the dock tells", async () => {

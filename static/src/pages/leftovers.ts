@@ -1,5 +1,7 @@
 // What an earlier visit left behind: files that failed, and files that were begun and never sent. Told once, in place.
 
+import { openCountOf } from "../domain/totals.ts";
+import type { Totals } from "../domain/wire.ts";
 import { announce } from "../ui/announcer.ts";
 import { openFolderChooser } from "../ui/dropzone.ts";
 import { HEARD_WITHIN_MS } from "../ui/elsewhere-line.ts";
@@ -24,7 +26,8 @@ export class Leftovers {
   readonly #list: ProblemList;
   #groups: ReadonlyMap<string, Group> = new Map();
   #isOver = false;
-  #quietUntilMs = 0;
+  readonly #toldFromMs = performance.now() + TOLD_AFTER_MS;
+  #quietUntilMs = this.#toldFromMs;
   #timer = 0;
 
   constructor(root: HTMLElement, galleryId: string) {
@@ -40,7 +43,7 @@ export class Leftovers {
   }
 
   begin(): void {
-    this.#stayQuiet(TOLD_AFTER_MS);
+    this.#readSoon();
   }
 
   /** This visit uploads by itself: the dock tells from now on. */
@@ -56,17 +59,17 @@ export class Leftovers {
       return;
     }
     const type = fieldOf(message, "type");
-    if (type === "progress") {
+    if (type === "progress" && isAnyOpen(message)) {
       this.#root.hidden = true;
-      this.#stayQuiet(HEARD_WITHIN_MS);
+      this.#quietUntilMs = performance.now() + HEARD_WITHIN_MS;
+      this.#readSoon();
+    } else if (type === "progress") {
+      // Nothing is on its way any more: what failed is told at once.
+      this.#quietUntilMs = this.#toldFromMs;
+      this.#readSoon();
     } else if (type === "uploads") {
       this.#readSoon();
     }
-  }
-
-  #stayQuiet(forMs: number): void {
-    this.#quietUntilMs = performance.now() + forMs;
-    this.#readSoon();
   }
 
   #readSoon(): void {
@@ -107,6 +110,11 @@ export class Leftovers {
     }
     await this.#read();
   }
+}
+
+function isAnyOpen(message: unknown): boolean {
+  const { totals } = message as { totals?: Totals };
+  return totals !== undefined && openCountOf(totals) > 0;
 }
 
 async function listMissing(galleryId: string): Promise<readonly unknown[] | null> {
