@@ -8,7 +8,7 @@ import type { EngineLink } from "./engine-link.ts";
 import { FileList, type FileListActions } from "./file-list.ts";
 import type { RowVerb } from "./file-row.ts";
 import { icon } from "./icons.ts";
-import { NOTHING_TOLD, nextMilestone } from "./milestones.ts";
+import { CHOSEN_WITHIN_MS, NOTHING_TOLD, nextMilestone } from "./milestones.ts";
 import type { Previews } from "./previews.ts";
 import { isTriedAgain, ProblemList, problemsToShow } from "./problem-list.ts";
 import { SelectionActions } from "./selection-actions.ts";
@@ -87,6 +87,8 @@ export class UploadDock {
   #pageGalleryId: string | null = null;
   #selected: readonly string[] = [];
   #told = NOTHING_TOLD;
+  /** The timer of what is said once nothing more is chosen. */
+  #milestone = 0;
 
   constructor(root: HTMLElement, engine: EngineLink, actions: DockActions, previews: Previews) {
     this.#root = root;
@@ -240,10 +242,18 @@ export class UploadDock {
     this.#drawButtons(total);
     this.#galleries.show(galleries, this.#shownGalleryId);
     this.#drawPanel();
-    const { told, sentence } = nextMilestone(this.#told, total);
+    this.#tellMilestone(total);
+  }
+
+  #tellMilestone(total: GalleryTally): void {
+    clearTimeout(this.#milestone);
+    const { told, sentence } = nextMilestone(this.#told, total, performance.now());
     this.#told = told;
     if (sentence !== "") {
       announce(sentence);
+    }
+    if (told.isOpen && !told.isBeginningSaid) {
+      this.#milestone = window.setTimeout(() => this.#tellMilestone(total), CHOSEN_WITHIN_MS);
     }
   }
 
