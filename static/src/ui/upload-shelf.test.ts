@@ -60,6 +60,17 @@ test("an engine that takes its time is waited for", () => {
   expect(states()).toEqual(["inspecting"]);
 });
 
+test("of a RAW that failed beside its safe JPEG one file is not added", () => {
+  const parts = [
+    { fileId: "j", name: "IMG_1.jpg", state: "done" },
+    { fileId: "r", name: "IMG_1.cr2", state: "failed" },
+  ] as const;
+
+  shelf.show([rowWith({ state: "failed", parts }), rowWith({ fileId: "x", state: "failed" })], 3);
+
+  expect(root.querySelector(".shelf-line")?.textContent).toBe("2 files not added");
+});
+
 test("once told of, the shelf empties at once", () => {
   shelf.showChosen([rowWith({ state: "inspecting" })]);
   shelf.show([rowWith({ state: "uploading" })], 1);

@@ -4,9 +4,9 @@ import type { RowView } from "../engine/port.ts";
 import { element, setText } from "./element.ts";
 import { icon, ring, turnRing } from "./icons.ts";
 import type { Previews } from "./previews.ts";
-import { formatCount, photosOf } from "./quantities.ts";
+import { filesOf, formatCount, photosOf } from "./quantities.ts";
 import { shortenInTheMiddle } from "./short-name.ts";
-import { fileCountOf, STATE_ICONS, shareSent, stateWords } from "./upload-words.ts";
+import { failedFileCountOf, fileCountOf, STATE_ICONS, shareSent, stateWords } from "./upload-words.ts";
 
 // More would push the wall out of sight, and the list has them all.
 const SHELF_ROWS = 2;
@@ -156,7 +156,8 @@ function filesIn(rows: readonly RowView[]): number {
 function lineOf(rows: readonly RowView[], fileCount: number): string {
   const shownCount = filesIn(rows);
   if (shownCount === fileCount && rows.every((row) => row.state === "failed")) {
-    return `${photosOf(fileCount)} not added`;
+    const failedCount = rows.reduce((sum, row) => sum + failedFileCountOf(row), 0);
+    return `${filesOf(failedCount)} not added`;
   }
   return fileCount > shownCount
     ? `${photosOf(fileCount)} on the way, the first ${formatCount(shownCount)} here`

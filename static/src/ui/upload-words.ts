@@ -236,6 +236,11 @@ export function fileCountOf(row: RowView): number {
   return row.parts?.length ?? 1;
 }
 
+/** Of a RAW that failed beside its JPEG that is safe, only the one. */
+export function failedFileCountOf({ parts, state }: RowView): number {
+  return parts?.filter((part) => part.state === state).length ?? 1;
+}
+
 /** Empty where each file has a row of its own. */
 export function shotWords(fileCount: number, rowCount: number): string {
   return fileCount === rowCount
