@@ -23,7 +23,6 @@ from accounts.models import User
 # One action takes at most this many rows: its transactions stay short and its page answers in seconds.
 MAX_ROWS_PER_ACTION: Final = 1_000
 ROWS_PER_PAGE: Final = 100
-KIB: Final = 1024
 NOTHING: Final = "—"
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
 
@@ -162,18 +161,6 @@ def bar(value: int, of: int, *, label: str) -> SafeString:
         min(value, of),
         label,
     )
-
-
-def size_words(size_bytes: int) -> str:
-    """«812 KB», «4.1 GB»: one decimal below 10."""
-    if size_bytes < KIB:
-        return f"{size_bytes} bytes"
-    value, unit = float(size_bytes), "bytes"
-    for larger in ("KB", "MB", "GB", "TB"):
-        if value < KIB:
-            break
-        value, unit = value / KIB, larger
-    return f"{value:.1f} {unit}" if value < 10 else f"{value:,.0f} {unit}"  # noqa: PLR2004  as LOOK says
 
 
 def age_words(age: timedelta) -> str:

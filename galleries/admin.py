@@ -13,6 +13,7 @@ from django.db.models import Count, Model, Q, QuerySet
 from django.forms import CheckboxSelectMultiple, ModelForm, MultipleChoiceField
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 
 from accounts.staff import (
@@ -25,7 +26,6 @@ from accounts.staff import (
     link_to,
     link_to_id,
     link_to_list,
-    size_words,
 )
 from galleries import lifecycle
 from galleries.curation import delete_photos, restore_photos
@@ -35,7 +35,8 @@ from galleries.objects.base import store_named
 from galleries.ports import Totals, filler
 from galleries.queries import GalleryView, views_of
 from galleries.renditions import GRID, RECIPES
-from galleries.templatetags.quantities import to_be_published
+from galleries.states import gallery_state
+from galleries.templatetags.quantities import bytes_words, state_word, to_be_published
 
 log = logging.getLogger(__name__)
 
@@ -174,9 +175,7 @@ class GalleryAdmin(StaffAdmin[Gallery]):
 
     @admin.display(description="state")
     def state(self, gallery: Gallery) -> str:
-        if gallery.deleted_at is not None:
-            return "deleted"
-        return derived(gallery).state.value
+        return state_words(gallery, derived(gallery).totals)
 
     @admin.display(description="this round")
     def progress(self, gallery: Gallery) -> str:
@@ -198,20 +197,13 @@ class GalleryAdmin(StaffAdmin[Gallery]):
             wanted = [uuid.UUID(each) for each in request.GET.getlist("id")[: self.list_per_page]]
         except ValueError as err:
             raise Http404 from err
-        return JsonResponse(
-            {
-                str(gallery_id): {
-                    "percent": totals.percent,
-                    "is_open": bool(totals.open_count),
-                    "html": progress_words(totals),
-                }
-                for gallery_id, totals in filler().progress_of(wanted).items()
-            }
-        )
+        totals = filler().progress_of(wanted)
+        galleries = Gallery.objects.filter(pk__in=wanted)
+        return JsonResponse({str(each.pk): progress_out(each, totals[each.pk]) for each in galleries})
 
     @admin.display(description="size", ordering="byte_count")
     def bytes_kept(self, gallery: Gallery) -> str:
-        return size_words(gallery.byte_count)
+        return bytes_words(gallery.byte_count)
 
     @admin.display(description="photos")
     def photos(self, gallery: Gallery) -> str:
@@ -236,11 +228,31 @@ class GalleryAdmin(StaffAdmin[Gallery]):
         return None
 
 
+def state_words(gallery: Gallery, totals: Totals) -> str:
+    if gallery.deleted_at is not None:
+        return "deleted"
+    return state_word(gallery_state(totals.files, gallery.photo_count))
+
+
+def progress_out(gallery: Gallery, totals: Totals) -> dict[str, object]:
+    """With the words of the columns beside it, by their names."""
+    return {
+        "percent": totals.percent,
+        "is_open": bool(totals.open_count),
+        "html": progress_words(totals),
+        "columns": {
+            "state": state_words(gallery, totals),
+            "photo_count": number_format(gallery.photo_count),
+            "bytes_kept": bytes_words(gallery.byte_count),
+        },
+    }
+
+
 def progress_words(totals: Totals) -> str:
     """Of the round, and what waits for its owner."""
     said: list[str] = []
     if totals.bytes_total:
-        words = f"{size_words(totals.bytes)} of {size_words(totals.bytes_total)}"
+        words = f"{bytes_words(totals.bytes)} of {bytes_words(totals.bytes_total)}"
         drawn = bar(totals.bytes, totals.bytes_total, label=words)
         said.append(format_html("{} {}% · {}", drawn, totals.percent, words))
     if totals.staged:
@@ -300,7 +312,7 @@ class RenditionInline(admin.TabularInline[Rendition, Photo]):
 
     @admin.display(description="size")
     def bytes_kept(self, rendition: Rendition) -> str:
-        return size_words(rendition.size)
+        return bytes_words(rendition.size)
 
     def has_add_permission(self, _request: HttpRequest, _obj: Model | None = None) -> bool:
         return False
@@ -396,7 +408,7 @@ class PhotoAdmin(StaffAdmin[Photo]):
 
     @admin.display(description="size", ordering="size")
     def bytes_kept(self, photo: Photo) -> str:
-        return size_words(photo.size)
+        return bytes_words(photo.size)
 
     @admin.display(description="pixels")
     def pixels(self, photo: Photo) -> str:
@@ -544,7 +556,7 @@ class RenditionAdmin(StaffAdmin[Rendition]):
 
     @admin.display(description="size", ordering="size")
     def bytes_kept(self, rendition: Rendition) -> str:
-        return size_words(rendition.size)
+        return bytes_words(rendition.size)
 
     @admin.display(description="as made now", boolean=True)
     def is_current(self, rendition: Rendition) -> bool:

@@ -38,4 +38,9 @@ def sum_of(each: list[Totals]) -> Totals:
         files.update(totals.files)
     rate = sum(rates) if rates else None
     seconds_left = -(-(total - stored) // rate) if rate else None
-    return Totals(stored, total, dict(files), rate, seconds_left, sum(totals.staged for totals in each))
+    return Totals(
+        *(stored, total, dict(files), rate, seconds_left),
+        staged=sum(totals.staged for totals in each),
+        photo_count=sum(totals.photo_count for totals in each),
+        byte_count=sum(totals.byte_count for totals in each),
+    )

@@ -60,6 +60,8 @@ class TotalsOut(Schema):
     rate: int | None
     seconds_left: int | None
     staged: int
+    photo_count: int
+    byte_count: int
 
 
 class RecipeOut(Schema):

@@ -23,6 +23,9 @@ class Totals:
     seconds_left: int | None = None
     # Photos of the gallery, of whatever round, that are safe and not published.
     staged: int = 0
+    # What is published of the gallery, of whatever round.
+    photo_count: int = 0
+    byte_count: int = 0
     # Of the round; no end while a file is on its way.
     began_at: datetime | None = None
     ended_at: datetime | None = None
@@ -47,6 +50,8 @@ class Totals:
             "rate": self.rate,
             "seconds_left": self.seconds_left,
             "staged": self.staged,
+            "photo_count": self.photo_count,
+            "byte_count": self.byte_count,
         }
 
 

@@ -20,10 +20,10 @@ from accounts.staff import (
     link_to_id,
     link_to_list,
     person_of,
-    size_words,
 )
 from galleries.admin import thumbnail_of
 from galleries.models import Photo, PhotoStatus
+from galleries.templatetags.quantities import bytes_words
 from uploads import clock, ledger
 from uploads.heartbeats import LIVES_FOR
 from uploads.lanes.base import Lane
@@ -199,9 +199,9 @@ class UploadAdmin(StaffAdmin[Upload]):
             with_progress([upload])
         stored = getattr(upload, STORED_BYTES)
         if stored is None and upload.state not in {*OPEN_STATES, State.VERIFIED}:
-            return size_words(upload.size)
+            return bytes_words(upload.size)
         stored = upload.size if stored is None else stored
-        words = f"{size_words(stored)} of {size_words(upload.size)}"
+        words = f"{bytes_words(stored)} of {bytes_words(upload.size)}"
         return format_html("{} {}", bar(stored, upload.size, label=words), words)
 
     @admin.display(description="error", ordering="error_code")
@@ -240,11 +240,11 @@ class UploadAdmin(StaffAdmin[Upload]):
 
     @admin.display(description="declared size")
     def declared(self, upload: Upload) -> str:
-        return f"{size_words(upload.size)} ({upload.size:,} bytes)"
+        return f"{bytes_words(upload.size)} ({upload.size:,} bytes)"
 
     @admin.display(description="part size")
     def part_size(self, upload: Upload) -> str:
-        return size_words(upload.part_bytes) if upload.lane == "multipart" else "one piece"
+        return bytes_words(upload.part_bytes) if upload.lane == "multipart" else "one piece"
 
     @admin.display(description="parts with a signed checksum")
     def signed_parts(self, upload: Upload) -> str:

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 import redis
 from django.db.models import Count, F, FilteredRelation, Max, Q, Sum
@@ -39,6 +40,8 @@ class Rows:
     began_at: datetime | None = None
     ended_at: datetime | None = None
     staged: int = 0
+    photo_count: int = 0
+    byte_count: int = 0
 
     @property
     def is_receiving(self) -> bool:
@@ -165,21 +168,30 @@ def mended(gallery_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Sums]:
         return {}
 
 
+class Head(NamedTuple):
+    """What the row of the gallery itself says, of the same moment."""
+
+    version: int
+    began_at: datetime | None
+    photo_count: int
+    byte_count: int
+
+
 def rows_in(gallery_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Rows]:
     """Two queries; the first, so that version and rows are of one moment. A gallery that is gone has none."""
     found: dict[uuid.UUID, list[tuple[str | None, int, int, datetime | None]]] = {}
-    heads: dict[uuid.UUID, tuple[int, datetime | None]] = {}
+    heads: dict[uuid.UUID, Head] = {}
     asked = (
         Gallery.objects.filter(pk__in=gallery_ids)
         .annotate(of_round=FilteredRelation("uploads", condition=OF_THIS_ROUND))
-        .values_list("pk", "version", "round_started_at", "of_round__state")
+        .values_list("pk", "version", "round_started_at", "photo_count", "byte_count", "of_round__state")
         .annotate(Count("of_round"), Sum("of_round__size"), Max("of_round__ended_at"))
     )
-    for gallery_id, version, began_at, *counted in asked if gallery_ids else ():
-        heads[gallery_id] = (version, began_at)
+    for gallery_id, version, began_at, photo_count, byte_count, *counted in asked if gallery_ids else ():
+        heads[gallery_id] = Head(version, began_at, photo_count, byte_count)
         found.setdefault(gallery_id, []).append(tuple(counted))
     staged = count_staged(list(found)) if found else {}
-    rows = {gallery_id: rows_from(*heads[gallery_id], counted) for gallery_id, counted in found.items()}
+    rows = {gallery_id: rows_from(heads[gallery_id], counted) for gallery_id, counted in found.items()}
     return {
         gallery_id: replace(rows[gallery_id], staged=staged.get(gallery_id, 0))
         if gallery_id in rows
@@ -192,13 +204,16 @@ NO_ROWS = Rows(0, {})
 
 
 def rows_from(
-    version: int,
-    began_at: datetime | None,
+    head: Head,
     counted: Iterable[tuple[str | None, int, int, datetime | None]],
 ) -> Rows:
     states = {state: (count, size) for state, count, size, _ in counted if state is not None}
     ends = [ended_at for *_, ended_at in counted if ended_at is not None]
-    return Rows(version, states, began_at, max(ends, default=None))
+    return Rows(
+        *(head.version, states, head.began_at, max(ends, default=None)),
+        photo_count=head.photo_count,
+        byte_count=head.byte_count,
+    )
 
 
 def totals_from(rows: Rows, moving: Sums) -> Totals:
@@ -218,6 +233,8 @@ def totals_from(rows: Rows, moving: Sums) -> Totals:
         rate=rate,
         seconds_left=seconds_left(total - stored, rate),
         staged=rows.staged,
+        photo_count=rows.photo_count,
+        byte_count=rows.byte_count,
         began_at=rows.began_at,
         ended_at=None if is_open else rows.ended_at,
     )

@@ -97,7 +97,9 @@ def test_progress_of_a_whole_page_takes_one_trip_to_redis(chief, owner, monkeypa
     page = chief.list_page("uploads_upload").content.decode()
 
     assert len(trips) == 1
-    assert page.count("244 KB of 977 KB") == 2 * 20  # in words, and as the name of the bar
+    assert (
+        page.count("250\N{NO-BREAK SPACE}KB of 1.0\N{NO-BREAK SPACE}MB") == 2 * 20
+    )  # in words, and as the name of the bar
     assert page.count('value="250000"') == 20
 
 
@@ -110,6 +112,20 @@ def test_the_list_of_galleries_says_how_many_photos_wait_to_be_published(chief, 
 
     assert page.count("1 waits to be published") == 1
     assert "1 waits to be published" in later[str(gallery.pk)]["html"]
+
+
+def test_the_columns_beside_the_progress_are_told_as_the_list_says_them(chief, owner) -> None:
+    gallery = gallery_of(owner)
+    photo_in(gallery)
+    Gallery.objects.filter(pk=gallery.pk).update(photo_count=1_234, byte_count=36_400_000)
+
+    page = chief.list_page("galleries_gallery").content.decode()
+    later = chief.client.get(reverse("admin:galleries_gallery_progress"), {"id": gallery.pk}).json()
+    columns = later[str(gallery.pk)]["columns"]
+
+    assert columns["bytes_kept"] == "36\N{NO-BREAK SPACE}MB"
+    for name, words in columns.items():
+        assert f'class="field-{name}">{words}</td>' in page
 
 
 def test_the_list_of_galleries_takes_one_trip_to_redis(chief, owner, monkeypatch) -> None:
@@ -155,7 +171,10 @@ def test_lists_open_while_redis_is_away(chief, gallery, settings) -> None:
 def test_what_has_arrived_is_shown_whole_without_the_ledger(chief, gallery) -> None:
     upload_in(gallery, State.UPLOADED, size=5_000_000)
 
-    assert "4.8 MB of 4.8 MB" in chief.list_page("uploads_upload").content.decode()
+    assert (
+        "5.0\N{NO-BREAK SPACE}MB of 5.0\N{NO-BREAK SPACE}MB"
+        in chief.list_page("uploads_upload").content.decode()
+    )
 
 
 def test_an_error_is_told_by_its_code_and_its_sentence(chief, gallery) -> None:

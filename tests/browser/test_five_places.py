@@ -116,14 +116,27 @@ def test_five_places_say_the_same_and_a_hundred_only_of_what_is_verified(
     for place, shown in pages.items():
         wait_for(shown, place, gallery.gallery_id, 50, within_ms=SAME_WITHIN_MS)
 
+    # What is published meanwhile is counted meanwhile, and the first of it is the cover.
+    card = pages["list"].locator(f"[data-gallery-id='{gallery.gallery_id}']")
+    row = pages["staff"].locator(
+        "tr", has=pages["staff"].locator(f"[data-progress-of='{gallery.gallery_id}']")
+    )
+    card.get_by_text(f"{PASSED} photos").wait_for(timeout=SAME_WITHIN_MS)
+    card.locator(".gallery-cover img").wait_for(timeout=SAME_WITHIN_MS)
+    row.locator(".field-photo_count", has_text=str(PASSED)).wait_for(timeout=SAME_WITHIN_MS)
+    row.locator(".field-state", has_text="receiving").wait_for(timeout=SAME_WITHIN_MS)
+
     valve.open()
     wait_for(pages["list"], "list", gallery.gallery_id, 100, within_ms=60_000)
     assert {upload["state"] for upload in gallery.uploads()} == {"verified"}
     wait_for(page, "dock", gallery.gallery_id, 100, within_ms=SAME_WITHIN_MS)
     wait_for(pages["staff"], "staff", gallery.gallery_id, 100, within_ms=SAME_WITHIN_MS)
     GalleryPage(pages["device"], gallery.gallery_id).wait_for_tiles(FILES)
-    card = pages["list"].locator(f"[data-gallery-id='{gallery.gallery_id}']")
     card.get_by_text(f"{FILES} photos").wait_for()
+    row.locator(".field-photo_count", has_text=str(FILES)).wait_for(timeout=SAME_WITHIN_MS)
+    row.locator(".field-state", has_text="ready").wait_for(timeout=SAME_WITHIN_MS)
+    shown_size = card.locator(".card-bytes").inner_text()
+    row.locator(".field-bytes_kept", has_text=shown_size).wait_for(timeout=SAME_WITHIN_MS)
 
 
 def test_three_places_say_how_many_photos_wait_to_be_published(

@@ -31,6 +31,7 @@ def test_a_gallery_is_made_with_a_title_alone(api):
     assert answer.body["sort"] == "captured"
     assert answer.body["progress"] == {
         "bytes": 0, "bytes_total": 0, "files": {}, "rate": None, "seconds_left": None, "staged": 0,
+        "photo_count": 0, "byte_count": 0,
     }  # fmt: skip
     assert answer.body["url"] == f"/galleries/{answer.body['id']}/"
 

@@ -3,7 +3,8 @@ import { percentOfTotals } from "./totals.ts";
 import { parseOverallMessage } from "./wire.ts";
 
 function totals(files: Readonly<Record<string, number>>, bytes: number) {
-  return { bytes, bytesTotal: 100, files, bytesPerS: null, secondsLeft: null, stagedCount: 0 };
+  const counts = { stagedCount: 0, photoCount: 0, byteCount: 0 };
+  return { bytes, bytesTotal: 100, files, bytesPerS: null, secondsLeft: null, ...counts };
 }
 
 describe("a hundred is said of what is verified alone", () => {

@@ -124,6 +124,9 @@ export type Totals = {
   readonly secondsLeft: number | null;
   /** Photos that are safe and not published. */
   readonly stagedCount: number;
+  /** What is published; null from a server that doesn't say. */
+  readonly photoCount: number | null;
+  readonly byteCount: number | null;
 };
 
 export type GalleryRow = {
@@ -409,6 +412,8 @@ function totalsOf(value: unknown): Totals | null {
     bytesPerS: totals.numberOrNull("rate"),
     secondsLeft: totals.numberOrNull("seconds_left"),
     stagedCount: totals.numberOrNull("staged") ?? 0,
+    photoCount: totals.numberOrNull("photo_count"),
+    byteCount: totals.numberOrNull("byte_count"),
   };
 }
 

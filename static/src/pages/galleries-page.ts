@@ -6,7 +6,14 @@ import { type OverallMessage, parseOverallMessage, type Totals } from "../domain
 import { type OpenSocket, openWebSocket, ProgressSocket } from "../io/progress-socket.ts";
 import { type Cancel, type Clock, systemClock } from "../kernel/clock.ts";
 import { setText } from "../ui/element.ts";
-import { formatBytes, formatCount, formatSpeed, formatTimeLeft, toBePublished } from "../ui/quantities.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatSpeed,
+  formatTimeLeft,
+  photosOf,
+  toBePublished,
+} from "../ui/quantities.ts";
 import { getJson } from "./site-api.ts";
 
 /** Where no socket gets through, the list is asked for instead. */
@@ -93,8 +100,22 @@ export class GalleriesPage {
     line.querySelector("progress")?.setAttribute("value", String(percent));
     setText(line.querySelector(".card-figures") ?? line, figuresOf(totals));
     const isPublished = this.#showStaged(card, totals.stagedCount);
-    // Its cover, its count and its state are the server's to say.
-    if (hasEnded || isPublished) this.#renew();
+    const isCoverWanted = this.#showPublished(card, totals);
+    // Its cover and its state are the server's to say.
+    if (hasEnded || isPublished || isCoverWanted) this.#renew();
+  }
+
+  /** Whether the first photo came, or the last one went: with it its cover. */
+  #showPublished(card: HTMLElement, { photoCount, byteCount }: Totals): boolean {
+    const photos = card.querySelector<HTMLElement>(".card-photos");
+    const size = card.querySelector<HTMLElement>(".card-size");
+    if (photoCount === null || byteCount === null || photos === null || size === null) return false;
+    const before = Number(photos.dataset["count"] ?? 0);
+    photos.dataset["count"] = String(photoCount);
+    setText(photos, photosOf(photoCount));
+    setText(size.querySelector(".card-bytes") ?? size, formatBytes(byteCount));
+    size.hidden = byteCount === 0;
+    return (before === 0) !== (photoCount === 0);
   }
 
   /** Whether fewer wait than before. */

@@ -11,6 +11,8 @@ const SENDING: Totals = {
   bytesPerS: 12_400_000,
   secondsLeft: 72,
   stagedCount: 0,
+  photoCount: 0,
+  byteCount: 0,
 };
 
 test("what another device sends is told in one line", () => {
