@@ -21,6 +21,8 @@ RAW: Final = frozenset({"cr2", "cr3", "nef", "arw", "dng", "raf", "orf", "rw2"})
 PICTURES: Final = frozenset(
     {"jpg", "jpeg", "jpe", "png", "webp", "gif", "avif", "tif", "tiff", "heic", "heif", "hif"}
 )
+# What a camera makes of a shot, as in the browser. A PNG or TIFF of that name was made by a person.
+OF_CAMERAS: Final = RAW | {"jpg", "jpeg", "jpe", "heic", "heif", "hif"}
 NOTES: Final = "xmp"
 # What can be seen soonest goes first: of one shot the picture, then its RAW.
 _RANKS: Final = {True: 1, False: 0}
@@ -43,11 +45,19 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """An editor's notes, and the photo they are about."""
+    """An editor's notes, and the photos they are about: one, or what the camera made of the shot."""
 
     file: Path
     path: str
-    about: Chosen
+    about: tuple[Chosen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """Notes that nobody can place: `code` is no_photo or several_photos."""
+
+    path: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +67,7 @@ class Choice:
     files: tuple[Chosen, ...] = ()
     notes: tuple[Note, ...] = ()
     left_out: tuple[str, ...] = ()
-    stray: tuple[str, ...] = ()
+    stray: tuple[Stray, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,26 +164,35 @@ def _fits(path: str, patterns: Iterable[str]) -> bool:
 
 
 def _with_notes(photos: list[Chosen], notes: list[tuple[Path, str]], left_out: list[str]) -> Choice:
-    by_path = {_plain(photo.path): photo for photo in photos}
-    by_shot: defaultdict[str, list[Chosen]] = defaultdict(list)
-    for photo in photos:
-        by_shot[_shot(photo.path)].append(photo)
+    index = _ShotIndex(photos)
     kept, stray = [], []
     for file, path in notes:
-        stem = path.rpartition(".")[0]
-        # IMG_1.CR3.xmp names its file; IMG_1.xmp is about the shot: its RAW, or its only photo.
-        about = by_path.get(_plain(stem)) or _main_of(by_shot.get(_plain(stem), []))
-        if about is None:
-            stray.append(path)
-        else:
+        about = index.about(path)
+        names = {_plain(photo.path) for photo in about}
+        if about and len(names) == len(about):
             kept.append(Note(file, path, about))
+        else:
+            stray.append(Stray(path, "several_photos" if about else "no_photo"))
     return Choice(tuple(photos), tuple(kept), tuple(left_out), tuple(stray))
 
 
-def _main_of(shot: list[Chosen]) -> Chosen | None:
-    raws = [photo for photo in shot if ending_of(photo.path) in RAW]
-    candidates = raws or shot
-    return candidates[0] if len(candidates) == 1 else None
+class _ShotIndex:
+    """Photos by what an editor's notes call them."""
+
+    def __init__(self, photos: Iterable[Chosen]) -> None:
+        self._by_path: defaultdict[str, list[Chosen]] = defaultdict(list)
+        self._by_shot: defaultdict[str, list[Chosen]] = defaultdict(list)
+        for photo in photos:
+            self._by_path[_plain(photo.path)].append(photo)
+            self._by_shot[_shot(photo.path)].append(photo)
+
+    def about(self, path: str) -> tuple[Chosen, ...]:
+        """What they name whole (IMG_1.CR3.xmp), else what the camera made of the shot, else what bears its name."""
+        named = path.rpartition(".")[0]
+        if exact := self._by_path.get(_plain(named)):
+            return tuple(exact)
+        of_shot = self._by_shot.get(_shot(named) if ending_of(named) in OF_CAMERAS else _plain(named), [])
+        return tuple(photo for photo in of_shot if ending_of(photo.path) in OF_CAMERAS) or tuple(of_shot)
 
 
 def _shot(path: str) -> str:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 TOKEN_VARIABLE: Final = "GALLERY_UPLOAD_TOKEN"  # noqa: S105 - the name of a variable
 EXITS: Final = """\
 exit codes: 0 all there, 1 some files failed, 2 wrong words, 3 refused by the site, 4 unreachable,
-5 the same command is running, 130 paused. The same command goes on where the last one stopped."""
+5 the same command is running, 130 paused, 141 nobody reads stdout. The same command goes on where the last one
+stopped."""
 
 
 def main(words: Sequence[str] | None = None) -> int:

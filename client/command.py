@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .choosing import Choice, Chosen, Filters, NothingThereError, choose
-from .display import Display, display_for
+from .display import Display, Plan, display_for
 from .galleries import gallery_for
 from .identity import client_id_of_pipe
 from .job import Job, run_until
 from .journal import BusyError, Journal, held, journal_file
-from .notes import send_notes
 from .outcome import Exit
 from .reading import READ_BYTES, read_and_digest
 from .receipt import write_receipt
@@ -64,10 +63,20 @@ class Options:
 def run(options: Options, token: str, transport: httpx.AsyncBaseTransport | None = None) -> Exit:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines have signed addresses in them
     display = display_for(as_json=options.as_json)
+    try:
+        return _run(options, token, display, transport)
+    except BrokenPipeError:
+        return unheard()
+
+
+def _run(options: Options, token: str, display: Display, transport: httpx.AsyncBaseTransport | None) -> Exit:
+    """Raises: BrokenPipeError when nobody reads stdout any more."""
     file = options.state or journal_file(options.url, options.gallery, list(options.sources))
     try:
-        with held(file):
-            return asyncio.run(upload(options, token, Journal(file), display, transport))
+        with held(file), asyncio.Runner() as runner:
+            # The loop is there before the coroutine: a Ctrl-C in between would leave that one behind, never begun.
+            runner.get_loop()
+            return runner.run(upload(options, token, Journal(file), display, transport))
     except NothingThereError as error:
         return ended(display, f"There is nothing at {error}.", Exit.USAGE)
     except BusyError:
@@ -86,6 +95,14 @@ def ended(display: Display, sentence: str, how: Exit) -> Exit:
     return how
 
 
+def unheard() -> Exit:
+    """Whoever read stdout (`| head`) has gone: what is still to be flushed there goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return Exit.BROKEN_PIPE
+
+
 async def upload(
     options: Options,
     token: str,
@@ -100,7 +117,8 @@ async def upload(
         async with reached(options.url, token, patience=options.patience, transport=transport) as site:
             gallery = await gallery_for(site, options.gallery, journal, may_make=not options.is_dry)
             if options.is_dry:
-                await rehearse(site, gallery, choice)
+                display.stop()
+                await rehearse(site, gallery, choice, display)
                 return Exit.ALL_THERE
             job = Job(site, str((gallery or {})["id"]), journal, display, at_once=options.at_once)
             job.report.gallery_url = site.absolute(str((gallery or {}).get("url", "")))
@@ -115,6 +133,7 @@ async def upload(
 
 async def work(job: Job, options: Options, choice: Choice, stopping: asyncio.Event) -> None:
     job.add(choice.files)
+    job.notes.choice = choice
     if not options.is_watching:
         await run_until(job, stopping)
         return
@@ -140,11 +159,11 @@ async def watch(job: Job, options: Options, choice: Choice, stopping: asyncio.Ev
         seen = {file.client_id for file in found.files}
         taken |= {file.client_id for file in still}
         job.add(still)
-        if found.notes:
-            await send_notes(job.site, job.report, found.notes, job.journal)
+        job.notes.choice = found
+        await job.notes.send()
 
 
-async def rehearse(site: Site, gallery: Json | None, choice: Choice) -> None:
+async def rehearse(site: Site, gallery: Json | None, choice: Choice, display: Display) -> None:
     """What would be done, a line a file; nothing is."""
     known = {}
     if gallery is not None:
@@ -153,11 +172,13 @@ async def rehearse(site: Site, gallery: Json | None, choice: Choice) -> None:
         upload = known.get(file.client_id)
         state = upload.state if upload else ""
         verb = "there" if state in IN_HAND | {"verified"} else "resume" if state == "signed" else "send"
-        sys.stdout.write(f"{verb:7} {file.size_bytes:>12,} {file.path}\n")
+        display.planned(Plan(verb, file.path, file.size_bytes))
     for note in choice.notes:
-        sys.stdout.write(f"{'notes':7} {'':>12} {note.path} (of {note.about.name})\n")
-    for path in (*choice.left_out, *choice.stray):
-        sys.stdout.write(f"{'leave':7} {'':>12} {path}\n")
+        display.planned(Plan("notes", note.path, about=tuple(photo.path for photo in note.about)))
+    for stray in choice.stray:
+        display.planned(Plan("leave", stray.path, code=stray.code))
+    for path in choice.left_out:
+        display.planned(Plan("leave", path))
 
 
 def chosen_by(options: Options, piped: Chosen | None) -> Choice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rich.console import Console
@@ -18,15 +19,31 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from .outcome import Status
+from .outcome import NoteStatus, Status
 
 if TYPE_CHECKING:
-    from .outcome import Item, Report
+    from .outcome import Item, NoteOutcome, Report
 
 # Files of several parts have a bar of their own.
 OWN_BAR_BYTES: Final = 32 * 1024 * 1024
 JSON_EVERY_S: Final = 1.0
 LINE_EVERY_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be done with a file; `about` names the photos of notes, `code` says why notes stay."""
+
+    action: str
+    path: str
+    size_bytes: int | None = None
+    about: tuple[str, ...] = ()
+    code: str = ""
+
+    def __str__(self) -> str:
+        size = "" if self.size_bytes is None else f"{self.size_bytes:,}"
+        why = f" (of {', '.join(self.about)})" if self.about else f" ({self.code})" if self.code else ""
+        return f"{self.action:7} {size:>12} {self.path}{why}"
 
 
 class Display(Protocol):
@@ -35,6 +52,8 @@ class Display(Protocol):
     def moved(self, item: Item, count: int) -> None: ...
     def stored(self, item: Item) -> None: ...
     def settled(self, item: Item) -> None: ...
+    def noted(self, note: NoteOutcome) -> None: ...
+    def planned(self, plan: Plan) -> None: ...
     def say(self, sentence: str) -> None: ...
     def stop(self) -> None: ...
     def end(self, report: Report) -> None: ...
@@ -68,13 +87,20 @@ def told(item: Item) -> str:
     return f"{item.chosen.path}: {item.trouble.message}" if item.trouble else item.chosen.path
 
 
+def told_of_note(note: NoteOutcome) -> str:
+    return f"{note.path}: {note.message}"
+
+
 def summary(report: Report) -> str:
     counts = {status: report.count(status) for status in Status}
     parts = [f"{counts[Status.SENT]} sent", f"{counts[Status.THERE]} there already"]
     parts += (
         [f"{counts[Status.DUPLICATE]} in the gallery by another name"] if counts[Status.DUPLICATE] else []
     )
-    parts += [f"{report.notes_sent} with an editor's notes"] if report.notes_sent else []
+    notes_sent = len(report.notes_of(NoteStatus.SENT))
+    notes_left = len(report.notes) - notes_sent
+    parts += [f"{notes_sent} with an editor's notes"] if notes_sent else []
+    parts += [f"{notes_left} with an editor's notes not sent"] if notes_left else []
     parts += [f"{counts[Status.FAILED]} failed"] if counts[Status.FAILED] else []
     parts += (
         [f"{counts[Status.WAITING]} still to go: the same command goes on"] if counts[Status.WAITING] else []
@@ -125,6 +151,13 @@ class Bars:
             self._progress.console.print(told(item), style="red", markup=False, highlight=False)
         self._show()
 
+    def noted(self, note: NoteOutcome) -> None:
+        if note.message:
+            self._progress.console.print(told_of_note(note), style="red", markup=False, highlight=False)
+
+    def planned(self, plan: Plan) -> None:
+        write_out(str(plan))
+
     def say(self, sentence: str) -> None:
         self._progress.console.print(sentence, markup=False, highlight=False)
 
@@ -165,6 +198,13 @@ class Lines:
         if item.status == Status.FAILED:
             self.say(told(item))
         self._now_and_then()
+
+    def noted(self, note: NoteOutcome) -> None:
+        if note.message:
+            self.say(told_of_note(note))
+
+    def planned(self, plan: Plan) -> None:
+        write_out(str(plan))
 
     def say(self, sentence: str) -> None:
         sys.stderr.write(f"{sentence}\n")
@@ -207,6 +247,13 @@ class JsonLines:
         self._tally.settle(item)
         self._write("file", **line_of(item))
 
+    def noted(self, note: NoteOutcome) -> None:
+        self._write("sidecar", **line_of_note(note))
+
+    def planned(self, plan: Plan) -> None:
+        self._write("plan", action=plan.action, path=plan.path, size=plan.size_bytes,
+                    about=plan.about, code=plan.code or None)  # fmt: skip
+
     def say(self, sentence: str) -> None:
         self._write("note", text=sentence)
 
@@ -219,9 +266,9 @@ class JsonLines:
             gallery_url=report.gallery_url,
             counts={str(status): report.count(status) for status in Status},
             notes={
-                "sent": report.notes_sent,
-                "failed": dict(report.note_troubles),
-                "stray": report.stray,
+                "sent": len(report.notes_of(NoteStatus.SENT)),
+                "failed": {note.path: note.code for note in report.notes_of(NoteStatus.FAILED)},
+                "stray": [note.path for note in report.notes_of(NoteStatus.STRAY)],
             },
             left_out=report.left_out,
             sent_bytes=report.sent_bytes,
@@ -229,8 +276,13 @@ class JsonLines:
         )
 
     def _write(self, event: str, **fields: Any) -> None:
-        sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
-        sys.stdout.flush()
+        write_out(json.dumps({"event": event, **fields}))
+
+
+def write_out(line: str) -> None:
+    """At once. Raises: BrokenPipeError when nobody reads any more."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def line_of(item: Item) -> dict[str, object]:
@@ -244,6 +296,11 @@ def line_of(item: Item) -> dict[str, object]:
         "sha256": item.photo_sha256 or item.sha256 or None,
     }
     return line if item.trouble is None else {**line, "code": item.trouble.code}
+
+
+def line_of_note(note: NoteOutcome) -> dict[str, object]:
+    line: dict[str, object] = {"path": note.path, "status": str(note.status)}
+    return {**line, "code": note.code, "message": note.message} if note.code else line
 
 
 def display_for(*, as_json: bool) -> Display:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from .gathering import Gathered
-from .notes import send_notes
+from .notes import Notes
 from .outcome import FileError, Item, Report, Status
 from .road import Road, RoadClosedError
 from .sending import Sender
@@ -40,6 +40,7 @@ class Job:
     ) -> None:
         self.site, self.gallery_id, self.journal, self.display = site, gallery_id, journal, display
         self.report = Report(gallery_id)
+        self.notes = Notes(site, self.report, journal, display)
         self.road = Road(at_once)
         self.sender = Sender(site, self.road, journal, self._tell_bytes)
         self.completing: Gathered[Json, Upload] = Gathered(site.complete)
@@ -107,10 +108,10 @@ class Job:
 
     async def finish(self, choice: Choice) -> Report:
         """After all are settled: the notes, and a look whether what the site has is what was read here."""
-        if choice.notes:
-            await send_notes(self.site, self.report, choice.notes, self.journal)
+        await self.notes.send()
+        self.notes.tell_strays()
         await self._compare()
-        self.report.left_out, self.report.stray = choice.left_out, choice.stray
+        self.report.left_out = choice.left_out
         self.journal.write()
         return self.report
 

@@ -19,6 +19,13 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
+class NoteStatus(StrEnum):
+    SENT = "sent"  # the site has it, by this run or an earlier one
+    WAITING = "waiting"  # for its photo
+    FAILED = "failed"
+    STRAY = "stray"  # nobody can say which photo it is about
+
+
 class Exit(IntEnum):
     ALL_THERE = 0
     SOME_FAILED = 1
@@ -27,6 +34,7 @@ class Exit(IntEnum):
     UNREACHABLE = 4
     BUSY = 5  # the same command is running
     PAUSED = 130  # as shells have it for Ctrl-C
+    BROKEN_PIPE = 141  # as shells have it for SIGPIPE
 
 
 class FileError(Exception):
@@ -50,26 +58,37 @@ class Item:
     retry_count: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class NoteOutcome:
+    """A file of an editor's notes; `code` and `message` say why it is not there."""
+
+    path: str
+    status: NoteStatus
+    code: str = ""
+    message: str = ""
+
+
 @dataclass(slots=True)
 class Report:
-    """`notes_sent`: an editor's notes that the site has now."""
+    """`notes`: by their path."""
 
     gallery_id: str = ""
     gallery_url: str = ""
     items: list[Item] = field(default_factory=list)
-    notes_sent: int = 0
-    note_troubles: list[tuple[str, str]] = field(default_factory=list)
+    notes: dict[str, NoteOutcome] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
-    stray: tuple[str, ...] = ()
     sent_bytes: int = 0
     is_paused: bool = False
 
     def count(self, status: Status) -> int:
         return sum(item.status == status for item in self.items)
 
+    def notes_of(self, status: NoteStatus) -> list[NoteOutcome]:
+        return [note for note in self.notes.values() if note.status == status]
+
     @property
     def exit(self) -> Exit:
         if self.is_paused and self.count(Status.WAITING):
             return Exit.PAUSED
-        is_bad = self.count(Status.FAILED) or self.count(Status.WAITING) or self.note_troubles
+        is_bad = self.count(Status.FAILED) or self.count(Status.WAITING) or self.notes_of(NoteStatus.FAILED)
         return Exit.SOME_FAILED if is_bad else Exit.ALL_THERE

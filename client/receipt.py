@@ -6,8 +6,9 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from .display import line_of
+from .display import line_of, line_of_note
 from .journal import write_whole
+from .outcome import NoteStatus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,8 @@ def write_receipt(file: Path, site: str, report: Report) -> None:
         "gallery_url": report.gallery_url,
         "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "files": [{**line_of(item), "is_compared": is_compared(item)} for item in report.items],
-        "notes_sent": report.notes_sent,
+        "notes": [line_of_note(note) for note in report.notes.values()],
+        "notes_sent": len(report.notes_of(NoteStatus.SENT)),
     }
     write_whole(file, json.dumps(body, indent=1).encode())
 

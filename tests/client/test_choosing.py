@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from client.choosing import Filters, NothingThereError, choose
+from client.choosing import Filters, NothingThereError, Stray, choose
 from client.identity import client_id_of, client_id_of_pipe
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "client_id.json").read_text())["vectors"]
@@ -44,13 +44,44 @@ def test_a_folder_is_walked_to_its_end_with_its_own_name_in_front(shoot):
         "shoot/day 2/IMG_3.jpg", "shoot/IMG_1.JPG", "shoot/IMG_1.CR3", "shoot/IMG_2.JPG",
     ]  # fmt: skip
     assert choice.left_out == ("shoot/readme.txt",)
-    assert choice.stray == ("shoot/lonely.xmp",)
+    assert choice.stray == (Stray("shoot/lonely.xmp", "no_photo"),)
 
 
-def test_notes_are_about_the_file_they_name_else_about_the_raw_of_their_shot(shoot):
-    about = {note.path: note.about.path for note in choose([str(shoot)], Filters()).notes}
+def about(shoot) -> dict[str, list[str]]:
+    notes = choose([str(shoot)], Filters()).notes
+    return {note.path.rpartition("/")[2]: [photo.name for photo in note.about] for note in notes}
 
-    assert about == {"shoot/IMG_1.xmp": "shoot/IMG_1.CR3", "shoot/IMG_2.JPG.xmp": "shoot/IMG_2.JPG"}
+
+def test_notes_are_about_the_file_they_name_else_about_raw_and_jpeg_of_their_shot(shoot):
+    assert about(shoot) == {"IMG_1.xmp": ["IMG_1.JPG", "IMG_1.CR3"], "IMG_2.JPG.xmp": ["IMG_2.JPG"]}
+
+
+@pytest.mark.parametrize(
+    ("notes", "photos"),
+    [
+        ("IMG_1.CR3.xmp", ["IMG_1.CR3"]),
+        ("img_1.cr3.XMP", ["IMG_1.CR3"]),
+        ("IMG_2.CR3.xmp", ["IMG_2.JPG"]),
+        ("IMG_7.xmp", ["IMG_7.heic"]),
+        ("IMG_8.xmp", ["IMG_8.png"]),
+    ],
+)
+def test_what_notes_are_about_is_what_the_browser_says(shoot, notes, photos):
+    for name in ("IMG_7.png", "IMG_7.heic", "IMG_8.png", notes):
+        (shoot / name).write_text(name)
+
+    assert about(shoot)[notes] == photos
+
+
+def test_notes_that_several_photos_could_be_meant_by_are_stray(tmp_path):
+    for card in ("one", "two"):
+        (tmp_path / card / "DCIM").mkdir(parents=True)
+        (tmp_path / card / "DCIM" / "IMG_1.JPG").write_text(card)
+    (tmp_path / "one" / "DCIM" / "IMG_1.xmp").write_text("notes")
+
+    choice = choose([str(tmp_path / "one" / "DCIM"), str(tmp_path / "two" / "DCIM")], Filters())
+
+    assert choice.stray == (Stray("DCIM/IMG_1.xmp", "several_photos"),)
 
 
 def test_the_same_from_another_place_is_the_same(shoot, monkeypatch):

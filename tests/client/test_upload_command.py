@@ -172,6 +172,23 @@ def test_a_folder_goes_up_and_the_same_command_sends_nothing(disk, tmp_path):
     assert (second, statuses(again), bodies(disk.gate).requests) == (0, {"there": 4}, 0)
 
 
+def test_a_rehearsal_for_programs_is_an_object_a_line(disk, tmp_path):
+    folder = tmp_path / "shoot"
+    padded(folder / "a.jpg", 3_000, 1)
+    for name in ("a.xmp", "lonely.xmp", "notes.txt"):
+        (folder / name).write_text("notes")
+
+    code, lines = Command(disk, folder, "--dry-run").run()
+
+    assert (code, {line["event"] for line in lines}) == (0, {"plan"})
+    assert [(line["action"], line["path"], line["code"]) for line in lines] == [
+        ("send", "shoot/a.jpg", None),
+        ("notes", "shoot/a.xmp", None),
+        ("leave", "shoot/lonely.xmp", "no_photo"),
+        ("leave", "shoot/notes.txt", None),
+    ]
+
+
 def test_a_rehearsal_changes_nothing(disk, tmp_path):
     padded(tmp_path / "shoot" / "a.jpg", 3_000, 1)
     command = Command(disk, tmp_path / "shoot")
@@ -199,7 +216,7 @@ def test_ctrl_c_lets_arrive_what_is_on_its_way_and_the_same_command_goes_on(disk
         assert running.poll() is None, running.stderr.read()
         said = running.stdout.readline()
     disk.gate.remove(held)
-    running.communicate(timeout=WITHIN_S)
+    assert running.communicate(timeout=WITHIN_S)[1] == ""
     sent = bodies(disk.gate).requests
     [journal] = Path(command.environment["XDG_STATE_HOME"]).rglob("*.json")
     kept = json.loads(journal.read_text())["parts"]
