@@ -85,7 +85,9 @@ class NothingThereError(Exception):
 def choose(sources: Sequence[str], filters: Filters) -> Choice:
     """Raises: NothingThereError."""
     seen: dict[Path, tuple[str, os.stat_result]] = {}
-    for file, path in _found(sources):
+    for file, found in _found(sources):
+        # As browsers say it: in UTF-8, whatever bytes the name is made of.
+        path = found.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         status = _status(file)
         if status is not None and not _fits(path, filters.exclude):
             seen.setdefault(file.resolve(), (path, status))
@@ -103,9 +105,7 @@ def choose(sources: Sequence[str], filters: Filters) -> Choice:
 
 
 def chosen(file: Path, path: str, status: os.stat_result) -> Chosen:
-    # As browsers say it: in UTF-8, whatever bytes the name is made of, and in whole milliseconds.
-    path = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    modified_ms = status.st_mtime_ns // 1_000_000
+    modified_ms = status.st_mtime_ns // 1_000_000  # as browsers say it
     return Chosen(file, path, status.st_size, modified_ms, client_id_of(path, status.st_size, modified_ms))
 
 

@@ -99,8 +99,8 @@ def summary(report: Report) -> str:
     )
     notes_sent = len(report.notes_of(NoteStatus.SENT))
     notes_left = len(report.notes) - notes_sent
-    parts += [f"{notes_sent} with an editor's notes"] if notes_sent else []
-    parts += [f"{notes_left} with an editor's notes not sent"] if notes_left else []
+    parts += [f"{notes_sent} XMP kept"] if notes_sent else []
+    parts += [f"{notes_left} XMP not kept"] if notes_left else []
     parts += [f"{counts[Status.FAILED]} failed"] if counts[Status.FAILED] else []
     parts += (
         [f"{counts[Status.WAITING]} still to go: the same command goes on"] if counts[Status.WAITING] else []

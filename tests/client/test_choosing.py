@@ -133,9 +133,13 @@ def test_times_are_whole_milliseconds(tmp_path):
 
 
 def test_names_of_any_bytes_are_said_in_utf8(tmp_path):
-    (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"x")
+    for name in (b"caf\xe9.jpg", b"caf\xe9.xmp", b"caf\xe9.txt"):
+        (tmp_path / os.fsdecode(name)).write_bytes(b"x")
 
-    [file] = choose([str(tmp_path)], Filters()).files
+    choice = choose([str(tmp_path)], Filters())
+    [file], [note], [left_out] = choice.files, choice.notes, choice.left_out
 
     assert file.name == "caf\ufffd.jpg"
     assert file.file.read_bytes() == b"x"
+    assert (note.path.rpartition("/")[2], note.about) == ("caf\ufffd.xmp", (file,))
+    assert left_out.endswith("/caf\ufffd.txt")
