@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from django.db import transaction
 from django.db.models import F
@@ -20,6 +21,9 @@ from galleries.models import (
     raise_version,
 )
 from galleries.ports import Room, filler
+
+# In one transaction: whoever else changes photos of the same gallery waits for it.
+RESTORED_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,23 @@ def restore_photos(gallery_id: uuid.UUID, photo_ids: Sequence[uuid.UUID]) -> dic
             seen = bring_back(back)
             announce_change(gallery_id, back, photos=seen.ready_count, size=seen.ready_bytes)
     return refusals
+
+
+@dataclass(frozen=True)
+class BroughtBack:
+    back_count: int
+    left_count: int
+
+
+def restore_deleted(gallery_id: uuid.UUID) -> BroughtBack:
+    """All that was deleted within its day, the last deleted first, while the gallery has room. Safe to repeat."""
+    restorable = Photo.objects.restorable(timezone.now()).filter(gallery_id=gallery_id)
+    photo_ids = list(restorable.order_by("-deleted_at", "id").values_list("pk", flat=True))
+    left_count = sum(
+        len(restore_photos(gallery_id, photo_ids[start : start + RESTORED_AT_ONCE]))
+        for start in range(0, len(photo_ids), RESTORED_AT_ONCE)
+    )
+    return BroughtBack(len(photo_ids) - left_count, left_count)
 
 
 def refuse_to_bring_back(photo: Photo, room: Room, now: datetime) -> None:

@@ -26,6 +26,9 @@ class GalleryQuerySet(models.QuerySet["Gallery"]):
     def owned_by(self, user_id: uuid.UUID) -> Self:
         return self.filter(owner_id=user_id)
 
+    def restorable(self, now: datetime) -> Self:
+        return self.filter(deleted_at__gt=now - DELETED_KEPT_FOR)
+
 
 class Gallery(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -95,6 +98,9 @@ class PhotoQuerySet(models.QuerySet["Photo"]):
 
     def live(self) -> Self:
         return self.filter(status__in=LIVE_STATUSES)
+
+    def restorable(self, now: datetime) -> Self:
+        return self.filter(status=PhotoStatus.DELETED, deleted_at__gt=now - DELETED_KEPT_FOR)
 
     def beyond_restore(self, now: datetime) -> Self:
         return self.filter(status=PhotoStatus.DELETED, deleted_at__lte=now - DELETED_KEPT_FOR)

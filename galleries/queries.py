@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Count, OuterRef, Prefetch, Q, Subquery
+from django.utils import timezone
 
 from galleries.errors import BadRequest
 from galleries.models import Gallery, GallerySort, Photo, PhotoStatus, Rendition
@@ -79,6 +80,12 @@ def list_galleries(user_id: uuid.UUID) -> list[GalleryView]:
     return views_of(list(Gallery.objects.live().owned_by(user_id).order_by("-created_at", "id")))
 
 
+def list_deleted_galleries(user_id: uuid.UUID) -> list[Gallery]:
+    """Those that can be brought back, the last deleted first. One query."""
+    deleted = Gallery.objects.restorable(timezone.now()).owned_by(user_id)
+    return list(deleted.order_by("-deleted_at", "id"))
+
+
 def list_photos(gallery: Gallery, *, status: str, cursor: str | None, limit: int) -> PhotoPage:
     """Two queries. The version is that of the gallery in hand, read before the page.
 
@@ -99,6 +106,11 @@ def list_photos(gallery: Gallery, *, status: str, cursor: str | None, limit: int
 def count_photos(gallery: Gallery, *, status: str) -> int:
     """One query, answered from an index."""
     return Photo.objects.filter(gallery=gallery, status=status).count()
+
+
+def count_deleted(gallery: Gallery) -> int:
+    """Photos that can be brought back. One query."""
+    return Photo.objects.restorable(timezone.now()).filter(gallery=gallery).count()
 
 
 def count_staged(gallery_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:

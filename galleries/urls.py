@@ -11,6 +11,7 @@ urlpatterns = [
     path("galleries/<uuid:gallery_id>/change/", views.gallery_change, name="gallery_change"),
     path("galleries/<uuid:gallery_id>/delete/", views.gallery_delete, name="gallery_delete"),
     path("galleries/<uuid:gallery_id>/restore/", views.gallery_restore, name="gallery_restore"),
+    path("galleries/<uuid:gallery_id>/photos/restore/", views.photos_restore, name="photos_restore"),
     path("galleries/<uuid:gallery_id>/download.zip", archive.download, name="gallery_archive"),
     path("galleries/<uuid:gallery_id>/sha256sums.txt", archive.checksums, name="gallery_checksums"),
     path("photos/<uuid:photo_id>/original", delivery.original, name="original"),

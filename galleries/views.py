@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from galleries import lifecycle
+from galleries import curation, lifecycle
 from galleries.access import (
     Action,
     Actor,
@@ -28,7 +28,15 @@ from galleries.errors import GalleryDeleted, GalleryError, NotFound, SignInRequi
 from galleries.models import DELETED_KEPT_FOR, Gallery, GallerySort, Photo, PhotoStatus
 from galleries.photo_wire import cover_url, photo_out
 from galleries.ports import filler
-from galleries.queries import count_photos, list_galleries, list_photos, view_of
+from galleries.queries import (
+    count_deleted,
+    count_photos,
+    list_deleted_galleries,
+    list_galleries,
+    list_photos,
+    view_of,
+)
+from galleries.templatetags.quantities import photos_of
 
 # Enough to fill any screen at once; the others follow by the API.
 FIRST_PAGE_PHOTOS = 200
@@ -115,7 +123,12 @@ def list_page(request: HttpRequest, actor: Actor, *, title_error: str = "") -> H
         for view in list_galleries(actor.user.pk)
     ]
     status = HTTPStatus.UNPROCESSABLE_ENTITY if title_error else HTTPStatus.OK
-    return render(request, "galleries/list.html", {"views": views, "title_error": title_error}, status=status)
+    context = {
+        "views": views,
+        "deleted": list_deleted_galleries(actor.user.pk),
+        "title_error": title_error,
+    }
+    return render(request, "galleries/list.html", context, status=status)
 
 
 @as_page
@@ -141,6 +154,7 @@ def gallery_context(request: HttpRequest, actor: Actor, gallery: Gallery) -> dic
     page = list_photos(gallery, status=PhotoStatus.READY, cursor=cursor, limit=FIRST_PAGE_PHOTOS)
     profile = filler().profile_of(gallery)
     may_publish, is_owner = actor.may(Action.PUBLISH, gallery), actor.owns(gallery)
+    may_restore = actor.may(Action.DELETE, gallery)
     return {
         "gallery": gallery,
         "state": view_of(gallery).state.value,
@@ -153,6 +167,8 @@ def gallery_context(request: HttpRequest, actor: Actor, gallery: Gallery) -> dic
         "archive_url": archive_url(gallery),
         "may_upload": actor.may(Action.UPLOAD, gallery),
         "may_edit": actor.may(Action.EDIT, gallery),
+        "may_restore": may_restore,
+        "deleted_count": count_deleted(gallery) if may_restore else 0,
         "may_publish": may_publish,
         "staged_count": count_photos(gallery, status=PhotoStatus.STAGED) if may_publish else 0,
         "accept": CHOOSER_TYPES,
@@ -222,6 +238,20 @@ def gallery_delete(request: HttpRequest, gallery_id: uuid.UUID) -> HttpResponse:
 def gallery_restore(request: HttpRequest, gallery_id: uuid.UUID) -> HttpResponse:
     gallery = get_gallery_or_deleted(actor_of(request.user), gallery_id, Action.DELETE)
     lifecycle.restore(gallery)
+    return redirect("gallery", gallery.pk)
+
+
+@require_POST
+@as_page
+def photos_restore(request: HttpRequest, gallery_id: uuid.UUID) -> HttpResponse:
+    gallery = get_gallery(actor_of(request.user), gallery_id, Action.DELETE)
+    restored = curation.restore_deleted(gallery.pk)
+    if restored.back_count:
+        messages.success(request, f"{photos_of(restored.back_count)} brought back.")
+    if restored.left_count:
+        messages.warning(
+            request, f"{photos_of(restored.left_count)} not brought back: this gallery has no room for more."
+        )
     return redirect("gallery", gallery.pk)
 
 

@@ -13,7 +13,8 @@ from django.test import Client
 from django.utils import timezone
 
 from galleries.access import MAY, Action, Role
-from galleries.models import Gallery, PhotoStatus
+from galleries.curation import delete_photos
+from galleries.models import Gallery, Photo, PhotoStatus
 from tests.builders import make_gallery, make_photo
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ def test_whoever_is_not_signed_in_is_sent_to_sign_in_and_back(client, gallery, p
     assert client.get(path).headers["Location"] == f"/accounts/login/?next={path}"
 
 
-@pytest.mark.parametrize("path", ["", "change/", "delete/", "restore/"])
+@pytest.mark.parametrize("path", ["", "change/", "delete/", "restore/", "photos/restore/"])
 def test_a_stranger_learns_nothing_of_a_gallery(stranger, gallery, path):
     client = signed_in(stranger)
     call = client.post if path else client.get
@@ -303,6 +304,56 @@ def test_a_deleted_gallery_is_brought_back_from_its_own_page(owner_page, owner, 
     page = owner_page.get(f"/galleries/{gallery.pk}/").text
 
     assert (f'action="/galleries/{gallery.pk}/restore/"' in page) == is_offered
+
+
+@pytest.mark.parametrize(("hours", "is_offered"), [(23, True), (25, False)])
+def test_the_list_names_what_was_deleted_within_its_day(owner_page, stranger, owner, hours, is_offered):
+    gallery = make_gallery(owner, title="By mistake", deleted_at=timezone.now() - timedelta(hours=hours))
+
+    page, foreign = (client.get("/galleries/").text for client in (owner_page, signed_in(stranger)))
+
+    assert ("By mistake" in page) == is_offered
+    assert (f'action="/galleries/{gallery.pk}/restore/"' in page) == is_offered
+    assert "By mistake" not in foreign
+    assert f'data-gallery-id="{gallery.pk}"' not in page
+
+
+def test_the_settings_bring_back_what_was_deleted_within_its_day(owner_page, gallery):
+    late, *others = [make_photo(gallery) for _ in range(4)]
+    delete_photos(gallery.pk, [late.pk, *(photo.pk for photo in others[1:])])
+    Photo.objects.filter(pk=late.pk).update(deleted_at=timezone.now() - timedelta(hours=25))
+
+    before = owner_page.get(f"/galleries/{gallery.pk}/").text
+    after = owner_page.post(f"/galleries/{gallery.pk}/photos/restore/", follow=True).text
+
+    assert re.search(r'data-part="deleted" data-count="2">', before)
+    assert "2 photos</span> deleted in the last 24 hours." in before
+    assert "2 photos brought back." in after
+    assert re.search(r'data-part="deleted" data-count="0" hidden>', after)
+    assert set(Photo.objects.ready()) == set(others)
+
+
+def test_more_deleted_photos_than_one_transaction_takes_come_back(owner_page, gallery, monkeypatch):
+    monkeypatch.setattr("galleries.curation.RESTORED_AT_ONCE", 2)
+    photos = [make_photo(gallery) for _ in range(5)]
+    delete_photos(gallery.pk, [photo.pk for photo in photos])
+
+    owner_page.post(f"/galleries/{gallery.pk}/photos/restore/")
+
+    assert Photo.objects.ready().count() == len(photos)
+
+
+def test_deleted_photos_come_back_as_far_as_there_is_room(owner_page, owner):
+    gallery = make_gallery(owner, max_photos=2)
+    photos = [make_photo(gallery) for _ in range(2)]
+    delete_photos(gallery.pk, [photo.pk for photo in photos])
+    make_photo(gallery)
+
+    page = owner_page.post(f"/galleries/{gallery.pk}/photos/restore/", follow=True).text
+
+    assert "1 photo brought back." in page
+    assert "1 photo not brought back: this gallery has no room for more." in page
+    assert Photo.objects.ready().filter(gallery=gallery).count() == 2
 
 
 # refuses what makes no sense

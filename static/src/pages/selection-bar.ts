@@ -67,6 +67,7 @@ export class SelectionBar {
     const leftAs = await this.#change("delete", ids);
     this.#hooks.clear();
     if (leftAs !== null) {
+      tellSettings(ids.length - leftAs.length);
       this.#root.hidden = false;
       setText(this.#count, `${photosOf(ids.length)} deleted. They can be brought back for 24 hours.`);
       announce(this.#count.textContent ?? "");
@@ -82,6 +83,7 @@ export class SelectionBar {
   async #restore(ids: readonly string[]): Promise<void> {
     const leftAs = await this.#change("restore", ids);
     if (leftAs === null) return;
+    tellSettings(leftAs.length - ids.length);
     const [code] = leftAs;
     if (code === undefined) {
       this.#root.hidden = true;
@@ -113,6 +115,17 @@ export class SelectionBar {
   #say(sentence: string): void {
     setText(this.#count, sentence);
   }
+}
+
+/** The settings of the gallery offer to bring back what was deleted, also once this bar is gone. */
+function tellSettings(moreDeleted: number): void {
+  const form = document.querySelector<HTMLElement>("[data-part='deleted']");
+  const words = form?.querySelector<HTMLElement>("[data-part='deleted-words']");
+  if (!form || !words) return;
+  const count = Math.max(0, Number(form.dataset["count"]) + moreDeleted);
+  form.dataset["count"] = String(count);
+  form.hidden = count === 0;
+  setText(words, photosOf(count));
 }
 
 function codeOf(row: unknown): string | null {
