@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import closing
-from functools import cache
+from functools import cache, partial
 from time import monotonic
 
 from celery import shared_task
@@ -14,10 +14,11 @@ from galleries.decode.developer import Developer
 from uploads import announce, events, mail, regenerate, worker_life  # noqa: F401  connects the pulse to the worker
 from uploads import sweep as sweeping
 from uploads.ahead import Ahead, Ordered
+from uploads.models import Upload
 from uploads.verify import claim_next, verify
 
 log = logging.getLogger(__name__)
-# After this long a task ends and rings for the next one, so that warm shutdown and fairness get their turn.
+# After this long a task ends, so that warm shutdown and fairness get their turn.
 TASK_LIFE_S = 10
 
 
@@ -34,31 +35,57 @@ def close_developer(**_: object) -> None:
 
 @shared_task
 def work() -> None:
-    """Verifies what waits, one after another; where nothing does, what can wait has its turn."""
+    """Verifies what waits, one after another; where nothing does, what can wait has its turn.
+
+    Whoever finds something rings once, for the next process: one bell wakes as many as there are, and is there still
+    when this task ends before the work does.
+    """
     until = monotonic() + TASK_LIFE_S
+    has_rung = False
     with Ahead() as ahead:
-        while work_once(ahead.order if monotonic() < until else None, ahead.take()):
-            if monotonic() > until and ahead.is_empty:
+        while (job := next_job(ahead.order if monotonic() < until else None, ahead.take())) is not None:
+            if not has_rung:
                 announce.quietly(announce.ring)
+                has_rung = True
+            job()
+            if monotonic() > until and ahead.is_empty:
                 return
 
 
-def work_once(meanwhile: Callable[[], None] | None = None, ordered: Ordered | None = None) -> bool:
-    """False where nothing waits. `ordered` comes before all else, and is let go of."""
+def work_once() -> bool:
+    """False where nothing waits."""
+    job = next_job()
+    if job is None:
+        return False
+    job()
+    return True
+
+
+def next_job(
+    meanwhile: Callable[[], None] | None = None, ordered: Ordered | None = None
+) -> Callable[[], None] | None:
+    """What was claimed, to be done by a call; None where nothing waits. `ordered` comes before all else."""
     developer = developer_of(os.getpid())
     if ordered is not None:
-        with closing(ordered), events.verification_of(ordered.upload):
-            verify(ordered.upload, developer, coming=ordered.coming, meanwhile=meanwhile)
-    elif (publication := mail.claim_next()) is not None:  # few, and short
-        mail.send(publication)
-    elif (upload := claim_next()) is not None:
-        with events.verification_of(upload):
-            verify(upload, developer, meanwhile=meanwhile if upload.tries == 1 else None)
-    elif (stale := regenerate.claim_next()) is not None:
-        regenerate.regenerate(stale, developer)
-    else:
-        return False
-    return True
+        return partial(verify_ordered, ordered, developer, meanwhile)
+    if (publication := mail.claim_next()) is not None:  # few, and short
+        return partial(mail.send, publication)
+    if (upload := claim_next()) is not None:
+        return partial(verify_claimed, upload, developer, meanwhile if upload.tries == 1 else None)
+    if (stale := regenerate.claim_next()) is not None:
+        return partial(regenerate.regenerate, stale, developer)
+    return None
+
+
+def verify_ordered(ordered: Ordered, developer: Developer, meanwhile: Callable[[], None] | None) -> None:
+    """`ordered` is let go of, however it ends."""
+    with closing(ordered), events.verification_of(ordered.upload):
+        verify(ordered.upload, developer, coming=ordered.coming, meanwhile=meanwhile)
+
+
+def verify_claimed(upload: Upload, developer: Developer, meanwhile: Callable[[], None] | None) -> None:
+    with events.verification_of(upload):
+        verify(upload, developer, meanwhile=meanwhile)
 
 
 @shared_task

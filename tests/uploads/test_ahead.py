@@ -230,6 +230,17 @@ def test_a_task_that_is_over_begins_nothing_more_and_ends_what_it_has(waiting, w
     assert Photo.objects.ready().count() == 2
 
 
+def test_one_bell_wakes_every_process_and_goes_silent_with_the_work(waiting, worker, decoding, monkeypatch):
+    happened: list[str] = []
+    monkeypatch.setattr("uploads.announce.ring", lambda: happened.append("bell"))
+    decoding.extend(lambda: happened.append("photo") for _ in waiting)
+
+    tasks.work()
+    tasks.work()
+
+    assert happened == ["bell", *["photo"] * len(waiting)]
+
+
 def test_a_task_that_breaks_off_leaves_the_next_to_whoever_comes(waiting, worker, decoding, developer):
     def break_off() -> None:
         raise Killed
