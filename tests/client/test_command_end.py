@@ -1,6 +1,7 @@
 """How the command ends where somebody has had enough of it: quietly."""
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -19,10 +20,12 @@ def test_ctrl_c_before_it_has_begun_leaves_nothing_behind(monkeypatch, tmp_path,
     monkeypatch.setattr(asyncio.events, "new_event_loop", interrupted)
     options = Options((str(tmp_path),), "http://127.0.0.1:9", "Wedding", state=tmp_path / "state.json")
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
         assert run(options, "token") == Exit.PAUSED
+        gc.collect()
 
+    assert [str(warning.message) for warning in warned] == []
     assert capsys.readouterr().err == "Stopped. The same command goes on.\n"
 
 
