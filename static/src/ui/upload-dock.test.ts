@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-import { beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { EngineReport, EngineRequest, GalleryTally } from "../engine/port.ts";
 import { Previews } from "./previews.ts";
 import { rowWith, tallyWith } from "./sample-uploads.ts";
@@ -11,6 +11,10 @@ let dock: UploadDock;
 let root: HTMLElement;
 
 beforeEach(() => {
+  vi.useFakeTimers();
+  const announcer = document.createElement("p");
+  announcer.id = "announcer";
+  document.body.replaceChildren(announcer);
   root = document.createElement("section");
   asked = [];
   const engine = {
@@ -23,6 +27,14 @@ beforeEach(() => {
   const actions = { onContinue: () => {}, onChooseFolder: () => {}, onBringBack: () => {} };
   dock = new UploadDock(root, engine, actions, new Previews(async () => null));
 });
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function announced(): string | null | undefined {
+  return document.getElementById("announcer")?.textContent;
+}
 
 function tellOf(...galleries: readonly GalleryTally[]): void {
   tell({ type: "tally", galleries, total: galleries[0] ?? null, isMirror: false });
@@ -108,4 +120,23 @@ test("a sign-out in another tab is said in the dock's place, until the next page
   tellOf(here);
   expect(root.hidden).toBe(false);
   expect(offered()).not.toContain("Sign in");
+});
+
+test("a reader hears how many were chosen once no more come, also where nothing else is told", () => {
+  tellOf(tallyWith({ queued: 20 }));
+  tellOf(tallyWith({ queued: 300 }));
+  expect(announced()).toBe("");
+
+  vi.advanceTimersByTime(1_000);
+
+  expect(announced()).toBe("Uploading 300 photos.");
+});
+
+test("a reader hears nothing of an upload that is gone meanwhile", () => {
+  tellOf(tallyWith({ queued: 20 }));
+
+  tellOf();
+  vi.advanceTimersByTime(1_000);
+
+  expect(announced()).toBe("");
 });

@@ -145,6 +145,7 @@ export class UploadDock {
     root.toggleAttribute("data-troubled", false);
     root.toggleAttribute("data-halted", true);
     this.#tallies = [];
+    clearTimeout(this.#milestone);
     this.#told = NOTHING_TOLD;
     this.#bar.style.transform = "scaleX(0)";
     setText(this.#figures, SIGNED_OUT.figures);
@@ -230,6 +231,7 @@ export class UploadDock {
   #showTally({ galleries, total, isMirror }: Extract<EngineReport, { type: "tally" }>): void {
     const known = this.#tallies;
     this.#tallies = galleries;
+    clearTimeout(this.#milestone);
     if (total === null || total.chosenCount === 0) {
       this.#hide();
       return;
@@ -246,7 +248,6 @@ export class UploadDock {
   }
 
   #tellMilestone(total: GalleryTally): void {
-    clearTimeout(this.#milestone);
     const { told, sentence } = nextMilestone(this.#told, total, performance.now());
     this.#told = told;
     if (sentence !== "") {
