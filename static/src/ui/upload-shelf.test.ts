@@ -28,6 +28,10 @@ function states(): (string | undefined)[] {
   );
 }
 
+function line(): string | null | undefined {
+  return root.querySelector(".shelf-line")?.textContent;
+}
+
 test("what was just chosen stays until the engine tells of it, also where it said before that there is nothing", () => {
   shelf.showChosen([rowWith({ state: "inspecting" })]);
 
@@ -68,7 +72,18 @@ test("of a RAW that failed beside its safe JPEG one file is not added", () => {
 
   shelf.show([rowWith({ state: "failed", parts }), rowWith({ fileId: "x", state: "failed" })], 3);
 
-  expect(root.querySelector(".shelf-line")?.textContent).toBe("2 files not added");
+  expect(line()).toBe("2 files not added");
+});
+
+test("what failed is not all of it while the other file of the shot is on its way", () => {
+  const parts = [
+    { fileId: "j", name: "IMG_1.jpg", state: "uploading" },
+    { fileId: "r", name: "IMG_1.cr2", state: "failed" },
+  ] as const;
+
+  shelf.show([rowWith({ state: "failed", parts })], 2);
+
+  expect(line()).toBe("On the way");
 });
 
 test("once told of, the shelf empties at once", () => {

@@ -1,12 +1,12 @@
 // Photos on their way, above the wall: a tile each from the first moment, with its own small picture and its state.
 
-import type { RowView } from "../engine/port.ts";
+import type { RowView, UploadStateWord } from "../engine/port.ts";
 import { element, setText } from "./element.ts";
 import { icon, ring, turnRing } from "./icons.ts";
 import type { Previews } from "./previews.ts";
 import { filesOf, formatCount, photosOf } from "./quantities.ts";
 import { shortenInTheMiddle } from "./short-name.ts";
-import { failedFileCountOf, fileCountOf, STATE_ICONS, shareSent, stateWords } from "./upload-words.ts";
+import { fileCountOf, fileStatesOf, STATE_ICONS, shareSent, stateWords } from "./upload-words.ts";
 
 // More would push the wall out of sight, and the list has them all.
 const SHELF_ROWS = 2;
@@ -15,6 +15,7 @@ const TILE_PX = { narrow: 96, wide: 120 } as const;
 const GAP_PX = { narrow: 4, wide: 8 } as const;
 const NARROW_PX = 700;
 const NAME_CHARS = 18;
+const NOT_ADDED: ReadonlySet<UploadStateWord> = new Set(["failed", "invalid"]);
 /** The engine tells of what was chosen within a tenth of this, unless there is nothing left of it to be sent. */
 const HELD_MS = 1_000;
 
@@ -154,9 +155,12 @@ function filesIn(rows: readonly RowView[]): number {
 }
 
 function lineOf(rows: readonly RowView[], fileCount: number): string {
-  const shownCount = filesIn(rows);
-  if (shownCount === fileCount && rows.every((row) => row.state === "failed")) {
-    const failedCount = rows.reduce((sum, row) => sum + failedFileCountOf(row), 0);
+  const states = rows.flatMap(fileStatesOf);
+  const shownCount = states.length;
+  // A RAW that failed beside its JPEG that is safe is one file.
+  const failedCount = states.filter((state) => NOT_ADDED.has(state)).length;
+  const doneCount = states.filter((state) => state === "done").length;
+  if (shownCount === fileCount && shownCount === failedCount + doneCount) {
     return `${filesOf(failedCount)} not added`;
   }
   return fileCount > shownCount

@@ -236,9 +236,8 @@ export function fileCountOf(row: RowView): number {
   return row.parts?.length ?? 1;
 }
 
-/** Of a RAW that failed beside its JPEG that is safe, only the one. */
-export function failedFileCountOf({ parts, state }: RowView): number {
-  return parts?.filter((part) => part.state === state).length ?? 1;
+export function fileStatesOf({ parts, state }: RowView): readonly UploadStateWord[] {
+  return parts?.map((part) => part.state) ?? [state];
 }
 
 /** Empty where each file has a row of its own. */
