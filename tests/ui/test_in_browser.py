@@ -401,6 +401,21 @@ def test_files_that_failed_before_are_told_and_cleared_on_another_device(page, b
     device.close()
 
 
+def test_files_that_fail_are_told_live_on_another_device(page, browser, site) -> None:
+    url = create_gallery(page)
+    device = browser.new_context(base_url=site.base_url, storage_state=page.context.storage_state())
+    other = device.new_page()
+    other.goto(url)
+    broken = photo()
+
+    choose(page, photo(), {**broken, "buffer": broken["buffer"][:1500]})
+    wait_until_complete(page, "some")
+
+    problem = other.locator("[data-part='leftovers'] [data-problem='damaged_photo']")
+    expect(problem).to_contain_text(broken["name"], timeout=COMPLETE_MS)
+    device.close()
+
+
 # publishing by hand
 
 

@@ -301,6 +301,22 @@ async def test_all_who_watch_are_told_how_many_photos_wait_to_be_published(owner
     assert (await in_thread(api.get)(f"/galleries/{gallery.pk}")).body["photo_count"] == 2
 
 
+async def test_all_who_watch_are_told_how_many_photos_are_published_and_deleted(owner):
+    gallery = await in_thread(make_gallery)(owner)
+    headers, api = await in_thread(bearer)(owner), await in_thread(bearer_api)(owner)
+    async with to_gallery(gallery, headers) as page, to_all(headers) as card:
+        for seed in (1, 2):
+            await in_thread(uploaded)(gallery, jpeg(seed))
+            await in_thread(work_once)()
+        for socket in (page, card):
+            await socket.hear("progress", lambda message: message["totals"]["photo_count"] == 2)
+        photos = (await in_thread(api.get)(f"/galleries/{gallery.pk}/photos")).body["photos"]
+        await in_thread(api.post)("/photos/delete", {"ids": [photos[0]["id"]]})
+        for socket in (page, card):
+            heard = await socket.hear("progress", lambda message: message["totals"]["photo_count"] == 1)
+            assert heard["totals"]["byte_count"] == photos[1]["size"]
+
+
 # --- what was told while Redis was away
 
 
