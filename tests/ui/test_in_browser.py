@@ -145,12 +145,16 @@ def test_an_upload_whose_sign_in_has_ended_waits_and_goes_on_after_signing_in(
 ) -> None:
     page_watch.expect("401|403|422|WebSocket")
     url = create_gallery(page)
+    # Nothing is kept in this browser: whoever leaves now would have to choose the photos again.
+    no_room = {"origin": site.base_url, "quotaSize": 1}
+    context.new_cdp_session(page).send("Storage.overrideQuotaForOrigin", no_room)
     context.clear_cookies()
 
     choose(page, photo(), photo())
 
     dock = page.locator("#upload-dock")
     expect(dock).to_contain_text("Please sign in again. Nothing is lost")
+    assert is_leaving_questioned(page)
     dock.get_by_role("link", name="Sign in").click()
     page.locator("input[name=login]").fill(site.username)
     page.locator("input[name=password]").fill(site.password)
